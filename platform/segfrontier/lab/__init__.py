@@ -1,0 +1,1 @@
+"""The bench that a method works at: buy, train, label, score."""

@@ -1,0 +1,1 @@
+"""Scenes and worlds: images with whatever truth their dataset holds."""

@@ -1,0 +1,1 @@
+"""Studies: tables of cells, executed by Ray Tune, read as a frontier."""
