@@ -182,7 +182,7 @@ CITYSCAPES_TO_CAMVID: Mapping[str, str] = {
     "road": "road",
     "sidewalk": "pavement",
     "building": "building",
-    "wall": "fence",
+    "wall": "building",
     "fence": "fence",
     "pole": "pole",
     "light": "sign",
@@ -199,5 +199,5 @@ CITYSCAPES_TO_CAMVID: Mapping[str, str] = {
     "motorcycle": "bicyclist",
     "bicycle": "bicyclist",
 }
-"""How `street` speaks CamVid's classes. CamVid's own 32-class merge puts trucks and buses into car, signals into sign,
-walls into building or fence and grass into tree or pavement; where it is not one-to-one the nearer look was taken."""
+"""How `street` speaks CamVid's classes. CamVid's 11 classes merge 32: walls go to building, trucks and buses to car,
+signals to sign, low vegetation to tree, motorcycles to bicyclist; trains, which it never shows, are taken as car."""
