@@ -1,0 +1,92 @@
+"""Bytes to arrays and back: images as delivered (png, jpg, webp), label maps as lossless PNG.
+
+Reading is in two tempers: `check_image` is strict and runs once, at import; `decode_*` is fast and runs at every step.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segfrontier.errors import BadWorld
+
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
+# Rotation flags are ignored everywhere: a mask is drawn over the stored raster, so the raster is what counts.
+_READ_COLOUR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def check_image(data: bytes, *, name: str) -> tuple[int, int]:
+    """Decode an encoded image completely and return (height, width); `name` stands in the error."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadWorld(
+            f"{name}: must be a whole png, jpg or webp image; found {len(data)} bytes that do not decode "
+            f"({error}). Replace or remove the file."
+        ) from error
+    if image.format not in IMAGE_FORMATS:
+        raise BadWorld(f"{name}: must be png, jpg or webp; found {image.format}. Convert the file.")
+    if image.mode not in ("RGB", "L", "RGBA", "P"):
+        raise BadWorld(
+            f"{name}: must have 8 bits a channel; found mode {image.mode!r}. Convert it to 8-bit RGB first, so that "
+            f"the tone mapping is your choice."
+        )
+    return image.height, image.width
+
+
+def decode_image(data: Any) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB from encoded bytes (anything with a buffer)."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), _READ_COLOUR)
+    if image is None:
+        raise BadWorld(
+            f"an image of {len(data)} bytes does not decode; verify the world with `segfrontier world inspect`"
+        )
+    return np.asarray(image, np.uint8)
+
+
+def encode_image(image: NDArray[np.uint8], *, quality: int | None = None) -> bytes:
+    """PNG bytes of an RGB image, or JPEG bytes where a quality is given."""
+    if quality is None:
+        ok, data = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    else:
+        ok, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise BadWorld(f"an image of shape {image.shape} could not be encoded")
+    return bytes(data)
+
+
+def encode_map(labels: NDArray[Any]) -> bytes:
+    """Lossless PNG of a uint8 or uint16 label map."""
+    if labels.dtype not in (np.uint8, np.uint16) or labels.ndim != 2:
+        raise ValueError(f"a label map is (H, W) uint8 or uint16; got {labels.shape} {labels.dtype}")
+    ok, data = cv2.imencode(".png", np.ascontiguousarray(labels), [cv2.IMWRITE_PNG_COMPRESSION, 2])
+    if not ok:
+        raise BadWorld(f"a label map of shape {labels.shape} could not be encoded")
+    return bytes(data)
+
+
+def decode_map(data: Any) -> NDArray[Any]:
+    """The label map that `encode_map` wrote, in its own dtype."""
+    labels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if labels is None or labels.ndim != 2:
+        raise BadWorld("a stored label map does not decode; the world or label file is damaged: make it again")
+    return np.asarray(labels)
+
+
+def resize_labels(labels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Nearest-neighbour resize, the only way truth is ever resized: no new label value can appear.
+
+    Exact nearest (pixel centres), so that labels stay under the pixels of an image that is resized beside them.
+    """
+    if labels.shape == (height, width):
+        return labels
+    return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)

@@ -1,0 +1,55 @@
+"""Paths and URIs: one door to local folders and object stores (`s3://`, `gs://`, `file://`) through pyarrow."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+
+from pyarrow import fs
+
+from segfrontier.errors import BadWorld
+
+
+def resolve(uri: str | Path) -> tuple[fs.FileSystem, str]:
+    """The filesystem and the path inside it."""
+    text = str(uri)
+    try:
+        if "://" in text:
+            return fs.FileSystem.from_uri(text)
+        return fs.LocalFileSystem(), str(Path(text).expanduser().absolute())
+    except (ValueError, OSError) as error:
+        raise BadWorld(
+            f"{text!r} must be a folder or a URI that pyarrow can open (s3://, gs://, file://): {error}"
+        ) from error
+
+
+def join(uri: str | Path, name: str) -> str:
+    """A name below a folder or URI."""
+    return f"{str(uri).rstrip('/')}/{name}"
+
+
+def read_bytes(filesystem: fs.FileSystem, path: str) -> bytes:
+    """A whole small file."""
+    with filesystem.open_input_file(path) as stream:
+        return bytes(stream.read())
+
+
+def digest(data: bytes | memoryview, *more: bytes | memoryview) -> str:
+    """The content digest that SegFrontier uses everywhere: blake2b, 128 bits, hex."""
+    state = hashlib.blake2b(data, digest_size=16)
+    for part in more:
+        state.update(part)
+    return state.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where local mirrors and built-in worlds live: `$SEGFRONTIER_CACHE`, else the user's cache folder."""
+    named = os.environ.get("SEGFRONTIER_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "segfrontier"
+
+
+def staging_name(final: Path) -> Path:
+    """A private name beside `final`, to be renamed onto it when it is whole."""
+    return final.with_name(f".{final.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")

@@ -1,0 +1,212 @@
+"""Label sets: what the market delivers and methods hold. One immutable Arrow file each, named by its content.
+
+Kinds with a map: `fine`, `coarse`, `pseudo` (dense, 255 where unlabelled) and, drawn on demand, `points`.
+Kinds with values: `points` (x, y, label), `boxes` (x0, y0, x1, y1 half-open, label, group), `tags` (crop, label).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.classes import VOID, ClassTable
+from segfrontier.scenes.codec import decode_map, encode_map
+from segfrontier.scenes.files import staging_name
+
+COLUMNS = {
+    "points": ("x", "y", "label"),
+    "boxes": ("x0", "y0", "x1", "y1", "label", "group"),
+    "tags": ("crop", "label"),
+}
+KINDS = ("fine", "coarse", "pseudo", *COLUMNS)
+_SCHEMA = pa.schema(
+    [
+        ("scene", pa.string()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("map", pa.large_binary()),
+        ("instance", pa.large_binary()),
+        ("values", pa.large_binary()),
+    ]
+)
+_ROWS_A_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelRow:
+    """The labels of one scene, on their way into a label set."""
+
+    scene: str
+    height: int
+    width: int
+    map: NDArray[np.uint8] | None = None
+    instance: NDArray[np.uint16] | None = None
+    values: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Labels that were paid for (or made by a model), with random access by scene. A small, picklable reference."""
+
+    path: str
+    kind: str
+    digest: str
+    count: int
+    classes: ClassTable
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __contains__(self, scene: object) -> bool:
+        return scene in _open(self.path).rows
+
+    def scenes(self) -> list[str]:
+        """Scene ids in the order they were written."""
+        return list(_open(self.path).rows)
+
+    def size(self, scene: str) -> tuple[int, int]:
+        """(height, width)."""
+        return self._cell(scene, "height"), self._cell(scene, "width")
+
+    def map(self, scene: str) -> NDArray[np.uint8]:
+        """(H, W) labels, 255 wherever nothing is known."""
+        if self.kind == "points":
+            labels = np.full(self.size(scene), VOID, np.uint8)
+            x, y, label = self.values(scene).T
+            labels[y, x] = label
+            return labels
+        data = self._cell(scene, "map")
+        if data is None:
+            raise BadWorld(f"labels of kind {self.kind!r} have no map; read their values() instead")
+        return decode_map(data)
+
+    def instance(self, scene: str) -> NDArray[np.uint16] | None:
+        """(H, W) instance ids, 0 is none; None where the labels carry none."""
+        data = self._cell(scene, "instance")
+        return None if data is None else decode_map(data).astype(np.uint16, copy=False)
+
+    def values(self, scene: str) -> NDArray[np.int32]:
+        """(n, k) rows as named in `COLUMNS`."""
+        if self.kind not in COLUMNS:
+            raise BadWorld(f"labels of kind {self.kind!r} have no values; read their map() instead")
+        return np.frombuffer(self._cell(scene, "values"), "<i4").reshape(-1, len(COLUMNS[self.kind])).astype(np.int32)
+
+    def _cell(self, scene: str, column: str) -> Any:
+        opened = _open(self.path)
+        if scene not in opened.rows:
+            raise BadWorld(f"scene {scene!r} has no {self.kind} labels in this set of {self.count}")
+        batch, row = opened.rows[scene]
+        value = opened.batch(batch)[column][row]
+        return value.as_buffer() if pa.types.is_large_binary(value.type) else value.as_py()
+
+
+class _Opened:
+    """A memory-mapped label file and where each scene's row lies."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self.reader = pa.ipc.open_file(pa.memory_map(path))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise BadWorld(f"{path}: a label set must be a whole Arrow file; it cannot be read ({error})") from error
+        self.batches: dict[int, pa.RecordBatch] = {}
+        self.rows = {
+            scene: (b, r)
+            for b in range(self.reader.num_record_batches)
+            for r, scene in enumerate(self.batch(b)["scene"].to_pylist())
+        }
+
+    def batch(self, number: int) -> pa.RecordBatch:
+        if number not in self.batches:
+            self.batches[number] = self.reader.get_batch(number)
+        return self.batches[number]
+
+
+@lru_cache(maxsize=64)
+def _open(path: str) -> _Opened:
+    return _Opened(path)
+
+
+def write_labels(folder: str | Path, *, kind: str, classes: ClassTable, rows: Iterable[LabelRow]) -> LabelSet:
+    """Write one atomic, content-addressed label file; the same rows give the same path. Memory stays at one batch."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+    target = Path(folder).absolute()
+    target.mkdir(parents=True, exist_ok=True)
+    staged = staging_name(target / f"{kind}.arrow")
+    state, count = _Digest(kind, classes), 0
+    try:
+        with pa.OSFile(str(staged), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+            for chunk in _chunks(rows):
+                encoded = [_encode(row, kind, classes) for row in chunk]
+                state.take(encoded)
+                count += len(encoded)
+                columns = zip(zip(*encoded, strict=True), _SCHEMA, strict=True)
+                writer.write_batch(pa.record_batch([pa.array(c, f.type) for c, f in columns], schema=_SCHEMA))
+        content = state.hexdigest()
+        path = target / f"{kind}-{content}.arrow"
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    return LabelSet(path=str(path), kind=kind, digest=content, count=count, classes=classes)
+
+
+class _Digest:
+    """Digest of the rows, not of the file: Arrow's own bytes may differ between versions."""
+
+    def __init__(self, kind: str, classes: ClassTable) -> None:
+        self._state = hashlib.blake2b(f"{kind}:{classes.digest}".encode(), digest_size=16)
+        self._seen: set[str] = set()
+
+    def take(self, encoded: list[tuple[Any, ...]]) -> None:
+        for row in encoded:
+            if row[0] in self._seen:
+                raise ValueError(f"a label set has one row a scene; {row[0]!r} came twice")
+            self._seen.add(row[0])
+            for part in row:
+                data = part if isinstance(part, bytes) else str(part).encode()
+                self._state.update(len(data).to_bytes(8, "little") + data)
+
+    def hexdigest(self) -> str:
+        return self._state.hexdigest()
+
+
+def _chunks(rows: Iterable[LabelRow]) -> Iterable[list[LabelRow]]:
+    chunk: list[LabelRow] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == _ROWS_A_BATCH:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _encode(row: LabelRow, kind: str, classes: ClassTable) -> tuple[Any, ...]:
+    size = (row.height, row.width)
+    if row.map is not None:
+        if row.map.shape != size or row.map.dtype != np.uint8:
+            raise ValueError(f"scene {row.scene!r}: the map must be {size} uint8; got {row.map.shape} {row.map.dtype}")
+        if np.bincount(row.map.ravel(), minlength=256)[len(classes) : VOID].any():
+            raise ValueError(f"scene {row.scene!r}: labels must be 0..{len(classes) - 1} or {VOID}")
+    if kind in COLUMNS:
+        if row.values is None or row.values.ndim != 2 or row.values.shape[1] != len(COLUMNS[kind]):
+            raise ValueError(f"scene {row.scene!r}: {kind} need values with columns {', '.join(COLUMNS[kind])}")
+    elif row.map is None:
+        raise ValueError(f"scene {row.scene!r}: {kind} labels need a map")
+    return (
+        row.scene,
+        row.height,
+        row.width,
+        None if row.map is None else encode_map(row.map),
+        None if row.instance is None else encode_map(row.instance),
+        None if row.values is None else np.ascontiguousarray(row.values, "<i4").tobytes(),
+    )

@@ -1,0 +1,242 @@
+"""A world on disk and its two faces: `Pool` (images, for anyone), `Truth` (labels, for the market and the evaluator)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.classes import VOID, ClassTable
+from segfrontier.scenes.codec import decode_image, decode_map
+from segfrontier.scenes.files import digest, join, read_bytes, resolve
+from segfrontier.scenes.manifest import MANIFEST, Manifest, Shard
+from segfrontier.scenes.mirror import open_shard, scene_ids
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One Parquet file of one side of a world."""
+
+    uri: str
+    content: str
+    nbytes: int
+    rows: int
+
+
+class _Side:
+    """Random access by scene id over the files of one side (images or truth)."""
+
+    def __init__(self, files: Sequence[_File]) -> None:
+        self.files = tuple(files)
+
+    @cached_property
+    def rows(self) -> dict[str, tuple[int, int]]:
+        """Scene id -> (file, row), from the id column alone: nothing is unpacked before a scene of it is wanted."""
+        return {s: (f, r) for f, file in enumerate(self.files) for r, s in enumerate(scene_ids(file.uri, file.rows))}
+
+    def cell(self, scene: str, column: str) -> Any:
+        """One stored value; binary values come as a buffer on the memory map, not as a copy."""
+        if scene not in self.rows:
+            raise BadWorld(f"no scene {scene!r} here; there are {len(self.rows)}, e.g. {next(iter(self.rows), None)!r}")
+        number, row = self.rows[scene]
+        file = self.files[number]
+        value = open_shard(file.uri, file.content, file.nbytes)[column][row]
+        return value.as_buffer() if pa.types.is_large_binary(value.type) else value.as_py()
+
+    @property
+    def digest(self) -> str:
+        return digest("".join(f.content for f in self.files).encode())
+
+
+class Pool:
+    """The images of one domain and split. Holds the image files alone: there is no way from here to truth."""
+
+    def __init__(self, *, world: str, domain: str, split: str, files: Sequence[_File]) -> None:
+        self.world, self.domain, self.split = world, domain, split
+        self._side = _Side(files)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_pool, (self.world, self.domain, self.split, self._side.files)
+
+    def __len__(self) -> int:
+        return sum(f.rows for f in self._side.files)
+
+    def __contains__(self, scene: object) -> bool:
+        return scene in self._side.rows
+
+    def scenes(self) -> list[str]:
+        """Scene ids in the order of the files."""
+        return list(self._side.rows)
+
+    def size(self, scene: str) -> tuple[int, int]:
+        """(height, width)."""
+        return self._side.cell(scene, "height"), self._side.cell(scene, "width")
+
+    def image(self, scene: str) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB."""
+        return decode_image(self._side.cell(scene, "image"))
+
+    @property
+    def digest(self) -> str:
+        """Identity of the images' content."""
+        return self._side.digest
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The Parquet files, for Ray Data to read: columns as in `manifest.IMAGE_SCHEMA`."""
+        return tuple(f.uri for f in self._side.files)
+
+
+def _rebuild_pool(world: str, domain: str, split: str, files: Sequence[_File]) -> Pool:
+    return Pool(world=world, domain=domain, split=split, files=files)
+
+
+class Truth:
+    """What annotators answer from. Refuses to travel: no pickled object can carry it to a training process."""
+
+    def __init__(
+        self, *, world: str, domain: str, split: str, classes: ClassTable, components: bool,
+        files: Sequence[_File], relabel: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
+        self.world, self.domain, self.split = world, domain, split
+        self.classes, self.components = classes, components
+        self._side = _Side(files)
+        self._relabel = None if relabel is None else np.asarray(relabel, np.uint8)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("truth stays where it is: send a LabelSet that was bought, or open the world on the other side")
+
+    def __len__(self) -> int:
+        return sum(f.rows for f in self._side.files)
+
+    def scenes(self) -> list[str]:
+        """Scene ids in the order of the files."""
+        return list(self._side.rows)
+
+    def size(self, scene: str) -> tuple[int, int]:
+        """(height, width)."""
+        return self._side.cell(scene, "height"), self._side.cell(scene, "width")
+
+    def semantic(self, scene: str) -> NDArray[np.uint8]:
+        """(H, W) labels, 255 is void."""
+        return self._labels(scene, "semantic")
+
+    def instance(self, scene: str) -> NDArray[np.uint16] | None:
+        """(H, W) instance ids, 0 is none; None where the dataset has no instances."""
+        data = self._side.cell(scene, "instance")
+        if data is None:
+            return None
+        ids = decode_map(data).astype(np.uint16, copy=False)
+        if self._relabel is None:
+            return ids
+        countable = np.isin(self.semantic(scene), self.classes.things)
+        return np.where(countable, ids, 0).astype(np.uint16)
+
+    def coarse(self, scene: str) -> NDArray[np.uint8] | None:
+        """The dataset's own coarse map, where it has one."""
+        return None if self._side.cell(scene, "coarse") is None else self._labels(scene, "coarse")
+
+    def _labels(self, scene: str, column: str) -> NDArray[np.uint8]:
+        labels = decode_map(self._side.cell(scene, column))
+        return labels if self._relabel is None else self._relabel[labels]
+
+    @property
+    def digest(self) -> str:
+        """Identity of the labels' content, in this class table."""
+        return digest(f"{self._side.digest}:{self.classes.digest}".encode())
+
+
+class World:
+    """A named set of scenes with splits and a class table."""
+
+    def __init__(
+        self, uri: str, manifest: Manifest, *, relabel: tuple[ClassTable, tuple[int, ...]] | None = None
+    ) -> None:
+        self.uri, self.manifest = uri, manifest
+        self._relabel = relabel
+
+    @classmethod
+    def open(cls, uri: str | Path) -> World:
+        """Open the world in a folder or below a URI."""
+        filesystem, path = resolve(uri)
+        where = join(path, MANIFEST)
+        try:
+            data = read_bytes(filesystem, where)
+        except FileNotFoundError as error:
+            raise BadWorld(
+                f"{uri}: a world folder holds a {MANIFEST}; there is none. Import one with `segfrontier world import`, "
+                f"or list the built-in ones with `segfrontier world list`."
+            ) from error
+        manifest = Manifest.from_bytes(data, where=str(where))
+        text = str(uri)
+        return cls(text if "://" in text else path, manifest)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a world stays where it is: send a Pool (images) or a LabelSet (bought labels)")
+
+    @property
+    def name(self) -> str:
+        """The world's name."""
+        return self.manifest.name
+
+    @property
+    def classes(self) -> ClassTable:
+        """The class table that this world speaks."""
+        return self._relabel[0] if self._relabel else self.manifest.classes
+
+    @property
+    def digest(self) -> str:
+        """Identity of all images and labels, in this class table."""
+        return digest(f"{self.manifest.digest}:{self.classes.digest}".encode())
+
+    def splits(self) -> dict[tuple[str, str], int]:
+        """Number of scenes by (domain, split)."""
+        counts: dict[tuple[str, str], int] = {}
+        for shard in self.manifest.shards:
+            key = (shard.domain, shard.split)
+            counts[key] = counts.get(key, 0) + shard.rows
+        return counts
+
+    def pool(self, *, domain: str = "target", split: str = "train") -> Pool:
+        """The images of one domain and split."""
+        shards = self._shards(domain, split)
+        files = [_File(join(self.uri, f"images/{s.name}"), s.image_digest, s.image_bytes, s.rows) for s in shards]
+        return Pool(world=self.name, domain=domain, split=split, files=files)
+
+    def truth(self, *, domain: str = "target", split: str = "train") -> Truth:
+        """The labels of one domain and split."""
+        shards = self._shards(domain, split)
+        return Truth(
+            world=self.name,
+            domain=domain,
+            split=split,
+            classes=self.classes,
+            components=self.manifest.components,
+            files=[_File(join(self.uri, f"truth/{s.name}"), s.truth_digest, s.truth_bytes, s.rows) for s in shards],
+            relabel=self._relabel[1] if self._relabel else None,
+        )
+
+    def mapped_to(self, classes: ClassTable, names: Mapping[str, str]) -> World:
+        """The same scenes in another class table; `names` maps each class here to one there (absent: void)."""
+        unknown = sorted(set(names) - set(self.classes.names))
+        if unknown:
+            raise BadWorld(f"the map names classes that {self.name!r} does not have: {', '.join(unknown)}")
+        table = np.full(256, VOID, np.uint8)
+        for name, other in names.items():
+            table[self.classes.index(name)] = classes.index(other)
+        before = np.asarray(self._relabel[1], np.uint8) if self._relabel else np.arange(256, dtype=np.uint8)
+        return World(self.uri, self.manifest, relabel=(classes, tuple(int(v) for v in table[before])))
+
+    def _shards(self, domain: str, split: str) -> list[Shard]:
+        shards = [s for s in self.manifest.shards if (s.domain, s.split) == (domain, split)]
+        if not shards:
+            have = ", ".join(f"{d}/{s} ({n})" for (d, s), n in self.splits().items())
+            raise BadWorld(f"world {self.name!r} has no scenes in {domain}/{split}; it has: {have}")
+        return shards

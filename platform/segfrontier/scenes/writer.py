@@ -1,0 +1,189 @@
+"""Writing a world: scenes go in one by one, Parquet shards and at the very end the manifest come out.
+
+A folder without a manifest is not a world, so an import that dies leaves nothing that could be taken for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.classes import VOID, ClassTable
+from segfrontier.scenes.codec import encode_map
+from segfrontier.scenes.files import digest, join, read_bytes, resolve
+from segfrontier.scenes.manifest import IMAGE_SCHEMA, MANIFEST, TRUTH_SCHEMA, ImportNotes, Manifest, Shard
+
+DOMAINS = ("source", "target")
+_SHARD_BYTES = 128 * 2**20
+_ROW_GROUP = 64  # small enough for Ray Data to stream, large enough to read well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene:
+    """One image with whatever truth its dataset holds, on its way into a world."""
+
+    id: str
+    domain: str
+    split: str
+    height: int
+    width: int
+    image: bytes
+    semantic: NDArray[np.uint8]
+    instance: NDArray[np.uint16] | None = None
+    coarse: NDArray[np.uint8] | None = None
+
+
+class WorldWriter:
+    """Use as a context manager; the world exists when the block ends without an error."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        name: str,
+        classes: ClassTable,
+        components: bool = False,
+        origin: Mapping[str, Any] | None = None,
+        shard_bytes: int = _SHARD_BYTES,
+    ) -> None:
+        self._uri, self._classes, self._name = str(folder), classes, name
+        self._components, self._origin, self._shard_bytes = components, dict(origin or {}), shard_bytes
+        self._fs, self._path = resolve(folder)
+        self._open: dict[tuple[str, str], _OpenShard] = {}
+        self._shards: list[Shard] = []
+        self._seen: dict[str, str] = {}
+        self.notes = ImportNotes()
+
+    def __enter__(self) -> WorldWriter:
+        for part in ("images", "truth"):
+            self._fs.create_dir(join(self._path, part), recursive=True)
+            if self._fs.get_file_info(join(self._path, MANIFEST)).type.name != "NotFound":
+                raise BadWorld(f"{self._uri} already holds a world; choose another folder or remove it first")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._finish()
+
+    def add(self, scene: Scene) -> None:
+        """Check one scene against the format's rules and take it in."""
+        check_scene(scene, self._classes)
+        if scene.id in self._seen:
+            raise BadWorld(f"scene ids must be unique in a world; {scene.id!r} came twice. Put the folder into the id.")
+        key = (scene.domain, scene.split)
+        shard = self._open.setdefault(key, _OpenShard())
+        maps = [encode_map(m) if m is not None else None for m in (scene.semantic, scene.instance, scene.coarse)]
+        row_digest = digest(b"\0".join(m or b"" for m in maps))
+        image_digest = digest(scene.image)
+        self._seen[scene.id] = image_digest + row_digest
+        head = (scene.id, scene.domain, scene.split, scene.height, scene.width)
+        shard.images.append((*head, scene.image, image_digest))
+        shard.truth.append((*head, *maps, row_digest))
+        shard.bytes += len(scene.image) + sum(len(m or b"") for m in maps)
+        if shard.bytes >= self._shard_bytes:
+            self._flush(key)
+
+    def _flush(self, key: tuple[str, str]) -> None:
+        shard = self._open.pop(key)
+        number = sum((s.domain, s.split) == key for s in self._shards)
+        name = f"{key[0]}-{key[1]}-{number:05d}.parquet"
+        sizes: list[tuple[int, str]] = []
+        for part, schema, rows in (("images", IMAGE_SCHEMA, shard.images), ("truth", TRUTH_SCHEMA, shard.truth)):
+            table = pa.table(
+                [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), schema, strict=True)], schema=schema
+            )
+            path = join(self._path, f"{part}/{name}")
+            # Images and PNG maps are compressed already; doing it again costs reading time and saves nothing.
+            pq.write_table(
+                table, path, filesystem=self._fs, compression="none", row_group_size=_ROW_GROUP, use_dictionary=False
+            )
+            data = read_bytes(self._fs, path)
+            sizes.append((len(data), digest(data)))
+        (image_bytes, image_digest), (truth_bytes, truth_digest) = sizes
+        self._shards.append(
+            Shard(
+                name=name, domain=key[0], split=key[1], rows=len(shard.images), image_bytes=image_bytes,
+                image_digest=image_digest, truth_bytes=truth_bytes, truth_digest=truth_digest,
+            )
+        )  # fmt: skip
+
+    def _finish(self) -> None:
+        for key in list(self._open):
+            self._flush(key)
+        if not self._shards:
+            raise BadWorld(
+                f"{self._uri}: a world needs at least one scene; none was given. Check the paths of the import."
+            )
+        content = "".join(f"{s}:{d};" for s, d in sorted(self._seen.items())) + self._classes.digest
+        manifest = Manifest(
+            name=self._name,
+            classes=self._classes,
+            shards=tuple(sorted(self._shards, key=lambda s: s.name)),
+            digest=digest(content.encode()),
+            components=self._components,
+            origin=self._origin,
+            notes=self.notes,
+        )
+        with self._fs.open_output_stream(join(self._path, MANIFEST)) as stream:
+            stream.write(manifest.to_bytes())
+
+
+class _OpenShard:
+    def __init__(self) -> None:
+        self.images: list[tuple[Any, ...]] = []
+        self.truth: list[tuple[Any, ...]] = []
+        self.bytes = 0
+
+
+def check_scene(scene: Scene, classes: ClassTable) -> None:
+    """Raise unless the scene keeps the format's rules."""
+    if scene.domain not in DOMAINS:
+        raise BadWorld(f"scene {scene.id!r}: domain must be one of {DOMAINS}; found {scene.domain!r}")
+    if not scene.id or not scene.split:
+        raise BadWorld(f"a scene needs an id and a split; found id {scene.id!r}, split {scene.split!r}")
+    size = (scene.height, scene.width)
+    for what, values, dtype in (
+        ("semantic", scene.semantic, np.uint8),
+        ("instance", scene.instance, np.uint16),
+        ("coarse", scene.coarse, np.uint8),
+    ):
+        if values is None:
+            continue
+        if values.shape != size or values.dtype != dtype:
+            raise BadWorld(
+                f"scene {scene.id!r}: the {what} map must be {size} {np.dtype(dtype).name} like its image; "
+                f"found {values.shape} {values.dtype}"
+            )
+        if what != "instance":
+            bad = np.flatnonzero(np.bincount(values.ravel(), minlength=256)[len(classes) : VOID])
+            if bad.size:
+                raise BadWorld(
+                    f"scene {scene.id!r}: {what} labels must be 0..{len(classes) - 1} or {VOID}; "
+                    f"found {(bad + len(classes)).tolist()}. Map raw ids through the class table first."
+                )
+    if scene.instance is not None:
+        _check_instances(scene, classes)
+
+
+def _check_instances(scene: Scene, classes: ClassTable) -> None:
+    assert scene.instance is not None
+    inside = scene.instance > 0
+    pairs = np.unique(scene.instance[inside].astype(np.int64) * 256 + scene.semantic[inside])
+    ids, labels = pairs // 256, pairs % 256
+    if len(np.unique(ids)) != len(ids):
+        twice = ids[np.flatnonzero(np.diff(ids) == 0)][:5].tolist()
+        raise BadWorld(f"scene {scene.id!r}: an instance lies inside one class; instances {twice} touch several")
+    strays = sorted(set(labels.tolist()) - set(classes.things))
+    if strays:
+        raise BadWorld(f"scene {scene.id!r}: only countable classes have instances; found instances on labels {strays}")
