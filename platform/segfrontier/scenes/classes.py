@@ -82,14 +82,6 @@ class ClassTable:
             colours[label] = entry.colour
         return colours
 
-    def lookup(self) -> NDArray[np.int32]:
-        """(65536,) raw id -> label, 255 for the declared void ids, -1 for raw ids that nobody declared."""
-        table = np.full(65536, -1, np.int32)
-        table[list(self.void_ids)] = VOID
-        for label, entry in enumerate(self.classes):
-            table[list(entry.raw_ids)] = label
-        return table
-
     def to_json(self) -> dict[str, Any]:
         """A plain form that `from_json` reads back."""
         return asdict(self)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from pyarrow import fs
 
 from segfrontier.errors import BadWorld
+
+T = TypeVar("T")
 
 
 def resolve(uri: str | Path) -> tuple[fs.FileSystem, str]:
@@ -53,3 +58,10 @@ def cache_folder() -> Path:
 def staging_name(final: Path) -> Path:
     """A private name beside `final`, to be renamed onto it when it is whole."""
     return final.with_name(f".{final.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
+
+
+def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of up to `size` items, in order."""
+    left = iter(items)
+    while chunk := list(islice(left, size)):
+        yield chunk

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import decode_map, encode_map
-from segfrontier.scenes.files import staging_name
+from segfrontier.scenes.files import chunked, staging_name
 
 COLUMNS = {
     "points": ("x", "y", "label"),
@@ -145,7 +145,7 @@ def write_labels(folder: str | Path, *, kind: str, classes: ClassTable, rows: It
     state, count = _Digest(kind, classes), 0
     try:
         with pa.OSFile(str(staged), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
-            for chunk in _chunks(rows):
+            for chunk in chunked(rows, _ROWS_A_BATCH):
                 encoded = [_encode(row, kind, classes) for row in chunk]
                 state.take(encoded)
                 count += len(encoded)
@@ -177,17 +177,6 @@ class _Digest:
 
     def hexdigest(self) -> str:
         return self._state.hexdigest()
-
-
-def _chunks(rows: Iterable[LabelRow]) -> Iterable[list[LabelRow]]:
-    chunk: list[LabelRow] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == _ROWS_A_BATCH:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _encode(row: LabelRow, kind: str, classes: ClassTable) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""A world on disk and its two faces: `Pool` (images, for anyone), `Truth` (labels, for the market and the evaluator)."""
+"""A world on disk and its two faces: `Pool` (images, for anyone) and `Truth` (labels, for market and evaluator)."""
 
 from __future__ import annotations
 

@@ -75,6 +75,9 @@ class WorldWriter:
     ) -> None:
         if kind is None:
             self._finish()
+        else:
+            for part in ("images", "truth"):
+                self._fs.delete_dir(join(self._path, part))
 
     def add(self, scene: Scene) -> None:
         """Check one scene against the format's rules and take it in."""

@@ -1,0 +1,172 @@
+"""Your own folders as a world: a short YAML with path templates, a class map and the encoding of the label files.
+
+    name: my-city
+    encoding: ids                      # ids (grey or palette files) | colours | instances (class * 1000 + number)
+    splits:
+      train: {images: "images/train/{id}.jpg", semantic: "labels/train/{id}.png"}
+      val:   {images: "images/val/{id}.jpg",   semantic: "labels/val/{id}.png"}
+    classes:
+      - {name: road, colour: [128, 64, 128], ids: [0, 7]}            # several ids are merged into one class
+      - {name: car,  colour: [0, 0, 142], ids: [26], thing: true}
+    void: [255]
+    instances: components              # none | files | components (connected components stand in)
+
+`{id}` and any further `{name}` match one path part and make up the scene id; `root` defaults to the YAML's own folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.classes import ClassTable, SceneClass
+from segfrontier.scenes.raw import Encoding, pack_colours
+
+Colour = tuple[
+    Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SplitPaths(_Strict):
+    """Path templates of one split, relative to the root."""
+
+    images: str
+    semantic: str
+    instances: str | None = None
+    coarse: str | None = None
+    optional: bool = False
+    domain: Literal["source", "target"] = "target"
+
+
+class FolderClass(_Strict):
+    """One class: the ids (or, for colour-coded files, colours) that mean it."""
+
+    name: str
+    colour: Colour
+    ids: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = ()
+    colours: tuple[Colour, ...] = ()
+    thing: bool = False
+
+
+class FolderSpec(_Strict):
+    """A dataset of files, described."""
+
+    name: str
+    root: Path = Path()
+    encoding: Encoding
+    splits: dict[str, SplitPaths] = Field(min_length=1)
+    classes: tuple[FolderClass, ...] = Field(min_length=1)
+    void: tuple[int | Colour, ...] = (255,)
+    instances: Literal["none", "files", "components"] = "none"
+
+    @classmethod
+    def load(cls, path: str | Path) -> FolderSpec:
+        """Read the YAML; paths are relative to it."""
+        path = Path(path)
+        try:
+            plain = yaml.safe_load(path.read_text())
+            spec = cls.model_validate(plain)
+        except OSError as error:
+            raise BadWorld(f"{path}: must be a readable YAML file ({error})") from error
+        except yaml.YAMLError as error:
+            raise BadWorld(f"{path}: must be YAML ({error})") from error
+        except ValidationError as error:
+            lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise BadWorld(f"{path}: the dataset description has {error.error_count()} mistakes: {lines}") from error
+        return spec.model_copy(update={"root": path.parent / spec.root})
+
+    def table(self) -> ClassTable:
+        """The class table; colours stand in it as 0xRRGGBB raw ids where the files are colour-coded."""
+        by_colour = self.encoding == "colours"
+        classes = tuple(
+            SceneClass(
+                name=c.name,
+                colour=c.colour,
+                thing=c.thing,
+                raw_ids=tuple(_packed(v) for v in (c.colours or (c.colour,))) if by_colour else c.ids,
+            )
+            for c in self.classes
+        )
+        void = tuple(v if isinstance(v, int) else _packed(v) for v in self.void)
+        return ClassTable(name=self.name, classes=classes, void_ids=void)
+
+
+def _packed(colour: Colour) -> int:
+    return int(pack_colours(np.array(colour)))
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one scene."""
+
+    id: str
+    domain: str
+    split: str
+    image: Path
+    semantic: Path
+    instances: Path | None
+    coarse: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Which images found their labels, and which files stand alone."""
+
+    scenes: tuple[Files, ...]
+    images_without_labels: tuple[str, ...]
+    labels_without_images: tuple[str, ...]
+
+
+def pair(spec: FolderSpec) -> Pairing:
+    """Match images with labels by the names in the templates."""
+    scenes: list[Files] = []
+    lone_images: list[str] = []
+    lone_labels: list[str] = []
+    for split, paths in spec.splits.items():
+        images = dict(_matches(spec.root, paths.images))
+        if not images and paths.optional:
+            continue
+        if not images:
+            raise BadWorld(
+                f"split {split!r} is empty: no file matches {str(spec.root / paths.images)!r}. Correct the template, "
+                f"or say `optional: true` for a split that may be absent."
+            )
+        labels = dict(_matches(spec.root, paths.semantic))
+        extra = {w: dict(_matches(spec.root, t)) for w, t in (("i", paths.instances), ("c", paths.coarse)) if t}
+        lone_images += [str(images[k]) for k in sorted(images.keys() - labels.keys())]
+        lone_labels += [str(labels[k]) for k in sorted(labels.keys() - images.keys())]
+        scenes += [
+            Files(f"{split}/{k}", paths.domain, split, images[k], labels[k],
+                  extra.get("i", {}).get(k), extra.get("c", {}).get(k))
+            for k in sorted(images.keys() & labels.keys())
+        ]  # fmt: skip
+    return Pairing(tuple(scenes), tuple(lone_images), tuple(lone_labels))
+
+
+def _matches(root: Path, template: str) -> Iterator[tuple[str, Path]]:
+    """(key, file) for every file that fits the template; the key joins what the `{names}` stood for."""
+    names = re.findall(r"\{(\w+)\}", template)
+    if "id" not in names:
+        raise BadWorld(f"a path template must contain {{id}}; found {template!r}")
+    pattern = re.compile(
+        "".join(
+            f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part).replace(r"\*", "[^/]*")
+            for part in re.split(r"(\{\w+\})", template)
+        )
+    )
+    for path in sorted(root.glob(re.sub(r"\{\w+\}", "*", template))):
+        match = pattern.fullmatch(path.relative_to(root).as_posix())
+        if match and path.is_file():
+            yield "/".join(match[n] for n in sorted(set(names))), path

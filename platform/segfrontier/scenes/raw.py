@@ -1,0 +1,130 @@
+"""A dataset's own label files: read as they are, mapped to labels through a class table, unknown values refused."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.classes import ClassTable
+
+Encoding = Literal["ids", "colours", "instances"]
+_INSTANCE_DIVISOR = 1000  # Cityscapes' instanceIds: class * 1000 + number
+_ID_MODES = {"L", "P", "1", "I", "I;16", "I;16B", "I;16L"}
+
+
+class UnknownLabel(BadWorld):
+    """A label file holds values that the class table does not declare: the import must stop, not guess."""
+
+
+def read_raw(data: bytes, *, name: str) -> NDArray[Any]:
+    """(H, W) raw values (palette files give their indices) or (H, W, 3) colours."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadWorld(f"{name}: must be a whole label image; its {len(data)} bytes do not decode ({error})") from error
+    if image.mode in _ID_MODES:
+        return np.asarray(image).astype(np.int64)
+    if image.mode in ("RGB", "RGBA"):
+        return np.asarray(image.convert("RGB"))
+    raise BadWorld(
+        f"{name}: a label image has one channel of ids or RGB colours; found mode {image.mode!r}. Convert it."
+    )
+
+
+def guess_encoding(raw: NDArray[Any]) -> str:
+    """What a label file looks like, in words, for the message of an import that stops."""
+    if raw.ndim == 3:
+        colours = len(np.unique(raw.reshape(-1, 3), axis=0))
+        return f"colour-coded classes ({colours} colours): encoding: colours" if colours <= 256 else "a photograph"
+    values = np.unique(raw)
+    if values.max() >= _INSTANCE_DIVISOR:
+        return f"an instance map (class * {_INSTANCE_DIVISOR} + number): encoding: instances"
+    if set(values.tolist()) <= {0, 255}:
+        return "a binary mask (0 and 255)"
+    if len(values) > 64:
+        return "a grey photograph or an instance map without classes"
+    return "class ids: encoding: ids, with other ids than the ones declared"
+
+
+def to_labels(raw: NDArray[Any], table: ClassTable, *, encoding: Encoding, name: str) -> NDArray[np.uint8]:
+    """(H, W) labels; raises `UnknownLabel` with the file, the values, their pixel counts and what they look like."""
+    if (raw.ndim == 3) != (encoding == "colours"):
+        raise UnknownLabel(
+            f"{name}: encoding {encoding!r} is declared; the file looks like {guess_encoding(raw)}. "
+            f"Change `encoding`, or convert the file."
+        )
+    if encoding == "colours":
+        raw = pack_colours(raw)
+    elif encoding == "instances":
+        raw = np.where(raw >= _INSTANCE_DIVISOR, raw // _INSTANCE_DIVISOR, raw)
+    values, counts = np.unique(raw, return_counts=True)
+    known = dict.fromkeys(table.void_ids, 255) | {v: i for i, c in enumerate(table.classes) for v in c.raw_ids}
+    strays = [(int(v), int(n)) for v, n in zip(values, counts, strict=True) if int(v) not in known]
+    if strays:
+        listed = ", ".join(f"{_spelled(v, encoding)} on {n} px" for v, n in strays[:5])
+        more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
+        raise UnknownLabel(
+            f"{name}: each value must belong to a class or be declared void; unknown: {listed}{more}. The file looks "
+            f"like {guess_encoding(raw)}. Add the value to a class or to `void`, or correct the declared encoding."
+        )
+    mapped = np.array([known[int(v)] for v in values], np.uint8)
+    return mapped[np.searchsorted(values, raw)]
+
+
+def pack_colours(colours: NDArray[Any]) -> NDArray[np.int64]:
+    """(H, W) integers 0xRRGGBB, the form in which a class table holds colours as raw ids."""
+    wide = colours.astype(np.int64)
+    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+
+
+def _spelled(value: int, encoding: Encoding) -> str:
+    if encoding == "colours":
+        return f"colour ({value >> 16}, {value >> 8 & 255}, {value & 255})"
+    return f"id {value}"
+
+
+def instances_from_raw(raw: NDArray[Any], labels: NDArray[np.uint8], table: ClassTable) -> NDArray[np.uint16]:
+    """Instance ids 1..n from a Cityscapes-style map; thing pixels without a number (groups) stay 0."""
+    return _renumber(np.where(raw >= _INSTANCE_DIVISOR, raw, 0), labels, table)
+
+
+def instances_from_file(ids: NDArray[Any], labels: NDArray[np.uint8], table: ClassTable) -> NDArray[np.uint16]:
+    """Instance ids 1..n from a map of bare ids; an id that touches two classes becomes two instances."""
+    return _renumber(ids, labels, table)
+
+
+def components(labels: NDArray[np.uint8], table: ClassTable) -> NDArray[np.uint16]:
+    """Connected components of countable classes, standing in for instances that a dataset does not have."""
+    out = np.zeros(labels.shape, np.int64)
+    for label in table.things:
+        mask = labels == label
+        if mask.any():
+            _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+            out[mask] = parts[mask] + out.max()
+    return _renumber(out, labels, table)
+
+
+def _renumber(ids: NDArray[Any], labels: NDArray[np.uint8], table: ClassTable) -> NDArray[np.uint16]:
+    keep = (ids > 0) & np.isin(labels, table.things)
+    out = np.zeros(labels.shape, np.uint16)
+    found, inverse = np.unique(ids[keep].astype(np.int64) * 256 + labels[keep], return_inverse=True)
+    if len(found) >= 65536:
+        raise BadWorld(f"a scene may hold up to 65535 instances; found {len(found)}")
+    out[keep] = (inverse + 1).astype(np.uint16)
+    return out
+
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes, or an error that names it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadWorld(f"{path}: must be a readable file ({error})") from error
