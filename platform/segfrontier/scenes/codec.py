@@ -35,9 +35,11 @@ def check_image(data: bytes, *, name: str) -> tuple[int, int]:
         ) from error
     if image.format not in IMAGE_FORMATS:
         raise BadWorld(f"{name}: must be png, jpg or webp; found {image.format}. Convert the file.")
-    if image.mode not in ("RGB", "L", "RGBA", "P"):
+    # Pillow opens 16-bit RGB as 8-bit RGB without a word; the depth stands in byte 24 of a PNG.
+    deep = image.format == "PNG" and data[24] == 16
+    if deep or image.mode not in ("RGB", "L", "RGBA", "P"):
         raise BadWorld(
-            f"{name}: must have 8 bits a channel; found mode {image.mode!r}. Convert it to 8-bit RGB first, so that "
+            f"{name}: must have 8 bits a channel; found {'16 bits' if deep else f'mode {image.mode!r}'}. Convert it to 8-bit RGB first, so that "
             f"the tone mapping is your choice."
         )
     return image.height, image.width

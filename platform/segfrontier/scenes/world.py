@@ -83,6 +83,10 @@ class Pool:
         """(H, W, 3) RGB."""
         return decode_image(self._side.cell(scene, "image"))
 
+    def image_digest(self, scene: str) -> str:
+        """Identity of one image's bytes."""
+        return str(self._side.cell(scene, "digest"))
+
     @property
     def digest(self) -> str:
         """Identity of the images' content."""

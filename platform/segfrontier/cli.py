@@ -1,0 +1,41 @@
+"""The `segfrontier` command. Each verb imports what it needs when it runs, so that --help answers at once.
+
+Exit codes: 0 done; 1 the work failed; 2 the command line was wrong; 3 the input was refused with an explanation.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Which labels should I buy, and which method turns them into the best segmentation?",
+)
+
+
+def main() -> None:
+    """Run the command line; errors raised on purpose print as one paragraph, without a traceback."""
+    from segfrontier.errors import BadInput, SegFrontierError
+
+    try:
+        app()
+    except SegFrontierError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(3 if isinstance(error, BadInput) else 1)
+    except KeyboardInterrupt:
+        typer.secho("stopped", err=True)
+        sys.exit(130)
+
+
+def _register() -> None:
+    from segfrontier.commands import ledger, world
+
+    app.add_typer(world.app, name="world")
+    app.command("ledger")(ledger.ledger)
+
+
+_register()

@@ -1,0 +1,160 @@
+"""`segfrontier world`: import, list, inspect and preview worlds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from segfrontier.scenes.inspection import Inspection, SplitCounts
+
+app = typer.Typer(no_args_is_help=True, help="Worlds: named sets of scenes with splits and a class table.")
+
+World = Annotated[str, typer.Argument(help="A world's folder or URI, or `street`, or `street:train=64,size=128x256`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@app.command("import", epilog="Example: segfrontier world import camvid data/CamVid worlds/camvid")
+def import_(
+    source: Annotated[
+        str, typer.Argument(help="`camvid`, `street[:options]`, or the YAML that describes your folders.")
+    ],
+    places: Annotated[list[str], typer.Argument(help="[DATASET FOLDER] and the NEW WORLD's folder or URI.")],
+    max_bad: Annotated[float, typer.Option(help="Share of unreadable scenes that may be left out, named.")] = 0.01,
+) -> None:
+    """Import a dataset into a new world. Any unknown label value stops the import and says what it looks like."""
+    from segfrontier.commands.console import console, progress
+    from segfrontier.scenes.builtin import parse_street, write_street
+    from segfrontier.scenes.camvid import camvid_spec
+    from segfrontier.scenes.folders import FolderSpec
+    from segfrontier.scenes.importing import import_folders
+
+    wanted = 2 if source == "camvid" else 1
+    if len(places) != wanted:
+        what = "the dataset's folder and the new world's folder" if wanted == 2 else "the new world's folder"
+        raise typer.BadParameter(f"`world import {source}` takes {what}; found {len(places)} arguments")
+    with progress(f"importing {source}") as step:
+        if source.partition(":")[0] == "street":
+            world = write_street(places[-1], parse_street(source), progress=step)
+        else:
+            spec = camvid_spec(places[0]) if source == "camvid" else FolderSpec.load(source)
+            world = import_folders(spec, places[-1], max_bad=max_bad, progress=step)
+    out, notes = console(), world.manifest.notes
+    for (domain, split), scenes in world.splits().items():
+        out.print(f"{domain}/{split}: {scenes} scenes")
+    left_out = len(notes.skipped) + len(notes.size_mismatches)
+    alone = len(notes.images_without_labels) + len(notes.labels_without_images)
+    if left_out or alone:
+        out.print(f"left out: {left_out} unusable, {alone} without a partner; `world inspect` names them")
+    out.print(f"next: segfrontier world preview {places[-1]}")
+
+
+@app.command("list")
+def list_(
+    folder: Annotated[Path, typer.Argument(help="Where to look for world folders.")] = Path("worlds"),
+    as_json: AsJson = False,
+) -> None:
+    """List the built-in worlds and those found below a folder."""
+    from rich.table import Table
+
+    from segfrontier.commands.console import console
+    from segfrontier.scenes.classes import CITYSCAPES
+    from segfrontier.scenes.manifest import MANIFEST
+    from segfrontier.scenes.world import World
+
+    rows = [("street", "built in", f"{len(CITYSCAPES)} classes", "rendered on first use")]
+    for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
+        world = World.open(manifest.parent)
+        splits = ", ".join(f"{d}/{s} {n}" for (d, s), n in world.splits().items())
+        rows.append((world.name, str(manifest.parent), f"{len(world.classes)} classes", splits))
+    if as_json:
+        typer.echo(json.dumps([dict(zip(("name", "place", "classes", "scenes"), r, strict=True)) for r in rows]))
+        return
+    table = Table("world", "place", "classes", "scenes", box=None)
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+@app.command()
+def inspect(world: World, as_json: AsJson = False) -> None:
+    """Count classes, void and instances; name orphans, size mismatches and images that stand in two splits."""
+    from segfrontier.commands.console import console, progress
+    from segfrontier.scenes.builtin import open_world
+    from segfrontier.scenes.inspection import inspect_world
+
+    with progress("rendering") as step:
+        opened = open_world(world, progress=step)
+    with progress("inspecting") as step:
+        report = inspect_world(opened, progress=step)
+    if as_json:
+        typer.echo(json.dumps(report.to_json()))
+        return
+    out = console()
+    kind = "connected components stand in for instances" if report.components else "instances as the dataset has them"
+    out.print(f"[bold]{report.name}[/]  {len(report.classes)} classes, {kind}, digest {report.digest}")
+    for counts in report.splits:
+        _print_split(report, counts)
+    _print_oddities(report)
+
+
+def _print_split(report: Inspection, counts: SplitCounts) -> None:
+    from rich.table import Table
+
+    from segfrontier.commands.console import console
+
+    out = console()
+    out.print(
+        f"\n[bold]{counts.domain}/{counts.split}[/]  {counts.scenes} scenes, {', '.join(counts.sizes[:4])}, void "
+        f"{counts.void_share:.2%}, {counts.instances_a_scene:.1f} instances a scene, {counts.with_coarse} with coarse maps"
+    )
+    table = Table("class", "% of pixels", "% of scenes", "instances", box=None)
+    for name, share, scenes, number in zip(
+        report.classes, counts.class_shares, counts.scene_shares, counts.instances, strict=True
+    ):
+        table.add_row(name, f"{share:.2%}", f"{scenes:.0%}", str(number or ""), style="red" if share == 0 else None)
+    out.print(table)
+
+
+def _print_oddities(report: Inspection) -> None:
+    from segfrontier.commands.console import console
+
+    out, notes = console(), report.notes
+    out.print()
+    for what, found in (
+        ("images in more than one split", report.overlaps),
+        ("images without labels", notes.images_without_labels),
+        ("labels without an image", notes.labels_without_images),
+        ("pairs of different size, left out", notes.size_mismatches),
+        ("unreadable, left out", notes.skipped),
+    ):
+        out.print(f"{what}: {len(found)}", style="yellow" if found else None)
+        for line in found[:10]:
+            out.print(f"  {line}", markup=False)
+        if len(found) > 10:
+            out.print(f"  and {len(found) - 10} more (--json names all)")
+
+
+@app.command(epilog="Example: segfrontier world preview street --out street.png")
+def preview(
+    world: World,
+    out: Annotated[Path | None, typer.Option(help="The PNG to write; default: NAME-preview.png here.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Scenes of each domain and split.")] = 4,
+    width: Annotated[int, typer.Option(min=32, help="Width of one picture in the sheet, in pixels.")] = 384,
+) -> None:
+    """Draw a contact sheet: image, semantic map, instances and coarse map, a row a scene."""
+    from PIL import Image
+
+    from segfrontier.commands.console import progress
+    from segfrontier.scenes.builtin import open_world
+    from segfrontier.scenes.preview import contact_sheet
+
+    with progress("rendering") as step:
+        opened = open_world(world, progress=step)
+    path = out or Path(f"{opened.name}-preview.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(contact_sheet(opened, rows_a_split=rows, width=width)).save(path)
+    typer.echo(path)

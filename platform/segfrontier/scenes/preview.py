@@ -1,0 +1,89 @@
+"""A contact sheet of a world: image | semantic | instances | coarse, a row a scene, with the classes named below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.codec import resize_labels
+from segfrontier.scenes.world import World
+
+_Row = tuple[str, list[tuple[str, NDArray[np.uint8]]]]  # title, then (caption, picture) a panel
+_GAP, _CAPTION, _PAPER, _INK = 6, 20, (255, 255, 255), (30, 30, 30)
+
+
+def colourise(labels: NDArray[np.uint8], classes: ClassTable) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB picture of a label map; void is black."""
+    return np.asarray(classes.palette[labels], np.uint8)
+
+
+def colourise_instances(ids: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB: a colour of its own for each instance, dark grey where there is none."""
+    spread = np.arange(65536, dtype=np.uint32)
+    hsv = np.stack([(spread * 67) % 180, 150 + (spread * 37) % 100, 170 + (spread * 53) % 80], -1).astype(np.uint8)
+    palette = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
+    palette[0] = 45
+    return np.asarray(palette[ids], np.uint8)
+
+
+def contact_sheet(world: World, *, rows_a_split: int = 4, width: int = 384) -> NDArray[np.uint8]:
+    """An RGB picture of evenly spaced scenes of every domain and split; `width` is that of one picture in it."""
+    rows: list[_Row] = []
+    for domain, split in world.splits():
+        truth, pool = world.truth(domain=domain, split=split), world.pool(domain=domain, split=split)
+        scenes = pool.scenes()
+        spread = np.linspace(0, len(scenes) - 1, min(rows_a_split, len(scenes))).round().astype(int)
+        for scene in (scenes[at] for at in sorted(set(spread.tolist()))):
+            panels = [("image", pool.image(scene)), ("semantic", colourise(truth.semantic(scene), world.classes))]
+            ids, coarse = truth.instance(scene), truth.coarse(scene)
+            if ids is not None:
+                word = "components" if world.manifest.components else "instances"
+                panels.append((f"{word} ({len(np.unique(ids[ids > 0]))})", colourise_instances(ids)))
+            if coarse is not None:
+                panels.append(("coarse", colourise(coarse, world.classes)))
+            small = [(name, _to_width(picture, width, photo=name == "image")) for name, picture in panels]
+            rows.append((f"{domain}/{split}  {scene}", small))
+    return _sheet(rows, world.classes, width)
+
+
+def _to_width(picture: NDArray[np.uint8], width: int, *, photo: bool) -> NDArray[np.uint8]:
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    if photo:
+        return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return resize_labels(picture, height, width)
+
+
+def _sheet(rows: Sequence[_Row], classes: ClassTable, width: int) -> NDArray[np.uint8]:
+    columns = max(len(panels) for _, panels in rows)
+    heights = [max(p.shape[0] for _, p in panels) + _CAPTION + _GAP for _, panels in rows]
+    total_width = columns * (width + _GAP) + _GAP
+    legend_rows, legend_columns = _legend_shape(classes, total_width)
+    canvas = Image.new("RGB", (total_width, sum(heights) + legend_rows * _CAPTION + 2 * _GAP), _PAPER)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
+    top = _GAP
+    for (title, panels), height in zip(rows, heights, strict=True):
+        for column, (name, picture) in enumerate(panels):
+            left = _GAP + column * (width + _GAP)
+            draw.text((left, top), title if column == 0 else name, fill=_INK, font=font)
+            canvas.paste(Image.fromarray(picture), (left, top + _CAPTION))
+        top += height
+    entries = [(c.name, c.colour) for c in classes.classes] + [("void", (0, 0, 0))]
+    for i, (name, colour) in enumerate(entries):
+        left = _GAP + (i % legend_columns) * _LEGEND_WIDTH
+        y = top + (i // legend_columns) * _CAPTION
+        draw.rectangle((left, y + 2, left + 14, y + 15), fill=colour, outline=_INK)
+        draw.text((left + 20, y), name, fill=_INK, font=font)
+    return np.asarray(canvas)
+
+
+_LEGEND_WIDTH = 120
+
+
+def _legend_shape(classes: ClassTable, total_width: int) -> tuple[int, int]:
+    columns = max(1, (total_width - _GAP) // _LEGEND_WIDTH)
+    return -(-(len(classes) + 1) // columns), columns

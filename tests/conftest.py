@@ -1,0 +1,29 @@
+"""What every test gets: a cache of its own, one thread, a toy world."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import cv2
+import pytest
+from toyworld import write_toy
+
+cv2.setNumThreads(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Mirrors and built-in worlds of the tests never touch the user's cache."""
+    before = os.environ.get("SEGFRONTIER_CACHE")
+    os.environ["SEGFRONTIER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["SEGFRONTIER_CACHE"]
+    else:
+        os.environ["SEGFRONTIER_CACHE"] = before
+
+
+@pytest.fixture
+def toy_world(tmp_path):
+    """Five source, six training and three validation scenes of 24x32 in three classes, in several shards."""
+    return write_toy(tmp_path / "toy")
