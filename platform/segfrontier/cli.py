@@ -32,10 +32,9 @@ def main() -> None:
 
 
 def _register() -> None:
-    from segfrontier.commands import ledger, world
+    from segfrontier.commands import world
 
     app.add_typer(world.app, name="world")
-    app.command("ledger")(ledger.ledger)
 
 
 _register()

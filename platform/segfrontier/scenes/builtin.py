@@ -66,7 +66,7 @@ def parse_street(text: str) -> StreetOptions:
         except ValueError as error:
             raise BadWorld(f"street: {key} must be {kinds[key].__name__}; found {value!r}") from error
     options = StreetOptions(**values)  # type: ignore[arg-type]
-    if options.train < 1 or options.val < 1 or options.synthetic < 0:
+    if not all(options.shape) or options.train < 1 or options.val < 1 or options.synthetic < 0:
         raise BadWorld(f"street needs at least one train and one val scene; found {options}")
     return options
 

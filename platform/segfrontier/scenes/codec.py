@@ -39,8 +39,8 @@ def check_image(data: bytes, *, name: str) -> tuple[int, int]:
     deep = image.format == "PNG" and data[24] == 16
     if deep or image.mode not in ("RGB", "L", "RGBA", "P"):
         raise BadWorld(
-            f"{name}: must have 8 bits a channel; found {'16 bits' if deep else f'mode {image.mode!r}'}. Convert it to 8-bit RGB first, so that "
-            f"the tone mapping is your choice."
+            f"{name}: must have 8 bits a channel; found {'16 bits' if deep else f'mode {image.mode!r}'}. Convert it to "
+            f"8-bit RGB first, so that the tone mapping is your choice."
         )
     return image.height, image.width
 
