@@ -8,6 +8,7 @@
     +-- BudgetExceeded    a purchase that the budget does not cover; nothing was charged
     +-- LedgerError       the ledger could not be read or written; what was in it is still in it
     +-- StageError        a stage failed or its stored result is damaged
+    +-- Stopped           work was asked to stop and saved its state; the same call goes on
 """
 
 from __future__ import annotations
@@ -49,3 +50,7 @@ class LedgerError(SegFrontierError):
 
 class StageError(SegFrontierError):
     """A stage of the lab failed, or its stored result is damaged."""
+
+
+class Stopped(SegFrontierError):
+    """Work was asked to stop, saved its state and left; the same call goes on from there."""

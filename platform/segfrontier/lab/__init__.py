@@ -1,1 +1,43 @@
-"""The bench that a method works at: buy, train, label, score."""
+"""The bench that a method works at: buy, train, label, score.
+
+Methods import from here. `Lab` is the seam; `LocalLab` runs stages in this process, `RayLab` (in `lab._ray`, the only
+place besides the study's executor that imports Ray) on a cluster.
+"""
+
+from segfrontier.lab.augment import Augment as Augment
+from segfrontier.lab.handles import Model as Model
+from segfrontier.lab.lab import Lab as Lab
+from segfrontier.lab.labelling import Argmax as Argmax
+from segfrontier.lab.labelling import Rule as Rule
+from segfrontier.lab.labelling import keep_known as keep_known
+from segfrontier.lab.local import LocalLab as LocalLab
+from segfrontier.lab.methods import Method as Method
+from segfrontier.lab.methods import installed as installed
+from segfrontier.lab.methods import make_method as make_method
+from segfrontier.lab.objective import Batch as Batch
+from segfrontier.lab.objective import Blueprint as Blueprint
+from segfrontier.lab.objective import Ema as Ema
+from segfrontier.lab.objective import Loss as Loss
+from segfrontier.lab.objective import Moment as Moment
+from segfrontier.lab.objective import Nets as Nets
+from segfrontier.lab.objective import Network as Network
+from segfrontier.lab.objective import Objective as Objective
+from segfrontier.lab.opening import LabSettings as LabSettings
+from segfrontier.lab.opening import open_lab as open_lab
+from segfrontier.lab.optimisers import Adam as Adam
+from segfrontier.lab.optimisers import Schedule as Schedule
+from segfrontier.lab.optimisers import Sgd as Sgd
+from segfrontier.lab.predict import Looking as Looking
+from segfrontier.lab.predict import Predictor as Predictor
+from segfrontier.lab.recipe import Recipe as Recipe
+from segfrontier.lab.scoring import Scores as Scores
+from segfrontier.lab.streams import Part as Part
+from segfrontier.lab.streams import Stream as Stream
+from segfrontier.lab.training import Bench as Bench
+from segfrontier.lab.training import Plan as Plan
+from segfrontier.lab.watching import Watcher as Watcher
+from segfrontier.market import Boxes as Boxes
+from segfrontier.market import Coarse as Coarse
+from segfrontier.market import Fine as Fine
+from segfrontier.market import Points as Points
+from segfrontier.market import Tags as Tags

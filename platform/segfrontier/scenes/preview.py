@@ -13,7 +13,7 @@ from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import resize_labels
 from segfrontier.scenes.world import World
 
-_Row = tuple[str, list[tuple[str, NDArray[np.uint8]]]]  # title, then (caption, picture) a panel
+Row = tuple[str, list[tuple[str, NDArray[np.uint8]]]]  # title, then (caption, picture) a panel
 _GAP, _CAPTION, _PAPER, _INK = 6, 20, (255, 255, 255), (30, 30, 30)
 
 
@@ -33,7 +33,7 @@ def colourise_instances(ids: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 def contact_sheet(world: World, *, rows_a_split: int = 4, width: int = 384) -> NDArray[np.uint8]:
     """An RGB picture of evenly spaced scenes of every domain and split; `width` is that of one picture in it."""
-    rows: list[_Row] = []
+    rows: list[Row] = []
     for domain, split in world.splits():
         truth, pool = world.truth(domain=domain, split=split), world.pool(domain=domain, split=split)
         scenes = pool.scenes()
@@ -46,9 +46,8 @@ def contact_sheet(world: World, *, rows_a_split: int = 4, width: int = 384) -> N
                 panels.append((f"{word} ({len(np.unique(ids[ids > 0]))})", colourise_instances(ids)))
             if coarse is not None:
                 panels.append(("coarse", colourise(coarse, world.classes)))
-            small = [(name, _to_width(picture, width, photo=name == "image")) for name, picture in panels]
-            rows.append((f"{domain}/{split}  {scene}", small))
-    return _sheet(rows, world.classes, width)
+            rows.append((f"{domain}/{split}  {scene}", panels))
+    return sheet(rows, world.classes, width=width)
 
 
 def _to_width(picture: NDArray[np.uint8], width: int, *, photo: bool) -> NDArray[np.uint8]:
@@ -58,7 +57,9 @@ def _to_width(picture: NDArray[np.uint8], width: int, *, photo: bool) -> NDArray
     return resize_labels(picture, height, width)
 
 
-def _sheet(rows: Sequence[_Row], classes: ClassTable, width: int) -> NDArray[np.uint8]:
+def sheet(rows: Sequence[Row], classes: ClassTable, *, width: int) -> NDArray[np.uint8]:
+    """Rows of captioned pictures, each brought to `width`, above the classes' colours; the first picture is a photo."""
+    rows = [(t, [(n, _to_width(p, width, photo=i == 0)) for i, (n, p) in enumerate(panels)]) for t, panels in rows]
     columns = max(len(panels) for _, panels in rows)
     heights = [max(p.shape[0] for _, p in panels) + _CAPTION + _GAP for _, panels in rows]
     total_width = columns * (width + _GAP) + _GAP

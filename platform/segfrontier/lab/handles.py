@@ -1,0 +1,69 @@
+"""What the lab's verbs hand out: small, picklable references to stored results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.objective import Blueprint
+from segfrontier.lab.store import Store
+from segfrontier.scenes.classes import ClassTable
+
+WEIGHTS = "weights.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A trained model: its stage's key in a store, and which of the stage's networks predicts."""
+
+    store: str
+    key: str
+    network: str
+    blueprints: Mapping[str, Blueprint] = field(hash=False)
+    classes: ClassTable
+    weights: str = WEIGHTS
+
+    @property
+    def digest(self) -> str:
+        """Identity of this network with these weights, for the keys of later stages."""
+        return f"{self.key}:{self.weights}:{self.network}"
+
+    def teacher(self) -> Model:
+        """The same model, predicting with the EMA teacher of its network."""
+        return dataclasses.replace(self, network=f"{self.network.partition('/')[0]}/teacher")
+
+    def called(self, network: str) -> Model:
+        """The same stage's other network."""
+        if network.partition("/")[0] not in self.blueprints:
+            raise BadInput(f"this model has the networks {', '.join(self.blueprints)}; found {network!r}")
+        return dataclasses.replace(self, network=network)
+
+    def file(self) -> Path:
+        """The weights file on this machine."""
+        entry = Store(self.store).get(self.key)
+        if entry is None:
+            raise BadInput(f"the store {self.store} no longer holds model {self.key}; train it again")
+        return entry.local(self.weights)
+
+    def build(self, device: torch.device) -> nn.Module:
+        """The network with its weights, ready to predict."""
+        module = without_pretraining(self.blueprints[self.network.partition("/")[0]]).build(seed=0)
+        stored = torch.load(self.file(), map_location="cpu", weights_only=True)
+        if self.network not in stored:
+            raise BadInput(f"the weights hold {', '.join(stored)}; {self.network!r} is not among them")
+        module.load_state_dict(stored[self.network])
+        return module.to(device).eval()
+
+
+def without_pretraining(blueprint: Blueprint) -> Blueprint:
+    """The same network, built without looking for pretrained weights: all of them are about to be replaced."""
+    if getattr(blueprint, "pretrained", "never") == "never":
+        return blueprint
+    replaced: Blueprint = dataclasses.replace(blueprint, pretrained="never")  # type: ignore[type-var]
+    return replaced

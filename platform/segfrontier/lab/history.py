@@ -1,0 +1,90 @@
+"""What a training run logs: mean losses, learning rates, samples a second, the share of time spent waiting for data."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segfrontier.errors import StageError
+from segfrontier.lab.crew import Crew
+
+Watch = Callable[[int, int, Mapping[str, float]], None]
+"""Told (done, in all, values) now and then while a stage runs."""
+
+
+class History:
+    """Sums between two log lines; the lines themselves are the same whether a run was interrupted or not."""
+
+    def __init__(self, path: Path, first: int, crew: Crew, every: int) -> None:
+        self.path, self.crew, self.every = path, crew, every
+        self.lines = [line for line in _lines(path) if json.loads(line)["step"] <= first]
+        self._sums: dict[str, Any] = {}
+        self._steps = self._samples = 0
+        self._waited = 0.0
+        self._mark = self._began = time.perf_counter()
+
+    def start_clock(self) -> None:
+        """Count time from here."""
+        self._mark = self._began = time.perf_counter()
+
+    def waiting(self) -> None:
+        """Data is waited for from here."""
+        self._mark = time.perf_counter()
+
+    def working(self) -> None:
+        """Data is here."""
+        self._waited += time.perf_counter() - self._mark
+
+    def take(self, values: Mapping[str, Any], rates: Mapping[str, float], samples: int) -> None:
+        """Add one step's values."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + (
+                value.detach().float() if isinstance(value, torch.Tensor) else value
+            )
+        self._rates = rates
+        self._steps += 1
+        self._samples += samples
+
+    def end_of_step(self, done: int, steps: int, watch: Watch | None, *, last: bool) -> None:
+        """Write a line when one is due; refuse values that are not finite."""
+        if done % self.every and not last:
+            return
+        spent = max(time.perf_counter() - self._began, 1e-9)
+        values = {name: float(total) / self._steps for name, total in self._sums.items()}
+        bad = [name for name, value in values.items() if value != value or abs(value) == float("inf")]
+        if bad:
+            raise StageError(
+                f"every loss must stay finite; {', '.join(bad)} became {values[bad[0]]} by step {done}. Lower the "
+                f"learning rate, clip gradients (Network(clip=1.0)), or train in fp32."
+            )
+        # Speed changes from run to run; it is told, and kept out of the stored log, which is the same every time.
+        pace = {"samples_a_second": self._samples * self.crew.world / spent, "data_wait": self._waited / spent}
+        if self.crew.leads:
+            self.lines.append(json.dumps({"step": done, **values, **self._rates}))
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(self.text())
+            if watch:
+                watch(done, steps, values | pace)
+        self._sums, self._steps, self._samples, self._waited = {}, 0, 0, 0.0
+        self._began = time.perf_counter()
+
+    def state(self) -> dict[str, Any]:
+        """The sums since the last line."""
+        return {"sums": dict(self._sums), "steps": self._steps}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state()`."""
+        self._sums, self._steps = dict(state["sums"]), int(state["steps"])
+
+    def text(self) -> str:
+        """All lines so far."""
+        return "".join(f"{line}\n" for line in self.lines)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []

@@ -1,0 +1,213 @@
+"""The bench that a method works at. Four verbs; each call is a stage whose result is stored and computed once.
+
+lab.buy(request)                     the ledger is charged, the bought labels come back
+lab.train(objective, streams, plan)  a trained model
+lab.label(model, part, rule)         labels made by a model
+lab.score(model)                     the evaluator's verdict on the validation split
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.handles import Model
+from segfrontier.lab.keying import label_key, score_key, train_key
+from segfrontier.lab.labelling import Rule
+from segfrontier.lab.predict import Looking
+from segfrontier.lab.scoring import Scores
+from segfrontier.lab.sealed import Sealed, unseal
+from segfrontier.lab.store import Entry, Store
+from segfrontier.lab.streams import Part, Stream, stable_seed
+from segfrontier.lab.training import Bench, Job, Plan
+from segfrontier.lab.watching import Watcher
+from segfrontier.market import Coarse, Fine, Request, Window
+from segfrontier.scenes.labels import LabelSet
+from segfrontier.scenes.world import Pool
+
+if TYPE_CHECKING:
+    from segfrontier.lab.objective import Objective
+    from segfrontier.lab.places import Places
+
+
+class Lab(ABC):
+    """The seam between methods and machines. `LocalLab` works in this process, `RayLab` on a Ray cluster.
+
+    Nothing that a method can reach from here leads to target truth: the market and the evaluator are sealed.
+    """
+
+    def __init__(
+        self, *, places: Sealed[Places], window: Window, pool: Pool, synthetic: Part | None, store: Store,
+        seed: int, bench: Bench, watcher: Watcher,
+    ) -> None:  # fmt: skip
+        self._places, self._window, self._store = places, window, store
+        self.pool, self.synthetic = pool, synthetic
+        self.seed, self.bench, self.watcher = seed, bench, watcher
+        self.classes = unseal(places).classes
+        self._bought = 0
+
+    # ---------------------------------------------------------------------------------------------------- buy
+
+    @property
+    def budget(self) -> int:
+        """Seconds of annotation that are left to spend."""
+        return self._window.remaining
+
+    @property
+    def spent(self) -> int:
+        """Seconds of annotation spent so far."""
+        return self._window.spent
+
+    def buy(self, request: Request, *, at_most: int | None = None) -> LabelSet:
+        """Buy labels. With `at_most` (seconds), as many scenes as fit, in the request's order; else all or nothing."""
+        self._bought += 1
+        stage = f"buy-{self._bought}-{request.kind}"
+        return self._window.buy(request, stage=stage, at_most=at_most).labels
+
+    def buy_masks(
+        self, kind: Literal["fine", "coarse"], *, spend: int, scenes: Sequence[str] | None = None
+    ) -> LabelSet:
+        """Buy as many fine or coarse masks as `spend` seconds pay for, in the given order or a seeded random one.
+
+        The random order does not depend on the sum, so a smaller budget's scenes are always among a larger one's.
+        """
+        order = list(scenes) if scenes is not None else self.shuffled()
+        request = (Fine if kind == "fine" else Coarse)(order)
+        labels = self.buy(request, at_most=spend)
+        if not len(labels):
+            raise BadInput(
+                f"{spend} s must pay for at least one {kind} mask; nothing could be bought. Raise the budget, or its "
+                f"share for {kind} masks."
+            )
+        return labels
+
+    def shuffled(self) -> list[str]:
+        """All training scenes in a random order that the seed alone decides."""
+        names = self.pool.scenes()
+        return [names[i] for i in np.random.default_rng(stable_seed(self.seed, "order")).permutation(len(names))]
+
+    # ---------------------------------------------------------------------------------------------------- train
+
+    def train(
+        self,
+        objective: Objective,
+        streams: Mapping[str, Stream],
+        plan: Plan,
+        *,
+        start: Mapping[str, Model] | None = None,
+    ) -> Model:
+        """Train the objective's networks; `start` gives initial weights by network name (not a resumed run)."""
+        start = dict(start or {})
+        plan = dataclasses.replace(plan, seed=stable_seed(self.seed, plan.seed))
+        job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
+        key = train_key(job, start)
+        self._stage("train", key, lambda out: self._train(job, self._store.scratch(key), out), inputs=_keys(start))
+        networks = objective.networks()
+        return Model(
+            store=self._store.root, key=key, network=next(iter(networks)), classes=self.classes,
+            blueprints={name: network.blueprint for name, network in networks.items()},
+        )  # fmt: skip
+
+    def snapshots(self, model: Model) -> dict[int, Model]:
+        """The weights that were kept on the way, by step (see `Plan.snapshots`)."""
+        entry = self._store.get(model.key)
+        assert entry is not None, "a model's stage is stored before the model is handed out"
+        names = [f for f in entry.manifest.files if f.startswith("weights-")]
+        return {int(f[8:-3]): dataclasses.replace(model, weights=f) for f in sorted(names)}
+
+    def history(self, model: Model) -> list[dict[str, float]]:
+        """The logged losses and learning rates of a model's training."""
+        entry = self._store.get(model.key)
+        assert entry is not None, "a model's stage is stored before the model is handed out"
+        return [json.loads(line) for line in entry.local("log.jsonl").read_text().splitlines()]
+
+    # ---------------------------------------------------------------------------------------------------- label
+
+    def label(self, model: Model, part: Part, rule: Rule) -> LabelSet:
+        """Label images with a model; labels of the part that exist already are shown to the rule."""
+        key = label_key(model, part, rule)
+
+        def compute(out: Path) -> None:
+            labels, faults = self._label(model, part, rule, out)
+            plain = {
+                "path": Path(labels.path).name,
+                "kind": labels.kind,
+                "digest": labels.digest,
+                "count": labels.count,
+            }
+            (out / "labels.json").write_text(json.dumps(plain | {"faults": faults}))
+
+        entry = self._stage("label", key, compute, inputs={"model": model.key})
+        plain = json.loads(entry.local("labels.json").read_text())
+        return LabelSet(
+            path=str(entry.local(plain["path"])), kind=plain["kind"], digest=plain["digest"], count=plain["count"],
+            classes=model.classes,
+        )  # fmt: skip
+
+    # ---------------------------------------------------------------------------------------------------- score
+
+    def score(self, model: Model, *, split: str = "val", looking: Looking | None = None, pictures: int = 4) -> Scores:
+        """Score a model on a split of the target domain. Costs no annotation; its use is recorded in the ledger."""
+        looking, places = looking or Looking(), unseal(self._places)
+        places.note_free("validation", detail=f"target/{split}", count=places.count(split))
+        key = score_key(model, places.digest(split), looking, pictures)
+
+        def compute(out: Path) -> None:
+            self._score(model, split, looking, pictures, out).write(out)
+
+        entry = self._stage("score", key, compute, inputs={"model": model.key})
+        return Scores.read(entry.path)
+
+    # ---------------------------------------------------------------------------------------------------- below
+
+    def close(self) -> None:
+        """Shut the market's window and forget the evaluator."""
+        self._window.close()
+        self._places.drop()
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _stage(self, kind: str, key: str, compute: Callable[[Path], None], *, inputs: Mapping[str, str]) -> Entry:
+        computed = False
+
+        def told(out: Path) -> None:
+            nonlocal computed
+            computed = True
+            self.watcher.begin(kind, key)
+            began = time.perf_counter()
+            compute(out)
+            self.watcher.end(kind, key, seconds=time.perf_counter() - began)
+
+        about: dict[str, Any] = {"kind": kind, "inputs": dict(inputs)}
+        entry = self._store.once(key, told, about=about, waiting=self.watcher.waiting)
+        if not computed:
+            self.watcher.found(kind, key)
+        return entry
+
+    @abstractmethod
+    def _train(self, job: Job, work: Path, out: Path) -> None:
+        """Run a training job, resumable through `work`, into `out`."""
+
+    @abstractmethod
+    def _label(self, model: Model, part: Part, rule: Rule, out: Path) -> tuple[LabelSet, list[str]]:
+        """Write the labels into `out`; returns them and the faults of single images."""
+
+    @abstractmethod
+    def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:
+        """Score a model; pictures go into `out`."""
+
+
+def _keys(models: Mapping[str, Model]) -> dict[str, str]:
+    return {name: model.key for name, model in models.items()}

@@ -1,0 +1,159 @@
+"""The networks of an objective with their optimisers, schedules and teachers: stepping, saving, loading."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.crew import Crew
+from segfrontier.lab.objective import Batch, Ema, Loss, Moment, Nets, Objective
+from segfrontier.lab.streams import stable_seed
+from segfrontier.models import parameter_groups
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Learners:
+    """All that changes during training, and how."""
+
+    def __init__(
+        self, objective: Objective, crew: Crew, *, seed: int, precision: str, compiled: bool, channels_last: bool
+    ) -> None:
+        self.crew, self.settings = crew, dict(objective.networks())
+        self.bare = {n: s.blueprint.build(seed=stable_seed(seed, n)).to(crew.device) for n, s in self.settings.items()}
+        if channels_last:
+            for module in self.bare.values():
+                module.to(memory_format=torch.channels_last)
+        self.teachers = {n: _teacher_of(self.bare[n], s.ema) for n, s in self.settings.items() if s.ema}
+        self.updates = 0
+        self.optimisers = {
+            n: s.optimiser.build(parameter_groups(self.bare[n], head_scale=s.head_lr)) for n, s in self.settings.items()
+        }
+        self._base = {n: [g["lr"] for g in o.param_groups] for n, o in self.optimisers.items()}
+        self.dtype = _DTYPES.get(precision)
+        self.scaler = torch.amp.GradScaler(crew.device.type, enabled=precision == "fp16" and crew.device.type == "cuda")
+        self._wrap(objective, compiled)
+
+    def _wrap(self, objective: Objective, compiled: bool) -> None:
+        self.called = {n: self.crew.wrap(m, skips_parameters=objective.skips_parameters) for n, m in self.bare.items()}
+        if compiled:
+            self.called = {n: cast(nn.Module, torch.compile(m)) for n, m in self.called.items()}
+        self.nets = Nets(self.called, self.bare, self.teachers)
+        for module in self.bare.values():
+            module.train()
+
+    def losses(
+        self, objective: Objective, batch: Mapping[str, Batch], at: Moment, *, share: float, hold: bool
+    ) -> Iterator[Loss]:
+        """Run one step of the objective and back-propagate each loss as it comes."""
+        with self.crew.hold_gradients(self.called.values()) if hold else nullcontext():
+            step = objective.step(self.nets, batch, at)
+            while True:
+                with self._autocast():
+                    loss = next(step, None)
+                if loss is None:
+                    return
+                if loss.value.requires_grad:
+                    self.scaler.scale(loss.value * share).backward()
+                yield loss
+
+    def _autocast(self) -> Any:
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.crew.device.type, dtype=self.dtype)
+
+    def update(self, *, step: int, steps: int, steps_an_epoch: int) -> dict[str, float]:
+        """Let every optimiser step with the gradients at hand, then the teachers; returns the learning rates."""
+        rates = {}
+        for name, optimiser in self.optimisers.items():
+            settings = self.settings[name]
+            factor = settings.schedule.factor(step=step, steps=steps, steps_an_epoch=steps_an_epoch)
+            for group, base in zip(optimiser.param_groups, self._base[name], strict=True):
+                group["lr"] = base * factor
+            rates[f"lr/{name}"] = settings.optimiser.lr * factor
+            if settings.clip is not None:
+                self.scaler.unscale_(optimiser)
+                nn.utils.clip_grad_norm_(self.bare[name].parameters(), settings.clip)
+            if any(p.grad is not None for p in self.bare[name].parameters()):
+                self.scaler.step(optimiser)
+            optimiser.zero_grad(set_to_none=True)
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        self._teach()
+        return rates
+
+    def _teach(self) -> None:
+        self.updates += 1
+        for name, teacher in self.teachers.items():
+            ema = self.settings[name].ema
+            assert ema is not None
+            follow(teacher, self.bare[name], ema, updates=self.updates)
+            # Each worker's batch statistics differ; the leader's are the ones that count.
+            self.crew.align(b for b in teacher.buffers() if b.is_floating_point())
+
+    def weights(self) -> dict[str, dict[str, Any]]:
+        """Network name -> its tensors, teachers as `name/teacher`."""
+        named = {n: m.state_dict() for n, m in self.bare.items()}
+        return named | {f"{n}/teacher": t.state_dict() for n, t in self.teachers.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on exactly."""
+        return {
+            "weights": self.weights(),
+            "optimisers": {n: o.state_dict() for n, o in self.optimisers.items()},
+            "updates": self.updates,
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state()`."""
+        for name, module in self.bare.items():
+            module.load_state_dict(state["weights"][name])
+        for name, teacher in self.teachers.items():
+            teacher.load_state_dict(state["weights"][f"{name}/teacher"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self.updates = int(state["updates"])
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["scaler"])
+
+    def begin_with(self, files: Mapping[str, str]) -> None:
+        """Initial weights from files, by network name; optimisers, schedules and teachers' counters start anew."""
+        for name, file in files.items():
+            network, _, _ = name.partition("/")
+            if network not in self.bare:
+                raise BadInput(
+                    f"initial weights are named by network; found {name!r}, there are {', '.join(self.bare)}"
+                )
+            stored = torch.load(file, map_location=self.crew.device, weights_only=True)
+            if name not in stored:
+                raise BadInput(f"{file} holds weights of {', '.join(stored)}; {name!r} is not among them")
+            self.bare[network].load_state_dict(stored[name])
+            if network in self.teachers:
+                self.teachers[network].load_state_dict(stored[name])
+
+
+def _teacher_of(student: nn.Module, ema: Ema | None) -> nn.Module:
+    teacher = copy.deepcopy(student).requires_grad_(False)
+    return teacher.train(ema is not None and ema.mode == "train")
+
+
+@torch.no_grad()
+def follow(teacher: nn.Module, student: nn.Module, ema: Ema, *, updates: int) -> None:
+    """One EMA update; `updates` counts from 1."""
+    alpha = min(1 - 1 / (updates + 1), ema.decay)
+    ours, theirs = list[Tensor](teacher.parameters()), list[Tensor](student.parameters())
+    torch._foreach_lerp_(ours, theirs, 1 - alpha)
+    if ema.buffers == "keep":
+        return
+    for mine, other in zip(teacher.buffers(), student.buffers(), strict=True):
+        if ema.buffers == "average" and mine.is_floating_point():
+            mine.lerp_(other, 1 - alpha)
+        else:
+            mine.copy_(other)

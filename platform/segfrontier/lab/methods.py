@@ -1,0 +1,62 @@
+"""Finding methods: the entry-point group `segfrontier.methods`, so that anyone's package can add one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import TypeAdapter, ValidationError
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.handles import Model
+from segfrontier.lab.lab import Lab
+from segfrontier.lab.recipe import Recipe
+
+GROUP = "segfrontier.methods"
+
+
+@runtime_checkable
+class Method(Protocol):
+    """One published recipe for spending a labelling budget: a frozen dataclass whose fields are its knobs."""
+
+    def run(self, lab: Lab, recipe: Recipe) -> Model:
+        """Buy labels, train, label, train again ...; return the model to be scored."""
+        ...
+
+
+def installed() -> dict[str, str]:
+    """Name -> `module:class` of every installed method."""
+    return {e.name: e.value for e in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+
+
+def method_class(name: str) -> type[Any]:
+    """The class behind a method's name."""
+    found = [e for e in entry_points(group=GROUP) if e.name == name]
+    if not found:
+        known = installed()
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "install the package that brings it"
+        raise BadInput(f"no method {name!r} is installed; there are: {', '.join(known) or 'none'}; {hint}")
+    cls: type[Any] = found[0].load()
+    if not (dataclasses.is_dataclass(cls) and callable(getattr(cls, "run", None))):
+        raise BadInput(f"method {name!r} ({found[0].value}) must be a dataclass with run(lab, recipe); it is not")
+    return cls
+
+
+def make_method(name: str, knobs: Mapping[str, Any] | None = None) -> Method:
+    """A method with its knobs; a wrong knob names the nearest right one."""
+    cls, knobs = method_class(name), dict(knobs or {})
+    known = {f.name for f in dataclasses.fields(cls)}
+    for knob in knobs.keys() - known:
+        near = get_close_matches(knob, known, n=1, cutoff=0.0)
+        hint = f"did you mean {near[0]!r}?" if near else "it has none"
+        raise BadInput(f"method {name!r} has the knobs {', '.join(sorted(known)) or '(none)'}; found {knob!r}: {hint}")
+    try:
+        method: Method = TypeAdapter(cls).validate_python(knobs)
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BadInput(f"method {name!r}: {lines}") from error
+    return method

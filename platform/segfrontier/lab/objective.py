@@ -1,0 +1,151 @@
+"""What a method tells the training loop: which networks learn, and what one step computes.
+
+An objective is a frozen dataclass of hyper-parameters. Its `step` is a generator: each loss that it yields is
+back-propagated at once by the engine, which also owns wrapping for many processes, mixed precision, accumulation,
+clipping, schedules, teachers and checkpoints. All optimisers step together when the generator is exhausted. A GAN:
+
+    def step(self, nets, batch, at):
+        out = nets["segmenter"](batch["target"].image).logits
+        yield Loss("fool", bce(nets.frozen("critic")(out), 1))        # reaches the segmenter alone
+        yield Loss("critic", bce(nets["critic"](out.detach()), 0))    # reaches the critic alone
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from segfrontier.lab.optimisers import Optimiser, Schedule
+
+
+class Blueprint(Protocol):
+    """Anything that builds a network from plain settings, e.g. a `ModelSpec`; it is stored beside the weights."""
+
+    def build(self, *, seed: int) -> nn.Module:
+        """The network with its initial weights; must leave the global random state alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ema:
+    """A teacher: the running mean of a network's parameters, alpha = min(1 - 1 / (updates + 1), decay).
+
+    `buffers` says what becomes of batch-norm statistics: copied from the student (the usual reading), averaged like
+    parameters, or kept as they were at the start.
+    """
+
+    decay: float = 0.999
+    buffers: str = "copy"
+    mode: str = "eval"  # how the teacher runs: "train" lets it normalise by its own batches
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"an EMA decay lies in [0, 1); got {self.decay}")
+        if self.buffers not in ("copy", "average", "keep"):
+            raise ValueError(f"EMA buffers are one of copy, average, keep; got {self.buffers!r}")
+        if self.mode not in ("eval", "train"):
+            raise ValueError(f"an EMA teacher runs in mode eval or train; got {self.mode!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """One network of an objective: how it is built and how it learns."""
+
+    blueprint: Blueprint
+    optimiser: Optimiser
+    schedule: Schedule = field(default_factory=Schedule)
+    head_lr: float = 1.0  # multiplies the learning rate of all but the encoder
+    clip: float | None = None  # largest gradient norm
+    ema: Ema | None = None
+
+
+class Batch(NamedTuple):
+    """One stream's share of a step. Images are RGB in [0, 1]; each network normalises them as its encoder wants."""
+
+    image: Tensor  # N 3 H W float32
+    label: Tensor  # N H W int64, 255 is void; all void where the stream has no labels
+    instance: Tensor | None  # N H W int64, 0 is none
+    scene: Sequence[str]
+
+
+class Loss(NamedTuple):
+    """A scalar to back-propagate, and the name it is logged under."""
+
+    name: str
+    value: Tensor
+
+
+@dataclass(slots=True)
+class Moment:
+    """Where in the run a step stands; `log` takes scalars to record beside the losses."""
+
+    step: int
+    steps: int
+    epoch: int
+    steps_an_epoch: int
+    logged: dict[str, Tensor | float] = field(default_factory=dict)
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, in [0, 1)."""
+        return self.step / self.steps
+
+    def log(self, **values: Tensor | float) -> None:
+        """Record scalars of this step."""
+        self.logged.update(values)
+
+
+class Nets:
+    """The networks of an objective by name, as a step sees them."""
+
+    def __init__(
+        self, called: Mapping[str, nn.Module], bare: Mapping[str, nn.Module], teachers: Mapping[str, nn.Module]
+    ):
+        self._called, self._bare, self._teachers = called, bare, teachers
+
+    def __getitem__(self, name: str) -> nn.Module:
+        """The network; a loss through it trains it."""
+        return self._called[name]
+
+    def frozen(self, name: str) -> Callable[..., Any]:
+        """The network with its parameters held fixed: gradients pass through it and do not reach it.
+
+        Runs outside the wrapper for many processes, so a pass through here never counts as one of the network's own.
+        """
+        module = self._bare[name]
+        fixed = {k: v.detach() for k, v in module.named_parameters()}
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return torch.func.functional_call(module, fixed, args, kwargs)
+
+        return call
+
+    def teacher(self, name: str) -> nn.Module:
+        """The EMA teacher of a network; no gradient reaches it."""
+        if name not in self._teachers:
+            raise ValueError(f"network {name!r} has no teacher; give it one with Network(ema=Ema(...))")
+        return self._teachers[name]
+
+
+class Objective(ABC):
+    """What one training step computes. Subclasses are frozen dataclasses whose fields are all its settings."""
+
+    skips_parameters: ClassVar[bool] = False
+    """True where a step may leave parameters of a network unused; many processes then look for them at each step."""
+
+    @abstractmethod
+    def networks(self) -> Mapping[str, Network]:
+        """The networks that learn; the first one is the one that predicts."""
+
+    @abstractmethod
+    def step(self, nets: Nets, batch: Mapping[str, Batch], at: Moment) -> Iterator[Loss]:
+        """Yield the losses of one step."""
+
+    def streams(self, at: Moment, names: Sequence[str]) -> Sequence[str]:  # noqa: ARG002
+        """Which streams this step needs; every process must answer alike. Default: all."""
+        return names

@@ -1,0 +1,89 @@
+"""Opening a lab: from a home folder, a world, a budget and a price list to the bench that a method gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.lab import Lab
+from segfrontier.lab.local import LocalLab
+from segfrontier.lab.places import Places
+from segfrontier.lab.sealed import Sealed
+from segfrontier.lab.store import Store, code_digest, stage_key
+from segfrontier.lab.streams import Part
+from segfrontier.lab.training import Bench
+from segfrontier.lab.watching import Watcher
+from segfrontier.market import Ledger, Market, Noise, load_prices, open_window, seconds_from_hours
+from segfrontier.market.prices import whole
+from segfrontier.scenes.classes import CAMVID, CITYSCAPES, CITYSCAPES_TO_CAMVID
+from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
+from segfrontier.scenes.world import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabSettings:
+    """Everything that a lab is opened with. `source` is the world of synthetic scenes; default: the target's own."""
+
+    home: Path
+    world: World
+    source: World | None = None
+    hours: float | Literal["all"] = 0.0  # "all": what fine masks of every training scene cost
+    prices: str | Path | None = None
+    cell: str = "bench"
+    seed: int = 0
+    noise: Noise | None = None
+    bench: Bench = field(default_factory=Bench)
+    watcher: Watcher = field(default_factory=Watcher)
+
+
+def open_lab(settings: LabSettings, *, kind: Callable[..., Lab] = LocalLab, **more: object) -> Lab:
+    """A lab of the given kind. Close it, or use it as a context manager."""
+    world, home = settings.world, Path(settings.home).absolute()
+    ledger = Ledger(home / "ledger.sqlite", create=True)
+    store = Store(home / "store")
+    prices = load_prices(settings.prices or world.name)
+    truth = world.truth()
+    if settings.hours == "all":
+        budget = whole(prices.milliseconds("fine", units=len(truth), asked=len(truth)))
+    else:
+        budget = seconds_from_hours(settings.hours)
+    market = Market(
+        truth, prices, ledger, settings.cell, budget, home / "labels",
+        noise=settings.noise, seed=settings.seed,
+    )  # fmt: skip
+    places = Places(world=world, ledger=ledger, cell=settings.cell)
+    synthetic = source_part(settings.source or world, world, store)
+    places.note_free("classes", detail=world.classes.name, count=len(world.classes))
+    if synthetic is not None:
+        places.note_free("source labels", detail=synthetic.images.world, count=len(synthetic.images))
+    return kind(
+        places=Sealed(places), window=open_window(market), pool=world.pool(), synthetic=synthetic, store=store,
+        seed=settings.seed, bench=settings.bench, watcher=settings.watcher, **more,
+    )  # fmt: skip
+
+
+def source_part(source: World, target: World, store: Store) -> Part | None:
+    """The free synthetic scenes with their labels, in the target's classes; None where the world has none."""
+    if ("source", "train") not in source.splits():
+        if source is not target:
+            raise BadInput(f"the synthetic world {source.name!r} has no scenes in source/train; give another, or none")
+        return None
+    if source.classes == CITYSCAPES and target.classes == CAMVID:
+        source = source.mapped_to(CAMVID, CITYSCAPES_TO_CAMVID)
+    target.classes.require_same_labels(source.classes, what=f"the synthetic world {source.name!r}")
+    pool, truth = source.pool(domain="source"), source.truth(domain="source")
+
+    def write(out: Path) -> None:
+        rows = (LabelRow(s, *truth.size(s), map=truth.semantic(s), instance=truth.instance(s)) for s in truth.scenes())
+        labels = write_labels(out, kind="fine", classes=source.classes, rows=rows)
+        (out / "digest").write_text(labels.digest)
+
+    key = stage_key("source", {}, {"truth": truth.digest}, code_digest(write_labels))
+    entry = store.once(key, write, about={"kind": "source"})
+    content = entry.local("digest").read_text()
+    path = entry.local(f"fine-{content}.arrow")
+    labels = LabelSet(path=str(path), kind="fine", digest=content, count=len(truth), classes=source.classes)
+    return Part(images=pool, labels=labels)

@@ -1,0 +1,83 @@
+"""Optimisers and learning-rate schedules as plain settings: comparable, storable, and part of a stage's key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+
+from segfrontier.maths import schedules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sgd:
+    """Stochastic gradient descent."""
+
+    lr: float
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    nesterov: bool = False
+
+    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimiser over parameter groups that carry a `scale` of the learning rate."""
+        return torch.optim.SGD(
+            _scaled(groups, self.lr), lr=self.lr, momentum=self.momentum,
+            weight_decay=self.weight_decay, nesterov=self.nesterov,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adam:
+    """Adam; `decoupled` makes it AdamW."""
+
+    lr: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    decoupled: bool = False
+
+    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimiser over parameter groups that carry a `scale` of the learning rate."""
+        kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
+        return kind(_scaled(groups, self.lr), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+
+
+Optimiser = Sgd | Adam
+
+
+def _scaled(groups: list[dict[str, Any]], lr: float) -> list[dict[str, Any]]:
+    return [{"params": g["params"], "lr": lr * g.get("scale", 1.0), **_without(g, "params", "scale")} for g in groups]
+
+
+def _without(group: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {k: v for k, v in group.items() if k not in names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How the learning rate falls, as a factor on each group's own rate.
+
+    `over` lets a poly schedule be written for more steps than are run (paper 001 plans 250k and stops at 120k).
+    """
+
+    shape: Literal["poly", "cosine", "constant"] = "poly"
+    power: float = 0.9
+    floor: float = 0.0
+    warmup: int = 0
+    per: Literal["step", "epoch"] = "step"
+    over: int | None = None
+
+    def factor(self, *, step: int, steps: int, steps_an_epoch: int) -> float:
+        """The factor in force at `step` (0-based) of `steps`."""
+        an_epoch = steps_an_epoch if self.per == "epoch" else 1
+        total = self.over or -(-steps // an_epoch)
+        shape: schedules.Schedule = schedules.constant
+        if self.shape == "poly":
+            shape = partial(schedules.poly, total=total, power=self.power)
+        elif self.shape == "cosine":
+            shape = partial(schedules.cosine, total=total, floor=self.floor)
+        shape = partial(schedules.per_epoch, steps_per_epoch=an_epoch, then=shape)
+        if not self.warmup:
+            return shape(step)
+        return schedules.warm_up(step, steps=self.warmup, then=shape, start=1 / self.warmup)

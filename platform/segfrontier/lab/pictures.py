@@ -1,0 +1,50 @@
+"""Pictures of predictions: input, truth, prediction and error side by side, for a fixed set of scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segfrontier.scenes.classes import VOID, ClassTable
+from segfrontier.scenes.preview import colourise, sheet
+
+_RIGHT, _WRONG, _UNJUDGED = (225, 232, 240), (200, 30, 30), (0, 0, 0)
+
+
+def error_map(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3): pale where right, red where wrong, black where the truth is void."""
+    picture = np.empty((*truth.shape, 3), np.uint8)
+    picture[truth == prediction] = _RIGHT
+    picture[truth != prediction] = _WRONG
+    picture[truth == VOID] = _UNJUDGED
+    return picture
+
+
+class Album:
+    """Collects one row a scene and writes the sheet."""
+
+    def __init__(self, classes: ClassTable, *, width: int = 320) -> None:
+        self.classes, self.width = classes, width
+        self.rows: list[tuple[str, list[tuple[str, NDArray[np.uint8]]]]] = []
+
+    def add(
+        self, scene: str, image: NDArray[np.uint8], truth: NDArray[np.uint8], prediction: NDArray[np.uint8]
+    ) -> None:
+        """One scene."""
+        judged = truth != VOID
+        right = float((truth == prediction)[judged].mean()) if judged.any() else float("nan")
+        panels = [
+            (scene, image),
+            ("truth", colourise(truth, self.classes)),
+            ("prediction", colourise(prediction, self.classes)),
+            (f"error ({1 - right:.0%} of pixels)", error_map(truth, prediction)),
+        ]
+        self.rows.append((scene, panels))
+
+    def write(self, path: Path) -> None:
+        """The sheet as PNG; nothing if no scene was added."""
+        if self.rows:
+            Image.fromarray(sheet(self.rows, self.classes, width=self.width)).save(path)

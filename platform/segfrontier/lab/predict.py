@@ -1,0 +1,81 @@
+"""A trained model looking at single images: the shared part of labelling and scoring.
+
+One image at a time, always: a convolution's rounding depends on the batch it is in, and results must not depend on how
+a pool was cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.handles import Model
+from segfrontier.maths import View, ViewMean, mean_over_views, slide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """How a model looks at an image: through which views, at which size, whole or window by window."""
+
+    views: tuple[View, ...] = (View(),)
+    resize: tuple[int, int] | None = None  # (height, width) that the network sees; answers come at the image's own size
+    window: tuple[int, int] | None = None
+    stride: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.views:
+            raise BadInput("looking needs at least one view; give View() for the image as it is")
+        if self.stride is not None and self.window is None:
+            raise BadInput("a stride is that of a sliding window; give a window too")
+
+
+class Predictor:
+    """A model on a device."""
+
+    def __init__(self, model: Model, *, device: torch.device) -> None:
+        self.device, self.classes = device, model.classes
+        self.module = model.build(device)
+
+    @torch.inference_mode()
+    def look(self, image: NDArray[np.uint8], looking: Looking) -> ViewMean:
+        """Mean logits over the views, at the image's size."""
+        pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float().div_(255)
+        size = (image.shape[0], image.shape[1])
+        if looking.resize is not None and looking.resize != size:
+            pixels = torch.nn.functional.interpolate(
+                pixels, size=looking.resize, mode="bilinear", antialias=True, align_corners=False
+            )
+        return mean_over_views(lambda images: self._forward(images, looking), pixels, views=looking.views, size=size)
+
+    def _forward(self, images: Tensor, looking: Looking) -> Tensor:
+        if looking.window is None:
+            logits: Tensor = self.module(images).mean_logits
+            return logits
+        height, width = looking.window
+        stride = looking.stride or (-(-height * 2 // 3), -(-width * 2 // 3))
+        return slide(
+            lambda pieces: self.module(pieces).mean_logits,
+            images,
+            window=looking.window,
+            stride=stride,
+            blend="gaussian",
+        )
+
+
+def as_labels(labels: Tensor) -> NDArray[np.uint8]:
+    """(H, W) uint8 from the (1, H, W) class indices of one image."""
+    return labels[0].to(torch.uint8).cpu().numpy()
+
+
+def spread(names: Sequence[str], count: int) -> list[str]:
+    """Up to `count` names, evenly spaced: the fixed set of scenes that pictures show."""
+    if not names or count < 1:
+        return []
+    at = np.linspace(0, len(names) - 1, min(count, len(names))).round().astype(int)
+    return [names[i] for i in sorted(set(at.tolist()))]

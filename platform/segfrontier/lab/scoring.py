@@ -1,0 +1,121 @@
+"""Scoring: the one evaluator. Sums over images that merge; no score is ever an average of scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segfrontier.lab.predict import Looking, Predictor, as_labels
+from segfrontier.maths import (
+    BoundaryCounts,
+    Calibration,
+    Confusion,
+    boundary_counts,
+    boundary_scores,
+    calibration_counts,
+    confusion_counts,
+    expected_calibration_error,
+    iou_per_class,
+    semantic_scores,
+)
+from segfrontier.scenes.classes import ClassTable
+
+ABSENT: Literal["present"] = "present"
+"""Headline policy: the mean runs over the classes that truth or prediction show; the metric's name says so."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What images add up to."""
+
+    confusion: Confusion
+    boundary: BoundaryCounts
+    calibration: Calibration
+
+    @classmethod
+    def zero(cls, classes: int) -> Sums:
+        """Nothing seen yet."""
+        return cls(
+            Confusion.zero(num_classes=classes), BoundaryCounts.zero(num_classes=classes), Calibration.zero(num_bins=15)
+        )
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.confusion + other.confusion, self.boundary + other.boundary, self.calibration + other.calibration
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """JSON form."""
+        return {n: getattr(self, n).to_plain() for n in ("confusion", "boundary", "calibration")}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Sums:
+        """The sums that `to_plain` wrote."""
+        return cls(
+            Confusion.from_plain(plain["confusion"]),
+            BoundaryCounts.from_plain(plain["boundary"]),
+            Calibration.from_plain(plain["calibration"]),
+        )
+
+
+def score_image(
+    predictor: Predictor, image: NDArray[np.uint8], truth: NDArray[np.uint8], *, looking: Looking
+) -> tuple[Sums, NDArray[np.uint8]]:
+    """One image's sums and the prediction, which is made at the truth's own size."""
+    confidence, labels = predictor.look(image, looking).confidence()
+    prediction, classes = as_labels(labels), len(predictor.classes)
+    sums = Sums(
+        confusion_counts(truth, prediction, num_classes=classes),
+        boundary_counts(truth, prediction, num_classes=classes),
+        calibration_counts(confidence[0].clamp(0, 1).cpu().numpy(), prediction, truth, num_bins=15),
+    )
+    return sums, prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What one model scores on one split. `values` by metric name; per-class IoU is NaN where a class never occurs."""
+
+    values: dict[str, float]
+    iou: dict[str, float]
+    scenes: int
+    sums: Sums = field(repr=False)
+    folder: str = ""  # where pictures lie
+
+    @property
+    def miou(self) -> float:
+        """The headline: mean IoU over the classes present."""
+        return self.values[f"miou_{ABSENT}"]
+
+    @classmethod
+    def of(cls, sums: Sums, classes: ClassTable, *, scenes: int, folder: str = "") -> Scores:
+        """Read the scores off the sums."""
+        values = semantic_scores(sums.confusion, absent=ABSENT) | boundary_scores(sums.boundary, absent=ABSENT)
+        values["calibration_error"] = expected_calibration_error(sums.calibration)
+        iou = dict(zip(classes.names, iou_per_class(sums.confusion).tolist(), strict=True))
+        return cls(values=values, iou=iou, scenes=scenes, sums=sums, folder=folder)
+
+    def write(self, folder: Path) -> None:
+        """Store as JSON."""
+        plain = {"values": self.values, "iou": self.iou, "scenes": self.scenes, "sums": self.sums.to_plain()}
+        (folder / "scores.json").write_text(json.dumps(plain))
+
+    @classmethod
+    def read(cls, folder: Path) -> Scores:
+        """The scores that `write` stored."""
+        plain = json.loads((folder / "scores.json").read_text())
+        return cls(
+            values=plain["values"], iou=plain["iou"], scenes=plain["scenes"],
+            sums=Sums.from_plain(plain["sums"]), folder=str(folder),
+        )  # fmt: skip
+
+
+def merged(parts: Sequence[Sums], classes: int) -> Sums:
+    """All parts together."""
+    return sum(parts, start=Sums.zero(classes))

@@ -1,0 +1,207 @@
+"""The training loop: everything around `Objective.step` that is the same for every method."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from segfrontier.errors import BadInput, Stopped
+from segfrontier.lab import checkpoint
+from segfrontier.lab.crew import Crew
+from segfrontier.lab.history import History, Watch
+from segfrontier.lab.learners import Learners
+from segfrontier.lab.loader import Raw, StepDataset, batches, to_device
+from segfrontier.lab.objective import Batch, Moment, Objective
+from segfrontier.lab.streams import Stream, stable_seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What decides the outcome of a training stage beside its objective and its data; part of the stage's key."""
+
+    steps: int
+    seed: int = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    accumulate: int = 1
+    snapshots: int = 0  # weights kept on the way, evenly spaced, for `oracle_best`
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.accumulate < 1 or self.snapshots < 0:
+            raise BadInput(f"a plan needs steps >= 1, accumulate >= 1 and snapshots >= 0; found {self}")
+
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """After which steps weights are kept; the end is kept anyway."""
+        return tuple(sorted({round(self.steps * i / (self.snapshots + 1)) for i in range(1, self.snapshots + 1)} - {0}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Where and how a stage runs; changes speed, not results beyond rounding, so it is no part of any key."""
+
+    device: str = "auto"
+    threads: int | None = None
+    loader_workers: int = 0
+    channels_last: bool = False
+    compile: bool = False
+    checkpoint_seconds: float = 60.0
+    log_steps: int = 20
+
+    def torch_device(self) -> torch.device:
+        """The device that is meant here."""
+        if self.device != "auto":
+            return torch.device(self.device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A training stage: what to compute, on what, for how long, and from which weights."""
+
+    objective: Objective
+    streams: Mapping[str, Stream]
+    plan: Plan
+    start: Mapping[str, str] = field(default_factory=dict)  # network name -> weights file to begin with
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Steps that show the first stream's scenes once."""
+        first = next(iter(self.streams.values()))
+        return max(1, -(-first.scenes // first.batch))
+
+
+def run(
+    job: Job,
+    crew: Crew,
+    bench: Bench,
+    *,
+    work: Path,
+    out: Path,
+    watch: Watch | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Train to the end of the plan, continuing from what `work` holds; the leader writes the weights into `out`.
+
+    When `stop` answers True the state is saved in `work` and `Stopped` is raised: the same call goes on from there.
+    """
+    if not job.streams:
+        raise BadInput("training needs at least one stream of samples; none was given")
+    if bench.threads:
+        torch.set_num_threads(bench.threads)
+    learners = Learners(
+        job.objective, crew, seed=job.plan.seed, precision=job.plan.precision,
+        compiled=bench.compile, channels_last=bench.channels_last,
+    )  # fmt: skip
+    state = checkpoint.load(work / "checkpoints", device=crew.device)
+    if state is not None:
+        learners.load(state["learners"])
+    else:
+        learners.begin_with(job.start)
+    first = 0 if state is None else int(state["step"])
+    history = History(work / "log.jsonl", first, crew, bench.log_steps)
+    if state is not None:
+        history.load(state["history"])
+    _Loop(job, crew, bench, learners, history, work).go(first, watch, stop)
+    if crew.leads:
+        out.mkdir(parents=True, exist_ok=True)
+        torch.save(learners.weights(), out / "weights.pt")
+        (out / "log.jsonl").write_text(history.text())
+        for snapshot in sorted((work / "snapshots").glob("*.pt")):
+            shutil.copy(snapshot, out / snapshot.name)
+    crew.wait()
+
+
+class _Loop:
+    """One run's loop, its parts in hand."""
+
+    def __init__(self, job: Job, crew: Crew, bench: Bench, learners: Learners, history: History, work: Path) -> None:
+        self.job, self.crew, self.bench, self.learners, self.history = job, crew, bench, learners, history
+        self.work = work
+        self.names = tuple(job.streams)
+        self.saved_at = time.monotonic()
+
+    def go(self, first: int, watch: Watch | None, stop: Callable[[], bool]) -> None:
+        """Do the steps from `first` to the plan's end."""
+        plan, snapshots = self.job.plan, set(self.job.plan.snapshot_steps())
+        feed = self._feed(first)
+        self.history.start_clock()
+        for step in range(first, plan.steps):
+            self.history.waiting()
+            raw = next(feed)
+            self.history.working()
+            self._step(step, raw)
+            done = step + 1
+            if done in snapshots and done < plan.steps and self.crew.leads:
+                (self.work / "snapshots").mkdir(parents=True, exist_ok=True)
+                torch.save(self.learners.weights(), self.work / "snapshots" / f"weights-{done:09d}.pt")
+            self.history.end_of_step(done, plan.steps, watch, last=done == plan.steps)
+            if done < plan.steps:
+                self._save_or_stop(done, stop)
+
+    def _feed(self, first: int) -> Iterator[dict[str, Raw]]:
+        dataset = StepDataset(self.job.streams, seed=self.job.plan.seed, rank=self.crew.rank, world=self.crew.world)
+        wants = [
+            (s, tuple(self.job.objective.streams(self._moment(s), self.names)))
+            for s in range(first, self.job.plan.steps)
+        ]
+        return batches(dataset, wants, workers=self.bench.loader_workers, pin=self.crew.device.type == "cuda")
+
+    def _moment(self, step: int) -> Moment:
+        an_epoch = self.job.steps_an_epoch
+        return Moment(step=step, steps=self.job.plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch)
+
+    def _step(self, step: int, raw: dict[str, Raw]) -> None:
+        # Drawn anew for each (seed, step, rank): a run that continues needs no stored random state, on any device.
+        torch.manual_seed(stable_seed(self.job.plan.seed, step, self.crew.rank))
+        at, parts = self._moment(step), self.job.plan.accumulate
+        whole = {n: to_device(r, self.crew.device, channels_last=self.bench.channels_last) for n, r in raw.items()}
+        for number, batch in enumerate(_split(whole, parts)):
+            for loss in self.learners.losses(self.job.objective, batch, at, share=1 / parts, hold=number < parts - 1):
+                at.log(**{loss.name: at.logged.get(loss.name, 0.0) + loss.value.detach() / parts})
+        rates = self.learners.update(step=step, steps=self.job.plan.steps, steps_an_epoch=self.job.steps_an_epoch)
+        self.history.take(at.logged, rates, sum(len(b.scene) for b in whole.values()))
+
+    def _save_or_stop(self, done: int, stop: Callable[[], bool]) -> None:
+        asking = done % self.history.every == 0 or self.crew.world == 1
+        if not asking:
+            return
+        stopping = self.crew.leader_says(stop())
+        due = time.monotonic() - self.saved_at >= self.bench.checkpoint_seconds
+        if stopping or self.crew.leader_says(due):
+            self.save(done)
+        if stopping:
+            raise Stopped(
+                f"training was asked to stop and did, after step {done} of {self.job.plan.steps}; run it again to go on"
+            )
+
+    def save(self, done: int) -> None:
+        """Store the exact state after `done` steps."""
+        if self.crew.leads:
+            state = {"step": done, "learners": self.learners.state(), "history": self.history.state()}
+            checkpoint.save(self.work / "checkpoints", done, state)
+        self.saved_at = time.monotonic()
+
+
+def _split(whole: dict[str, Batch], parts: int) -> Iterator[dict[str, Batch]]:
+    if parts == 1:
+        yield whole
+        return
+    for name, batch in whole.items():
+        if len(batch.scene) % parts:
+            raise BadInput(
+                f"stream {name!r}: {len(batch.scene)} samples a worker do not divide into {parts} accumulated parts"
+            )
+    for i in range(parts):
+        yield {name: _piece(batch, i, parts) for name, batch in whole.items()}
+
+
+def _piece(batch: Batch, i: int, parts: int) -> Batch:
+    size = len(batch.scene) // parts
+    cut = slice(i * size, (i + 1) * size)
+    instance = None if batch.instance is None else batch.instance[cut]
+    return Batch(batch.image[cut], batch.label[cut], instance, batch.scene[cut])
