@@ -1,0 +1,108 @@
+"""Locks of a local (or shared) folder: flock, which the kernel drops with its process, however that process dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+import weakref
+from pathlib import Path
+
+_HELD: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+class FileLock:
+    """One owner at a time, among all processes and threads. The file says who it is and goes with the release."""
+
+    poll = 0.1
+    """Seconds between two tries, at most."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    def take(self) -> bool:
+        """Become the owner if there is none; never waits."""
+        assert self._fd is None, f"{self.path} is already taken by this object"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fd = _locked(self.path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if fd is None:
+            return False
+        self._fd = fd
+        _HELD.add(self)
+        os.ftruncate(fd, 0)
+        os.write(fd, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
+        return True
+
+    def release(self) -> None:
+        """Let the next one in; nothing happens where the lock is not held."""
+        if self._fd is not None:
+            self.path.unlink(missing_ok=True)  # before closing: after it, the file may be another owner's
+            self.drop()
+
+    def drop(self) -> None:
+        """Close the file and no more; what a forked child does with its copy."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+    @property
+    def owner(self) -> str:
+        """Who holds it, in words."""
+        try:
+            return self.path.read_text() or "another process"
+        except OSError:
+            return "another process"
+
+
+def _drop_inherited() -> None:
+    """A forked child (a DataLoader worker) shares its parent's locks; it must not outlive the parent as their owner."""
+    for lock in list(_HELD):
+        lock.drop()
+
+
+os.register_at_fork(after_in_child=_drop_inherited)
+
+
+class Hold:
+    """An open, locked file; released when asked, collected, or when the process ends."""
+
+    def __init__(self, fd: int) -> None:
+        self.release = weakref.finalize(self, os.close, fd)
+
+
+def hold_shared(path: Path) -> Hold | None:
+    """Keep a stored file in place, together with other readers; None where the file is gone."""
+    while True:
+        try:
+            fd = _locked(path, os.O_RDONLY, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return None
+        if fd is not None:
+            return Hold(fd)
+
+
+def hold_alone(path: Path) -> Hold | None:
+    """Lock a stored file against readers; None where there is one, or where the file is gone."""
+    try:
+        fd = _locked(path, os.O_RDWR, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    return None if fd is None else Hold(fd)
+
+
+def _locked(path: Path, flags: int, lock: int) -> int | None:
+    """A descriptor that holds the lock on the file at `path`; None where it is taken or was replaced meanwhile."""
+    fd = os.open(path, flags, 0o666)
+    try:
+        fcntl.flock(fd, lock)
+        if os.path.samestat(os.fstat(fd), path.stat()):
+            return fd
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    return None

@@ -1,0 +1,246 @@
+"""The store of stage results: what was computed once is never computed again, and never by two at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from segfrontier.errors import StageError
+from segfrontier.lab.store.entry import Entry
+from segfrontier.lab.store.faults import FULL, explained
+from segfrontier.lab.store.gc import Swept, choose
+from segfrontier.lab.store.keys import plain, text_digest
+from segfrontier.lab.store.lease import Pace
+from segfrontier.lab.store.rows import Row
+from segfrontier.lab.store.shelf import Shelf
+
+if TYPE_CHECKING:
+    from pyarrow import fs
+
+    from segfrontier.lab.store.remote import Remote
+
+Waiting = Callable[[float, str], None]
+"""Called several times a second while another one computes: seconds waited so far, and who computes."""
+
+_COMPUTING: ContextVar[frozenset[tuple[str, str]]] = ContextVar("_COMPUTING", default=frozenset())
+"""The (store, key) pairs that the running code is inside the computation of."""
+
+
+class _Guard(Protocol):
+    """What admits one owner at a time: a file lock or a lease."""
+
+    poll: float
+
+    @property
+    def owner(self) -> str: ...
+    def take(self) -> bool: ...
+
+
+class Store:
+    """Stage results by key, in a local or shared folder, or in an object store with a local folder as its cache.
+
+    `root` is a path or a URI (`file://`, `s3://`, `gs://`, ...), or a path inside `filesystem` (of pyarrow). A remote
+    entry is fetched whole into `cache` (default: below ~/.cache/segfrontier), which is a store of its own for `gc`.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        filesystem: fs.FileSystem | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        text = folder = os.fspath(root)
+        shown = re.sub(r"//[^/@]*@", "//", text)  # a URI may hold credentials
+        self._remote: Remote | None = None
+        if filesystem is not None or "://" in text:
+            from pyarrow import fs  # here, because a local store must open in no time
+
+            if filesystem is None:
+                filesystem, folder = _opened(text, shown)
+            if not isinstance(filesystem, fs.LocalFileSystem):
+                from segfrontier.lab.store.remote import Remote
+
+                self._remote = Remote(filesystem, folder.strip("/"), pace or Pace())
+                folder = os.fspath(cache or _default_cache(f"{filesystem.type_name}:{shown}"))
+        local = Path(folder).expanduser().absolute()
+        self.root = shown if self._remote else str(local)
+        self._shelf = Shelf(local)
+
+    @property
+    def cache(self) -> Path | None:
+        """The local folder of a remote store; None for a local one."""
+        return self._shelf.root if self._remote else None
+
+    def get(self, key: str, *, verify: bool = False) -> Entry | None:
+        """The entry if it is stored and intact, else None.
+
+        Sizes are checked each time; digests once per process, when a file looks changed, and always with `verify`. A
+        damaged entry is moved to `quarantine` with a warning that names the file. A remote entry is fetched first.
+        """
+        _check_key(key)
+        with explained(self.root, "reading"), ExitStack() as held:
+            entry = self._shelf.look(key, verify=verify)
+            if self._remote is None:
+                return entry
+            if entry is not None and not self._remote.has(key):
+                self._remote.publish(entry)  # the network failed after it was computed here
+            if entry is None and self._remote.has(key):
+                entry = self._turn(key, held, None)
+            if entry is not None:
+                self._remote.note_use(key)
+            return entry
+
+    def once(
+        self, key: str, compute: Callable[[Path], None], *, about: Mapping[str, Any], waiting: Waiting | None = None
+    ) -> Entry:
+        """The stored entry; else one of all who ask computes it, into an empty folder, while the others wait.
+
+        `about` goes into `entry.json`: the `kind`, and by custom `arguments` and `inputs` (names to keys, which `gc`
+        follows). An owner that dies frees its key at once. Where `compute` raises, nothing is stored, the error goes to
+        that caller alone, and the waiting ones try in turn. Inside `compute` any other key may be asked for.
+        """
+        if (self.root, key) in _COMPUTING.get():
+            raise StageError(f"a stage must not need its own result; {key} was asked for while it is computed here")
+        about = plain(about, at="about")
+        assert isinstance(about.get("kind"), str), "about must name the stage's kind"
+        found = self.get(key)
+        if found is not None:
+            return found
+        with ExitStack() as held:
+            with explained(self.root, "waiting for a turn"):
+                found = self._turn(key, held, waiting, lease=True)
+            return found if found is not None else self._compute(key, compute, about)
+
+    def scratch(self, key: str) -> Path:
+        """Where `compute` may keep checkpoints: a folder that outlives a killed owner and goes with publication."""
+        _check_key(key)
+        folder = self._shelf.scratch / key
+        with explained(self.root, "writing"):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def pin(self, key: str, *, on: bool = True) -> None:
+        """Keep an entry, and all it was computed from, from being removed by `gc`; or no longer."""
+        _check_key(key)
+        with explained(self.root, "pinning"):
+            self._place.pin(key, on)
+
+    def ls(self) -> list[Row]:
+        """Everything stored, last used first; nothing is checked."""
+        with explained(self.root, "listing"):
+            return sorted(self._place.rows(), key=lambda row: (-row.used, row.place))
+
+    def gc(
+        self,
+        *,
+        older_than: float | None = None,
+        under: int | None = None,
+        keep: Collection[str] | None = None,
+        dry_run: bool = False,
+    ) -> Swept:
+        """Remove what killed writers left, and what the policies choose (see `choose`) if it is not in use.
+
+        A local entry is in use while any process has an `Entry` of it; a remote one for an hour after its last use.
+        """
+        rows = self.ls()
+        chosen = choose(rows, now=time.time(), older_than=older_than, under=under, keep=keep)
+        with explained(self.root, "removing"):
+            leftovers = sum(place.sweep(dry_run=dry_run) for place in (self._shelf, self._remote) if place is not None)
+            gone = [dry_run or self._place.remove(row) for row in chosen]
+        removed = tuple(row for row, went in zip(chosen, gone, strict=True) if went)
+        busy = tuple(row for row, went in zip(chosen, gone, strict=True) if not went)
+        left = sum(row.size for row in rows) - sum(row.size for row in removed)
+        return Swept(removed=removed, busy=busy, leftovers=leftovers, left=left)
+
+    @property
+    def _place(self) -> Shelf | Remote:
+        return self._remote or self._shelf
+
+    def _turn(self, key: str, held: ExitStack, waiting: Waiting | None, *, lease: bool = False) -> Entry | None:
+        """Wait until the entry is there, or until this caller is the one to compute it; `held` then holds its locks."""
+        lock = self._shelf.lock(key)
+        held.callback(lock.release)
+        found = self._wait(lock, lambda mine: self._shelf.look(key, owned=mine), waiting)
+        if found is not None or self._remote is None:
+            return found
+        if not lease:
+            return self._fetched(key)
+        claim = self._remote.lease(key)
+        held.callback(claim.release)
+        return self._wait(claim, lambda _: self._fetched(key), waiting)
+
+    def _wait(self, guard: _Guard, look: Callable[[bool], Entry | None], waiting: Waiting | None) -> Entry | None:
+        started, pause = time.monotonic(), 0.005
+        while not guard.take():
+            if (found := look(False)) is not None:
+                return found
+            if waiting is not None:
+                waiting(time.monotonic() - started, guard.owner)
+            time.sleep(pause)
+            pause = min(2 * pause, guard.poll)
+        return look(True)
+
+    def _fetched(self, key: str) -> Entry | None:
+        """The remote entry, as its local copy; the caller owns the key's lock."""
+        assert self._remote is not None
+        if not self._remote.has(key):
+            return None
+        staging = self._shelf.fresh(key)
+        if self._remote.fetch(key, staging):
+            return self._shelf.publish(key)
+        shutil.rmtree(staging, ignore_errors=True)
+        return None
+
+    def _compute(self, key: str, compute: Callable[[Path], None], about: Mapping[str, Any]) -> Entry:
+        """Compute and publish; the caller owns the key."""
+        with explained(self.root, "writing"):
+            staging = self._shelf.fresh(key)
+        inside = _COMPUTING.set(_COMPUTING.get() | {(self.root, key)})
+        started = time.perf_counter()
+        try:
+            with explained(self.root, f"computing a {about['kind']} stage", only=FULL):
+                compute(staging)
+            with explained(self.root, "writing"):
+                self._shelf.seal(key, about, time.perf_counter() - started)
+                entry = self._shelf.publish(key)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        finally:
+            _COMPUTING.reset(inside)
+        if self._remote is not None:
+            with explained(self.root, f"uploading (the result is kept in {entry.path} and goes up at the next start)"):
+                self._remote.publish(entry)
+        return entry
+
+
+def _opened(uri: str, shown: str) -> tuple[fs.FileSystem, str]:
+    from pyarrow import fs
+
+    try:
+        found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
+    except (ValueError, OSError) as error:
+        raise StageError(
+            f"a stage store must be a folder or a URI that pyarrow can open (file://, s3://, gs://); found {shown!r}: "
+            f"{error}; check the scheme, the address and the credentials"
+        ) from error
+    return found
+
+
+def _default_cache(identity: str) -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base) / "segfrontier" / "stages" / text_digest(ascii(identity))[:16]
+
+
+def _check_key(key: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", key):
+        raise ValueError(f"a key must be made of letters, digits, - and _ (see stage_key); found {key!r}")
