@@ -11,7 +11,6 @@ from segfrontier.lab.predict import Looking
 from segfrontier.lab.store import code_digest, stage_key
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training import Job
-from segfrontier.models import weights_origin
 from segfrontier.scenes.files import digest
 
 _SCIENCE = ("segfrontier.maths", "segfrontier.models")
@@ -34,7 +33,7 @@ def train_key(job: Job, start: Mapping[str, Model]) -> str:
         "objective": job.objective,
         "plan": job.plan,
         "streams": {name: _stream(stream) for name, stream in job.streams.items()},
-        "weights": {name: weights_origin(network.blueprint) for name, network in networks.items()},
+        "weights": {name: network.blueprint.origin() for name, network in networks.items()},
     }
     inputs = {f"start/{n}": m.digest for n, m in start.items()}
     for name, stream in job.streams.items():

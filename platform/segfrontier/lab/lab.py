@@ -34,7 +34,7 @@ from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
 
 if TYPE_CHECKING:
-    from segfrontier.lab.objective import Objective
+    from segfrontier.lab.objective import Network, Objective
     from segfrontier.lab.places import Places
 
 
@@ -53,6 +53,7 @@ class Lab(ABC):
         self.seed, self.bench, self.watcher = seed, bench, watcher
         self.classes = unseal(places).classes
         self._bought = 0
+        self._held: list[Entry] = []  # stored results in use: the store's garbage collection passes them by
 
     # ---------------------------------------------------------------------------------------------------- buy
 
@@ -111,10 +112,17 @@ class Lab(ABC):
         key = train_key(job, start)
         self._stage("train", key, lambda out: self._train(job, self._store.scratch(key), out), inputs=_keys(start))
         networks = objective.networks()
+        self._note_pretraining(networks)
         return Model(
             store=self._store.root, key=key, network=next(iter(networks)), classes=self.classes,
             blueprints={name: network.blueprint for name, network in networks.items()},
         )  # fmt: skip
+
+    def _note_pretraining(self, networks: Mapping[str, Network]) -> None:
+        for name, network in networks.items():
+            origin = network.blueprint.origin()
+            if origin != "random":
+                unseal(self._places).note_free("encoder_pretraining", detail=f"{name}: {origin}", count=1)
 
     def snapshots(self, model: Model) -> dict[int, Model]:
         """The weights that were kept on the way, by step (see `Plan.snapshots`)."""
@@ -146,6 +154,7 @@ class Lab(ABC):
             (out / "labels.json").write_text(json.dumps(plain | {"faults": faults}))
 
         entry = self._stage("label", key, compute, inputs={"model": model.key})
+        unseal(self._places).note_free("pseudo_labels", detail=key, count=len(part.names()))
         plain = json.loads(entry.local("labels.json").read_text())
         return LabelSet(
             path=str(entry.local(plain["path"])), kind=plain["kind"], digest=plain["digest"], count=plain["count"],
@@ -172,6 +181,8 @@ class Lab(ABC):
         """Shut the market's window and forget the evaluator."""
         self._window.close()
         self._places.drop()
+        for entry in self._held:
+            entry.release()
 
     def __enter__(self) -> Lab:
         return self
@@ -194,6 +205,7 @@ class Lab(ABC):
         entry = self._store.once(key, told, about=about, waiting=self.watcher.waiting)
         if not computed:
             self.watcher.found(kind, key)
+        self._held.append(entry)
         return entry
 
     @abstractmethod

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.objective import Batch, Ema, Loss, Moment, Nets, Objective
+from segfrontier.lab.objective import Batch, Ema, Loss, Moment, Nets, Network, Objective
 from segfrontier.lab.streams import stable_seed
-from segfrontier.models import parameter_groups
+from segfrontier.models.parameters import parameter_groups
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -32,9 +32,7 @@ class Learners:
                 module.to(memory_format=torch.channels_last)
         self.teachers = {n: _teacher_of(self.bare[n], s.ema) for n, s in self.settings.items() if s.ema}
         self.updates = 0
-        self.optimisers = {
-            n: s.optimiser.build(parameter_groups(self.bare[n], head_scale=s.head_lr)) for n, s in self.settings.items()
-        }
+        self.optimisers = {n: _optimiser(self.bare[n], s) for n, s in self.settings.items()}
         self._base = {n: [g["lr"] for g in o.param_groups] for n, o in self.optimisers.items()}
         self.dtype = _DTYPES.get(precision)
         self.scaler = torch.amp.GradScaler(crew.device.type, enabled=precision == "fp16" and crew.device.type == "cuda")
@@ -137,6 +135,15 @@ class Learners:
             self.bare[network].load_state_dict(stored[name])
             if network in self.teachers:
                 self.teachers[network].load_state_dict(stored[name])
+
+
+def _optimiser(module: nn.Module, settings: Network) -> torch.optim.Optimizer:
+    groups = parameter_groups(
+        module, lr=settings.optimiser.lr, weight_decay=settings.optimiser.weight_decay,
+        encoder_factor=settings.encoder_lr, head_factor=settings.head_lr,
+        decay_norm_and_bias=settings.decay_norm_and_bias,
+    )  # fmt: skip
+    return settings.optimiser.build(groups)
 
 
 def _teacher_of(student: nn.Module, ema: Ema | None) -> nn.Module:

@@ -30,6 +30,10 @@ class Blueprint(Protocol):
         """The network with its initial weights; must leave the global random state alone."""
         ...
 
+    def origin(self) -> str:
+        """Where the initial weights come from, e.g. `random`; part of the key of all that is trained from them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ema:
@@ -60,6 +64,8 @@ class Network:
     optimiser: Optimiser
     schedule: Schedule = field(default_factory=Schedule)
     head_lr: float = 1.0  # multiplies the learning rate of all but the encoder
+    encoder_lr: float = 1.0  # the published AdvEnt and s4GAN code steps the encoder about three times as far
+    decay_norm_and_bias: bool = True
     clip: float | None = None  # largest gradient norm
     ema: Ema | None = None
 

@@ -56,9 +56,9 @@ def open_lab(settings: LabSettings, *, kind: Callable[..., Lab] = LocalLab, **mo
     )  # fmt: skip
     places = Places(world=world, ledger=ledger, cell=settings.cell)
     synthetic = source_part(settings.source or world, world, store)
-    places.note_free("classes", detail=world.classes.name, count=len(world.classes))
+    places.note_free("class_list", detail=world.classes.name, count=len(world.classes))
     if synthetic is not None:
-        places.note_free("source labels", detail=synthetic.images.world, count=len(synthetic.images))
+        places.note_free("source_labels", detail=synthetic.images.world, count=len(synthetic.images))
     return kind(
         places=Sealed(places), window=open_window(market), pool=world.pool(), synthetic=synthetic, store=store,
         seed=settings.seed, bench=settings.bench, watcher=settings.watcher, **more,

@@ -10,6 +10,9 @@ import torch
 
 from segfrontier.maths import schedules
 
+Groups = list[dict[str, Any]]
+"""Parameter groups as `segfrontier.models.parameter_groups` makes them, each with its own rate and decay."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sgd:
@@ -20,12 +23,9 @@ class Sgd:
     weight_decay: float = 0.0
     nesterov: bool = False
 
-    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimiser over parameter groups that carry a `scale` of the learning rate."""
-        return torch.optim.SGD(
-            _scaled(groups, self.lr), lr=self.lr, momentum=self.momentum,
-            weight_decay=self.weight_decay, nesterov=self.nesterov,
-        )  # fmt: skip
+    def build(self, groups: Groups) -> torch.optim.Optimizer:
+        """The optimiser over parameter groups."""
+        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +37,13 @@ class Adam:
     weight_decay: float = 0.0
     decoupled: bool = False
 
-    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimiser over parameter groups that carry a `scale` of the learning rate."""
+    def build(self, groups: Groups) -> torch.optim.Optimizer:
+        """The optimiser over parameter groups."""
         kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
-        return kind(_scaled(groups, self.lr), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+        return kind(groups, lr=self.lr, betas=self.betas)
 
 
 Optimiser = Sgd | Adam
-
-
-def _scaled(groups: list[dict[str, Any]], lr: float) -> list[dict[str, Any]]:
-    return [{"params": g["params"], "lr": lr * g.get("scale", 1.0), **_without(g, "params", "scale")} for g in groups]
-
-
-def _without(group: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {k: v for k, v in group.items() if k not in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from segfrontier.lab.objective import Ema, Network
 from segfrontier.lab.optimisers import Adam, Schedule, Sgd
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training import Plan
-from segfrontier.models import ModelSpec
+from segfrontier.models.spec import ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)

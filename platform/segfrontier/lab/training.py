@@ -194,7 +194,7 @@ def _split(whole: dict[str, Batch], parts: int) -> Iterator[dict[str, Batch]]:
     for name, batch in whole.items():
         if len(batch.scene) % parts:
             raise BadInput(
-                f"stream {name!r}: {len(batch.scene)} samples a worker do not divide into {parts} accumulated parts"
+                f"stream {name!r}: the {len(batch.scene)} samples of a worker must divide into {parts} parts"
             )
     for i in range(parts):
         yield {name: _piece(batch, i, parts) for name, batch in whole.items()}
