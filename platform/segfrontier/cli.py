@@ -32,9 +32,15 @@ def main() -> None:
 
 
 def _register() -> None:
-    from segfrontier.commands import world
+    from segfrontier.commands import ledger, store, train, world
 
+    app.command("train", epilog="Example: segfrontier train coarse --hours 20 --encoder resnet18 --steps 200")(
+        train.train
+    )
+    app.command("methods")(train.methods)
+    app.command("ledger")(ledger.ledger)
     app.add_typer(world.app, name="world")
+    app.add_typer(store.app, name="store")
 
 
 _register()

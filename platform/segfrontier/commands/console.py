@@ -1,10 +1,10 @@
-"""What the verbs share: a console, and a progress line that is quiet when nobody watches."""
+"""What the verbs share: a console, and progress that is quiet when nobody watches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,15 +19,26 @@ def console(*, err: bool = False) -> Console:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr with rate and time left; draws nothing when stderr is not a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    err = console(err=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
-        task = bars.add_task(what, total=None)
+    """A bar on stderr with time left; draws nothing when stderr is not a terminal."""
+    with progress_bars() as bars:
+        task: Any = None
 
         def step(done: int, total: int) -> None:
+            nonlocal task
+            if task is None:
+                task = bars.add_task(what, total=total, note="")
             bars.update(task, completed=done, total=total)
 
         yield step
+
+
+def progress_bars() -> Any:
+    """Rich bars on stderr, for use as a context manager; `add_task` takes a `note`."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    err = console(err=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)

@@ -1,0 +1,50 @@
+"""`segfrontier ledger`: what was bought, and what it costs under any price list."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from segfrontier.market.report import CellBill
+
+
+def ledger(
+    file: Annotated[Path, typer.Argument(help="A ledger, e.g. runs/ledger.sqlite.")],
+    prices: Annotated[
+        str | None, typer.Option(help="A price list by name or YAML file; default: the one each cell bought under.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Print what each cell bought: acts by kind, units and hours, and the zero-priced lines beside them.
+
+    Costs are computed here and now: `--prices other.yaml` shows the same acts at other prices.
+    """
+    from segfrontier.commands.console import console
+    from segfrontier.market import Ledger, ledger_table, load_prices
+
+    table = ledger_table(Ledger(file), load_prices(prices) if prices else None)
+    if as_json:
+        typer.echo(json.dumps(table.to_json()))
+        return
+    for bill in table.cells:
+        _print_bill(bill)
+    console().print(f"\n[bold]all cells: {table.hours:.2f} h[/] ({table.seconds} s)")
+
+
+def _print_bill(bill: CellBill) -> None:
+    from rich.table import Table
+
+    from segfrontier.commands.console import console
+
+    out, table = console(), Table("kind", "scenes", "acts", "units", "hours", box=None)
+    for row in bill.rows:
+        table.add_row(row.kind, str(row.scenes), str(row.acts), str(row.units), f"{row.hours:.2f}")
+    for line in bill.free:
+        table.add_row(line.what, "", "", str(line.count), "free", style="dim")
+    money = f", {bill.money}" if bill.money else ""
+    out.print(f"\n[bold]{bill.cell}[/]  {bill.hours:.2f} h{money}  at {bill.prices or 'no prices'}")
+    out.print(table)
