@@ -1,0 +1,168 @@
+"""The market: the only door to target truth. A method asks, the ledger is charged, the bought labels come back.
+
+A purchase is atomic. The labels are written first, under a name that nobody knows yet; then the charge and the
+reference to them are committed in one transaction; then they are handed out. Killed before the commit, nothing was
+bought; killed after it, the same request delivers the same labels at no charge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segfrontier.errors import BudgetExceeded, LedgerError
+from segfrontier.market.acts import Acts, Request
+from segfrontier.market.annotators import Annotator, annotator_for
+from segfrontier.market.budget import whole_seconds
+from segfrontier.market.ledger import Ledger, Order, Receipt, Terms, Totals
+from segfrontier.market.noise import Noise
+from segfrontier.market.prices import PriceList, whole
+from segfrontier.scenes.labels import LabelSet, write_labels
+
+if TYPE_CHECKING:
+    from segfrontier.scenes.world import Truth
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What a request delivered. `seconds`, `acts` and `units` count what was new; owned labels come again for free."""
+
+    labels: LabelSet
+    kind: str
+    stage: str
+    acts: int
+    units: int
+    seconds: int
+    spent: int
+    """The cell's whole bill after this purchase, in seconds."""
+    remaining: int
+    """What the budget still holds after this purchase, in seconds."""
+
+
+class Market:
+    """Sells the labels of one truth to one cell, within its budget."""
+
+    def __init__(
+        self, truth: Truth, prices: PriceList, ledger: Ledger, cell: str, budget_seconds: int,
+        labels_folder: str | Path, noise: Noise | None = None, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.prices, self.ledger, self.cell = prices, ledger, cell
+        self.budget = whole_seconds(budget_seconds, what="a budget")
+        self._truth, self._folder = truth, Path(labels_folder).absolute()
+        self._noise, self._seed = noise or Noise(), seed
+        self._terms = Terms(
+            truth=f"{truth.world} {truth.domain}/{truth.split} {truth.digest}",
+            annotators=json.dumps({**asdict(self._noise), "seed": seed}),
+            prices=prices,
+        )
+        ledger.check_terms(cell, self._terms)
+
+    @property
+    def spent(self) -> int:
+        """The cell's bill in whole seconds."""
+        return self._bill(self._totals())
+
+    @property
+    def remaining(self) -> int:
+        """What the budget still holds, in whole seconds."""
+        return max(0, self.budget - self.spent)
+
+    def quote(self, request: Request) -> int | None:
+        """What `buy` would charge, in seconds; None where only the answer itself knows (boxes, tags)."""
+        annotator = self._annotator(request)
+        owned = self.ledger.owned(self.cell, request.kind)
+        totals = before = self._totals()
+        for scene in request.scenes:
+            new = annotator.acts(scene).without(owned.get(scene))
+            if len(new) and not annotator.known:
+                return None
+            totals = _added(totals, request.kind, new)
+        return self._bill(totals) - self._bill(before)
+
+    def buy(self, request: Request, *, stage: str, at_most: int | None = None) -> Purchase:
+        """Buy the labels of a request for the cell.
+
+        Without `at_most` it is all or nothing: BudgetExceeded, and nothing charged, if the budget does not cover it.
+        With `at_most` (seconds) whole scenes are bought in the request's order, up to the first one that does not fit.
+        """
+        if at_most is not None:
+            at_most = whole_seconds(at_most, what="at_most")
+        annotator = self._annotator(request)
+        while True:
+            chosen = self._choose(request, annotator, at_most)
+            labels = self._write(request, annotator, list(chosen))
+            receipt = self._charge(request, chosen, labels, stage, at_most)
+            if receipt is not None:
+                return Purchase(
+                    labels=labels, kind=request.kind, stage=stage, acts=receipt.acts, units=receipt.units,
+                    seconds=receipt.seconds, spent=receipt.bill, remaining=max(0, self.budget - receipt.bill),
+                )  # fmt: skip
+            # Another process bought from the same budget between the choice and the charge: choose again from what is
+            # left. That cannot go on for ever, for each round means that the budget has shrunk.
+
+    def _annotator(self, request: Request) -> Annotator:
+        self.prices.price(request.kind)
+        return annotator_for(request, self._truth, noise=self._noise, seed=self._seed)
+
+    def _choose(self, request: Request, annotator: Annotator, at_most: int | None) -> dict[str, Acts]:
+        """The scenes that fit, with the acts they take."""
+        totals = self._totals()
+        # Read second: what another process buys in between then looks free here, and the charge will know better. The
+        # other way round it would be counted twice, and a request could be refused that fits.
+        owned = self.ledger.owned(self.cell, request.kind)
+        spent = self._bill(totals)
+        limit = max(spent, self.budget if at_most is None else min(self.budget, spent + at_most))
+        chosen: dict[str, Acts] = {}
+        for scene in request.scenes:
+            acts = annotator.acts(scene)
+            totals = _added(totals, request.kind, acts.without(owned.get(scene)))
+            if self._bill(totals) > limit:
+                if at_most is None:
+                    raise self._too_dear(request, spent)
+                break
+            chosen[scene] = acts
+        return chosen
+
+    def _too_dear(self, request: Request, spent: int) -> BudgetExceeded:
+        price = self.quote(request)  # None for unbought boxes and tags: how many there are is for sale, too
+        asks = f"costs {price} s" if price is not None else "costs more than that (how much, only the answer tells)"
+        left = max(0, self.budget - spent)
+        return BudgetExceeded(
+            f"{request.kind} labels of {len(request.scenes)} scenes must fit in what is left of the budget: {left} s "
+            f"of {self.budget} s; the request {asks}. Nothing was charged. Ask for less, or give at_most to buy as "
+            f"many scenes as fit."
+        )
+
+    def _write(self, request: Request, annotator: Annotator, scenes: list[str]) -> LabelSet:
+        rows = (annotator.row(scene) for scene in scenes)
+        try:
+            return write_labels(self._folder, kind=request.labels, classes=self._truth.classes, rows=rows)
+        except OSError as error:
+            raise LedgerError(
+                f"{self._folder}: bought labels must be written before they are charged; they could not be ({error}). "
+                f"Nothing was charged. Make room, or choose another folder for labels."
+            ) from error
+
+    def _charge(
+        self, request: Request, chosen: Mapping[str, Acts], labels: LabelSet, stage: str, at_most: int | None
+    ) -> Receipt | None:
+        order = Order(
+            cell=self.cell, stage=stage, kind=request.kind, acts=chosen, labels_path=labels.path,
+            labels_digest=labels.digest, terms=self._terms,
+        )  # fmt: skip
+        return self.ledger.charge(order, cost=self._bill, budget=self.budget, at_most=at_most)
+
+    def _totals(self) -> dict[str, Totals]:
+        return self.ledger.totals(self.cell).get(self.cell, {})
+
+    def _bill(self, totals: Mapping[str, Totals]) -> int:
+        """The whole cell's acts as whole seconds."""
+        return whole(sum(self.prices.milliseconds(k, units=t.units, asked=t.asked) for k, t in totals.items()))
+
+
+def _added(totals: Mapping[str, Totals], kind: str, acts: Acts) -> dict[str, Totals]:
+    before = totals.get(kind, Totals())
+    return {**totals, kind: before.plus(units=int(acts.units.sum()), asked=int(acts.asked.sum()))}

@@ -1,0 +1,174 @@
+"""Price lists: seconds per act with a source for every number, and the rule that turns acts into a bill.
+
+The bill of a cell is ceil(sum over all its acts of count x price), in whole seconds. It depends on the acts alone,
+never on how they were split into purchases: a purchase costs what the bill grows by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Hashable, Mapping
+from decimal import Decimal
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from segfrontier.errors import BadPrices
+from segfrontier.market.acts import KINDS, Counter, nearest
+
+FORMAT = 1
+_Positive = Annotated[Decimal, Field(gt=0, lt=10**9, allow_inf_nan=False, max_digits=12, decimal_places=3)]
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Price(_Strict):
+    """Seconds for one act, what they are paid per, and where the number comes from."""
+
+    seconds: _Positive
+    per: _Text
+    source: _Text
+
+    @property
+    def milliseconds(self) -> int:
+        """The price as an exact whole number."""
+        return int(self.seconds * 1000)
+
+
+class Money(_Strict):
+    """What an hour of annotation is paid, for display."""
+
+    per_hour: _Positive
+    currency: _Text
+
+
+class PriceList(_Strict):
+    """Prices of one world; an act that it lacks cannot be bought there."""
+
+    format: Literal[1]
+    name: _Text
+    version: Annotated[int, Field(ge=1, strict=True)]
+    about: str = ""
+    acts: Annotated[dict[str, Price], Field(min_length=1)]
+    money: Money | None = None
+
+    def price(self, kind: str) -> Price:
+        """The price of an act."""
+        if kind not in self.acts:
+            raise BadPrices(
+                f"price list {self.name!r} (version {self.version}) must price the act {kind!r} before it can be "
+                f"bought or billed; it prices: {', '.join(self.acts)}. Add {kind!r} to the list or choose another one."
+            )
+        return self.acts[kind]
+
+    def counter(self, kind: str) -> Counter:
+        """Which count of an act its price multiplies."""
+        return KINDS[kind][self.price(kind).per]
+
+    def milliseconds(self, kind: str, *, units: int, asked: int) -> int:
+        """Exact price of acts of one kind."""
+        return self.price(kind).milliseconds * (units if self.counter(kind) == "units" else asked)
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of what is charged: name, version, seconds and what they are per; not the sources or the money."""
+        charged = {kind: [price.milliseconds, price.per] for kind, price in sorted(self.acts.items())}
+        return hashlib.blake2b(json.dumps([self.name, self.version, charged]).encode(), digest_size=16).hexdigest()
+
+
+def whole(milliseconds: int) -> int:
+    """Whole seconds on the bill: a second that was begun is paid."""
+    return -(-milliseconds // 1000)
+
+
+def packaged_price_lists() -> list[str]:
+    """Names of the worlds whose price lists come with SegFrontier."""
+    return sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir() if f.name.endswith(".yaml"))
+
+
+def load_prices(which: str | Path) -> PriceList:
+    """The price list of a world by the world's name, or your own by the path of its YAML file."""
+    if isinstance(which, Path) or which.endswith((".yaml", ".yml")):
+        path = Path(which)
+        try:
+            return parse_prices(path.read_text(encoding="utf-8"), where=str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadPrices(f"{path}: a price list must be a readable YAML file; it is not ({error})") from error
+    if which not in packaged_price_lists():
+        raise BadPrices(
+            f"there must be a price list for {which!r}; none comes with SegFrontier "
+            f"({nearest(which, packaged_price_lists())}). Give the path of your own YAML file instead."
+        )
+    return parse_prices((_folder() / f"{which}.yaml").read_text(encoding="utf-8"), where=f"{which}.yaml")
+
+
+def parse_prices(text: str, *, where: str) -> PriceList:
+    """A validated price list from the text of its YAML file."""
+    try:
+        plain = yaml.load(text, Loader=_NoDuplicates)
+    except yaml.YAMLError as error:
+        raise BadPrices(f"{where}: a price list must be valid YAML; {error}") from error
+    if not isinstance(plain, dict):
+        raise BadPrices(f"{where}: a price list must be a mapping with {_known(PriceList)}; found {plain!r}")
+    if plain.get("format") != FORMAT:
+        raise BadPrices(
+            f"{where}: this version reads price lists with 'format: {FORMAT}'; found {plain.get('format')!r}. "
+            f"Write the list in that format, or use the SegFrontier version that wrote it."
+        )
+    try:
+        prices = PriceList.model_validate(plain)
+    except ValidationError as error:
+        raise BadPrices("\n".join(_explain(where, e) for e in error.errors())) from None
+    _check_kinds(prices, where)
+    return prices
+
+
+def _check_kinds(prices: PriceList, where: str) -> None:
+    for kind, price in prices.acts.items():
+        if kind not in KINDS:
+            raise BadPrices(f"{where}: acts must be of a known kind; found {kind!r} ({nearest(kind, KINDS)})")
+        if price.per not in KINDS[kind]:
+            raise BadPrices(
+                f"{where}: acts.{kind}.per must be one of {', '.join(map(repr, KINDS[kind]))}; found {price.per!r} "
+                f"({nearest(price.per, KINDS[kind])})"
+            )
+
+
+def _explain(where: str, error: Mapping[str, Any]) -> str:
+    """One pydantic complaint in house words, with the nearest right key for a wrong one."""
+    place = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        keys = {1: PriceList.model_fields, 2: Money.model_fields, 3: Price.model_fields}[len(place)]
+        return f"{where}: unknown key {'.'.join(place)!r} ({nearest(place[-1], keys)})"
+    if error["type"] == "missing":
+        return f"{where}: {'.'.join(place)} must be given; it is missing. Every price has seconds, per and source."
+    return f"{where}: {'.'.join(place)}: {error['msg']}; found {error['input']!r}"
+
+
+def _known(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields)
+
+
+def _folder() -> Any:
+    return files("segfrontier.market") / "prices"
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML where a key that stands twice is an error, not a silent override."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = sorted({str(k) for k in keys if keys.count(k) > 1})
+        if twice:
+            raise yaml.YAMLError(
+                f"each key may stand once; twice: {', '.join(twice)} (line {node.start_mark.line + 1})"
+            )
+        return super().construct_mapping(node, deep)
