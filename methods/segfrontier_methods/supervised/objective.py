@@ -29,7 +29,8 @@ class CrossEntropy(Objective):
         label = torch.cat([b.label for b in batch.values()])
         weights = None if self.class_weights is None else torch.tensor(self.class_weights, device=image.device)
         out = nets["segmenter"](image)
-        loss = sum(cross_entropy(logits, label, class_weights_K=weights) for logits in out.logits) / len(out.logits)
+        each = [cross_entropy(logits, label, class_weights_K=weights) for logits in out.logits]
+        loss = torch.stack(each).mean()
         if out.aux is not None:
             loss = loss + self.aux_weight * cross_entropy(out.aux, label, class_weights_K=weights)
         yield Loss("cross_entropy", loss)

@@ -13,7 +13,8 @@ class StageBars(Watcher):
     """A bar a stage: rate, time left and the latest loss. Where stderr is no terminal, one line a finished stage."""
 
     def __enter__(self) -> StageBars:
-        self._bars, self._task = progress_bars(), None
+        self._bars: Any = progress_bars()
+        self._task: Any = None
         self._bars.__enter__()
         return self
 

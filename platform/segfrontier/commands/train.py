@@ -21,17 +21,18 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
     from segfrontier.commands.console import console
     from segfrontier.lab.methods import installed, method_class
 
-    found = {}
+    found: dict[str, tuple[str, str, dict[str, Any]]] = {}
     for name, place in installed().items():
         cls = method_class(name)
         knobs = {f.name: None if f.default is dataclasses.MISSING else f.default for f in dataclasses.fields(cls)}
-        found[name] = {"place": place, "about": (cls.__doc__ or "").strip().splitlines()[0], "knobs": knobs}
+        found[name] = (place, (cls.__doc__ or "").strip().splitlines()[0], knobs)
     if as_json:
-        typer.echo(json.dumps(found, default=str))
+        plain = {name: dict(zip(("place", "about", "knobs"), entry, strict=True)) for name, entry in found.items()}
+        typer.echo(json.dumps(plain, default=str))
         return
-    for name, entry in found.items():
-        knobs = ", ".join(f"{k}={v}" for k, v in entry["knobs"].items())
-        console().print(f"[bold]{name}[/]  {entry['about']}" + (f"\n    knobs: {knobs}" if knobs else ""))
+    for name, (_, about, knobs) in found.items():
+        listed = ", ".join(f"{k}={v}" for k, v in knobs.items())
+        console().print(f"[bold]{name}[/]  {about}" + (f"\n    knobs: {listed}" if listed else ""))
 
 
 def train(
