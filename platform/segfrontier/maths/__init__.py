@@ -1,1 +1,115 @@
-"""Pure functions on tensors and arrays: no files, no Ray, no MLflow, no global state."""
+"""Pure functions on tensors and arrays: no files, no Ray, no MLflow, no global state.
+
+The names below are the room's public face. Each loads its module when first asked for, so that asking for a schedule
+does not load torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segfrontier.maths.boundary import BoundaryCounts as BoundaryCounts
+    from segfrontier.maths.boundary import boundary_counts as boundary_counts
+    from segfrontier.maths.boundary import boundary_iou_per_class as boundary_iou_per_class
+    from segfrontier.maths.boundary import boundary_scores as boundary_scores
+    from segfrontier.maths.boundary import mean_boundary_iou as mean_boundary_iou
+    from segfrontier.maths.calibration import Calibration as Calibration
+    from segfrontier.maths.calibration import calibration_counts as calibration_counts
+    from segfrontier.maths.calibration import expected_calibration_error as expected_calibration_error
+    from segfrontier.maths.calibration import reliability as reliability
+    from segfrontier.maths.confusion import Confusion as Confusion
+    from segfrontier.maths.confusion import confusion_counts as confusion_counts
+    from segfrontier.maths.confusion import restrict as restrict
+    from segfrontier.maths.curves import Area as Area
+    from segfrontier.maths.curves import curve_area as curve_area
+    from segfrontier.maths.curves import precision_recall as precision_recall
+    from segfrontier.maths.entropy import normalised_entropy as normalised_entropy
+    from segfrontier.maths.entropy import self_information as self_information
+    from segfrontier.maths.instances import CITYSCAPES_THRESHOLDS as CITYSCAPES_THRESHOLDS
+    from segfrontier.maths.instances import VOC_THRESHOLDS as VOC_THRESHOLDS
+    from segfrontier.maths.instances import InstanceHits as InstanceHits
+    from segfrontier.maths.instances import Ranking as Ranking
+    from segfrontier.maths.instances import ap_vol as ap_vol
+    from segfrontier.maths.instances import average_precision as average_precision
+    from segfrontier.maths.instances import instance_hits as instance_hits
+    from segfrontier.maths.instances import instance_scores as instance_scores
+    from segfrontier.maths.iou import Absent as Absent
+    from segfrontier.maths.iou import accuracy_per_class as accuracy_per_class
+    from segfrontier.maths.iou import frequency_weighted_iou as frequency_weighted_iou
+    from segfrontier.maths.iou import iou_per_class as iou_per_class
+    from segfrontier.maths.iou import mean_accuracy as mean_accuracy
+    from segfrontier.maths.iou import mean_iou as mean_iou
+    from segfrontier.maths.iou import pixel_accuracy as pixel_accuracy
+    from segfrontier.maths.iou import semantic_scores as semantic_scores
+    from segfrontier.maths.losses import Normalisation as Normalisation
+    from segfrontier.maths.losses import cross_entropy as cross_entropy
+    from segfrontier.maths.losses import label_mass as label_mass
+    from segfrontier.maths.matching import Convention as Convention
+    from segfrontier.maths.multilabel import TagScores as TagScores
+    from segfrontier.maths.multilabel import average_precision_per_class as average_precision_per_class
+    from segfrontier.maths.multilabel import mean_average_precision as mean_average_precision
+    from segfrontier.maths.multilabel import tag_scores as tag_scores
+    from segfrontier.maths.overlaps import Overlaps as Overlaps
+    from segfrontier.maths.overlaps import overlap_maps as overlap_maps
+    from segfrontier.maths.overlaps import overlap_masks as overlap_masks
+    from segfrontier.maths.panoptic import PanopticCounts as PanopticCounts
+    from segfrontier.maths.panoptic import PanopticQuality as PanopticQuality
+    from segfrontier.maths.panoptic import PanopticRule as PanopticRule
+    from segfrontier.maths.panoptic import panoptic_counts as panoptic_counts
+    from segfrontier.maths.panoptic import panoptic_quality as panoptic_quality
+    from segfrontier.maths.panoptic import panoptic_scores as panoptic_scores
+    from segfrontier.maths.schedules import Schedule as Schedule
+    from segfrontier.maths.schedules import constant as constant
+    from segfrontier.maths.schedules import cosine as cosine
+    from segfrontier.maths.schedules import per_epoch as per_epoch
+    from segfrontier.maths.schedules import poly as poly
+    from segfrontier.maths.schedules import warm_up as warm_up
+    from segfrontier.maths.tally import Tally as Tally
+    from segfrontier.maths.views import View as View
+    from segfrontier.maths.views import ViewMean as ViewMean
+    from segfrontier.maths.views import apply_view as apply_view
+    from segfrontier.maths.views import make_views as make_views
+    from segfrontier.maths.views import mean_over_views as mean_over_views
+    from segfrontier.maths.views import six_views as six_views
+    from segfrontier.maths.views import undo_view as undo_view
+    from segfrontier.maths.windows import Blend as Blend
+    from segfrontier.maths.windows import Window as Window
+    from segfrontier.maths.windows import blend_weights as blend_weights
+    from segfrontier.maths.windows import make_windows as make_windows
+    from segfrontier.maths.windows import slide as slide
+
+_NAMES = {
+    "boundary": "BoundaryCounts boundary_counts boundary_iou_per_class boundary_scores mean_boundary_iou",
+    "calibration": "Calibration calibration_counts expected_calibration_error reliability",
+    "confusion": "Confusion confusion_counts restrict",
+    "losses": "Normalisation cross_entropy label_mass",
+    "entropy": "normalised_entropy self_information",
+    "instances": "CITYSCAPES_THRESHOLDS InstanceHits Ranking VOC_THRESHOLDS ap_vol average_precision instance_hits"
+    " instance_scores",
+    "iou": "Absent accuracy_per_class frequency_weighted_iou iou_per_class mean_accuracy mean_iou pixel_accuracy"
+    " semantic_scores",
+    "matching": "Convention",
+    "multilabel": "TagScores average_precision_per_class mean_average_precision tag_scores",
+    "overlaps": "Overlaps overlap_maps overlap_masks",
+    "panoptic": "PanopticCounts PanopticQuality PanopticRule panoptic_counts panoptic_quality panoptic_scores",
+    "curves": "Area curve_area precision_recall",
+    "schedules": "Schedule constant cosine per_epoch poly warm_up",
+    "tally": "Tally",
+    "views": "View ViewMean apply_view make_views mean_over_views six_views undo_view",
+    "windows": "Blend Window blend_weights make_windows slide",
+}
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,1 +1,15 @@
-"""Networks: timm encoders under segmentation heads, and the discriminators that some methods add."""
+"""Networks: timm encoders under segmentation heads, and the discriminators that some methods add.
+
+spec            what a model is made of: plain values that travel as JSON; imports no torch
+model           `build_model(spec, seed=...)`, `check_spec`, the network itself and its output
+network         what all networks on an encoder share, and the one way they are built
+encoder, plan   any timm encoder as a pyramid of features; how it must be opened
+heads/          one file a head, and the register of their names
+weights         where pretrained weights come from: timm, a local file, or nowhere (said loudly)
+checkpoints     reading weight files and fitting them to an encoder, key by key
+norms           frozen, half-frozen and synchronised batch norm; batches of one
+seeding         random weights that leave the caller's random state alone
+parameters      optimiser groups: encoder and head, each parameter once
+discriminator   the two adversaries that the methods need
+classifier      image-level tags: encoder, pooling, linear layer
+"""

@@ -1,0 +1,58 @@
+"""Cross-entropy over pixels, some of which have no label.
+
+Letters: N image, K class, * any further axes (H, W for maps; none for whole images).
+Computed in float32 whatever the logits' precision (float64 stays float64).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Normalisation = Literal["mean", "sum", "pixels"]
+
+
+def cross_entropy(
+    logits_NK: Tensor,
+    target_N: Tensor,
+    *,
+    class_weights_K: Tensor | None = None,
+    normalisation: Normalisation = "mean",
+    void: int = 255,
+) -> Tensor:
+    """The weighted negative log-likelihood of the labelled pixels, as one number.
+
+    `mean` divides by the summed class weights of the labelled pixels (their count without weights), `sum` by nothing,
+    `pixels` by the number of all pixels, void ones included. With no labelled pixel at all the loss is 0 and still
+    hangs on the graph: its gradient is zero, not missing and not NaN.
+    """
+    logits_NK = logits_NK if logits_NK.dtype == torch.float64 else logits_NK.float()
+    weights_K = None if class_weights_K is None else class_weights_K.to(logits_NK)
+    total = F.cross_entropy(logits_NK, target_N.long(), weight=weights_K, ignore_index=void, reduction="sum")
+    if normalisation == "sum":
+        return total
+    if normalisation == "pixels":
+        return total / max(target_N.numel(), 1)
+    if normalisation != "mean":
+        raise ValueError(
+            f"normalisation must be 'mean', 'sum' or 'pixels'; found {normalisation!r}; choose one of them"
+        )
+    return total / label_mass(target_N, class_weights_K=weights_K, void=void).to(total).clamp_min(_TINY)
+
+
+def label_mass(target_N: Tensor, *, class_weights_K: Tensor | None = None, void: int = 255) -> Tensor:
+    """What the mean divides by: the summed class weights of the labelled pixels, or their count.
+
+    Summed over the shards of a batch, it turns shard sums into the mean of the whole batch.
+    """
+    labelled_N = target_N != void
+    if class_weights_K is None:
+        return labelled_N.sum()
+    # A look-up of every pixel, not only of the labelled ones: a dynamic shape would make a GPU wait.
+    return (class_weights_K[torch.where(labelled_N, target_N, 0).long()] * labelled_N).sum()
+
+
+_TINY = torch.finfo(torch.float32).tiny
