@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 from torch import nn
 
 from segfrontier.errors import BadInput
 from segfrontier.models.discriminator import ImageDiscriminator, PatchDiscriminator
+from segfrontier.models.parameters import parameter_groups
 from segfrontier.models.seeding import init_seed
+from segfrontier.models.spec import ImageDiscriminatorSpec, PatchDiscriminatorSpec
 
 
 def _count(module: nn.Module) -> int:
@@ -71,6 +75,19 @@ def test_what_is_too_small_or_wrong_is_refused() -> None:
         ImageDiscriminator(8, dropouts=5)
     assert PatchDiscriminator(5)(torch.randn(1, 5, 33, 47)).shape == (1, 1, 1, 1)
     assert ImageDiscriminator(8)(torch.randn(3, 8, 17, 31)).score.shape == (3,)
+
+
+def test_discriminators_are_built_from_plain_settings() -> None:
+    for spec in (PatchDiscriminatorSpec(channels=5, width=8), ImageDiscriminatorSpec(channels=8, width=8, dropouts=4)):
+        state = torch.get_rng_state()
+        first, again, other = spec.build(seed=1), pickle.loads(pickle.dumps(spec)).build(seed=1), spec.build(seed=2)
+        assert torch.equal(state, torch.get_rng_state())
+        assert torch.equal(first.score.weight, again.score.weight)
+        assert not torch.equal(first.score.weight, other.score.weight)
+        assert spec.origin() == "random"
+        (group,) = parameter_groups(first, lr=1e-4, weight_decay=0.0, head_factor=1.0)
+        assert (group["lr"], len(group["params"])) == (1e-4, len(list(first.parameters())))
+    assert sum(isinstance(layer, nn.Dropout2d) for layer in first.body) == 4
 
 
 def test_a_method_with_two_networks_can_seed_each() -> None:

@@ -87,6 +87,14 @@ def test_our_own_checkpoint_starts_the_encoder_of_another_head(encoder: str, tmp
         assert torch.equal(second.encoder.state_dict()[key], value)
 
 
+def test_a_classifier_of_several_layers_is_left_out_too(tmp_path: Path) -> None:
+    """EfficientViT's ends in a batch norm of its own, which no encoder needs."""
+    state = _whole("efficientvit_m0")
+    assert "head.bn.weight" in state
+    model = _build(_save(tmp_path / "w.pth", state), "efficientvit_m0", head="fpn")
+    assert model.weights_origin.startswith("file:w.pth#")
+
+
 def test_weights_are_the_same_at_another_stride_and_heads_do_not_change(tmp_path: Path) -> None:
     file = _save(tmp_path / "w.pth", _whole())
     model = _build(file, output_stride=8)

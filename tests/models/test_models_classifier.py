@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from segfrontier.errors import BadInput
-from segfrontier.models.classifier import TagClassifier, build_classifier
+from segfrontier.models.classifier import TagClassifier
 from segfrontier.models.norms import batch_norms
 from segfrontier.models.parameters import parameter_groups
 from segfrontier.models.spec import ClassifierSpec
@@ -14,7 +14,7 @@ from segfrontier.models.spec import ClassifierSpec
 
 def _classifier(**settings: object) -> TagClassifier:
     plain = {"encoder": "test_resnet", "num_classes": 20, "pretrained": "never"}
-    return build_classifier(ClassifierSpec.from_json(plain | settings), seed=1)
+    return ClassifierSpec.from_json(plain | settings).build(seed=1)
 
 
 @pytest.mark.parametrize("encoder", ["test_resnet", "test_convnext", "test_vit", "test_mambaout"])

@@ -161,6 +161,15 @@ def test_pooled_norm_normalises_a_single_point(channels: int) -> None:
     assert _count(norm) == _count(nn.BatchNorm2d(channels))
 
 
+def test_branches_pooled_to_a_point_do_not_depend_on_the_rest_of_the_batch() -> None:
+    x = torch.randn(3, 16, 4, 5)
+    for pooled in (
+        DeepLabV3Plus([Level(8, 4), Level(16, 8)], 5, channels=8).context.pooled,
+        PSPNet([Level(16, 8)], 5, reduce=8).branches[0],
+    ):
+        torch.testing.assert_close(pooled.train()(x)[:1], pooled(x[:1]))
+
+
 def test_unknown_heads_and_knobs_name_their_neighbours() -> None:
     with pytest.raises(BadInput, match="did you mean pspnet"):
         check_spec(_spec("test_resnet", "psp_net"))

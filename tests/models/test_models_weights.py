@@ -33,6 +33,7 @@ class _Hub:
         self.online: dict[str, Path] = {}
         self.answers = False
         self.patience = 0.0
+        self.asked = 0
 
     def try_to_load_from_cache(self, repo: str, name: str, revision: str | None = None) -> str | None:
         return str(self.cached[name]) if name in self.cached else None
@@ -46,6 +47,7 @@ class _Hub:
         return self
 
     def head(self, url: str, timeout: float) -> None:
+        self.asked += 1
         time.sleep(self.patience)
         if not self.answers:
             raise ConnectionError("no route")
@@ -98,12 +100,13 @@ def test_a_site_that_hangs_is_given_up_and_asked_once(hub: _Hub, monkeypatch: py
         with pytest.warns(RandomWeights, match="does not answer"):
             find_weights(_spec())
     assert time.monotonic() - start < 0.9
+    assert hub.asked == 1
 
 
 def test_the_cache_serves_without_a_network(hub: _Hub, published: Path) -> None:
     hub.cached["model.safetensors"] = published
-    model = build_model(_spec(), seed=0)
-    assert model.weights_origin == "timm:test_resnet.r160_in1k"
+    model = _spec().build(seed=0)
+    assert model.weights_origin == _spec().origin() == "timm:test_resnet.r160_in1k"
     assert _holds(model, published)
 
 

@@ -22,14 +22,14 @@ class Recipe:
     """Defaults train a small network on small scenes within minutes on a CPU."""
 
     encoder: str = "resnet18"
-    head: str = "deeplab_v3plus"
+    head: str = "fpn"
     head_knobs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pretrained: str = "auto"
-    output_stride: int | None = 16
+    output_stride: int | None = None
     norm: Literal["batch", "frozen", "frozen_affine", "sync"] = "batch"
     dropout: float | None = None
 
-    crop: tuple[int, int] | None = None
+    crop: tuple[int, int] | None = None  # default: the size of the images
     scale: tuple[float, float] = (0.75, 1.5)
     flip: bool = True
     colour: float = 0.0
@@ -71,13 +71,17 @@ class Recipe:
             return Adam(lr=self.lr, weight_decay=self.weight_decay, decoupled=True)
         return Sgd(lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
-    def augment(self) -> Augment:
-        """The augmentation of training samples."""
-        return Augment(crop=self.crop, scale=self.scale, flip=self.flip, colour=self.colour, blur=self.blur)
+    def augment(self, size: tuple[int, int]) -> Augment:
+        """The augmentation of training samples from images of `size`, which is also the crop where none is set."""
+        return Augment(
+            crop=self.crop or size, scale=self.scale, flip=self.flip, colour=self.colour, blur=self.blur
+        )
 
     def stream(self, *parts: Part, shares: tuple[float, ...] | None = None, batch: int | None = None) -> Stream:
         """A stream of these parts with this recipe's batch and augmentation."""
-        return Stream(parts=parts, shares=shares, batch=batch or self.batch, augment=self.augment())
+        pool = parts[0].images
+        augment = self.augment(pool.size(parts[0].names()[0]))
+        return Stream(parts=parts, shares=shares, batch=batch or self.batch, augment=augment)
 
     def plan(self, **changes: Any) -> Plan:
         """The training plan; `changes` are fields of `Plan`."""
