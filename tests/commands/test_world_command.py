@@ -1,16 +1,10 @@
 """The world command as a user types it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from terminal import segfrontier
 from toyworld import write_toy
-
-
-def segfrontier(*words, folder):
-    run = [sys.executable, "-c", "from segfrontier.cli import main; main()", *map(str, words)]
-    return subprocess.run(run, capture_output=True, text=True, cwd=folder, timeout=120)
 
 
 def test_inspect_and_list_give_json_and_a_table(tmp_path):

@@ -41,7 +41,7 @@ def train(
     source: Annotated[str | None, typer.Option(help="The world of free synthetic scenes, if not the same.")] = None,
     hours: Annotated[str, typer.Option(help="Annotation budget in hours, or `all` for a fully labelled pool.")] = "60",
     prices: Annotated[str | None, typer.Option(help="Price list, by name or file; default: the world's.")] = None,
-    encoder: Annotated[str, typer.Option(help="Any timm encoder.")] = "resnet18",
+    encoder: Annotated[str, typer.Option(help="Any timm encoder.")] = "mobilenetv3_small_100",
     head: Annotated[str, typer.Option(help="deeplab_v2, deeplab_v3plus, pspnet, fpn or segformer.")] = "fpn",
     pretrained: Annotated[str, typer.Option(help="`auto`, `never`, or a checkpoint file.")] = "auto",
     steps: Annotated[int, typer.Option(help="Optimiser steps of each training.")] = 400,

@@ -21,7 +21,7 @@ from segfrontier.models.spec import ModelSpec
 class Recipe:
     """Defaults train a small network on small scenes within minutes on a CPU."""
 
-    encoder: str = "resnet18"
+    encoder: str = "mobilenetv3_small_100"
     head: str = "fpn"
     head_knobs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pretrained: str = "auto"

@@ -48,18 +48,24 @@ def calibration_counts(
     """Count predictions, each with the probability it was given; arrays of one shape, void truth left out."""
     require_same_shape(truth, prediction)
     require_same_shape(truth, confidence)
-    labelled = truth != void
-    stated = confidence[labelled].astype(np.float64)
-    if stated.size and not (stated.min() >= 0 and stated.max() <= 1):
-        raise ValueError(
-            f"confidences must be in [0, 1]; found {stated.min()} to {stated.max()}; apply softmax to logits first"
-        )
-    bins = np.maximum(np.ceil(stated * num_bins).astype(np.int64) - 1, 0)
-    units = np.rint(stated / _UNIT)
+    low, high = confidence.min(initial=1), confidence.max(initial=0)
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"confidences must be in [0, 1]; found {low} to {high}; apply softmax to logits first")
+    # Cell 0 holds the void pixels, cells 2b - 1 and 2b the right and the wrong answers of bin b, counted from 1. One
+    # large buffer is used twice: making it costs more than the arithmetic.
+    buffer = np.multiply(confidence, num_bins, dtype=np.float64)
+    cells = np.ceil(buffer, out=buffer).astype(np.int64)
+    np.maximum(cells, 1, out=cells)
+    cells *= 2
+    cells -= prediction == truth
+    cells[truth == void] = 0
+    units = np.rint(np.multiply(confidence, 1 / _UNIT, out=buffer, dtype=np.float64), out=buffer)
+    counts_B2 = np.bincount(cells.ravel(), minlength=2 * num_bins + 1)[1:].reshape(num_bins, 2)
+    units_B2 = np.bincount(cells.ravel(), weights=units.ravel(), minlength=2 * num_bins + 1)[1:].reshape(num_bins, 2)
     return Calibration(
-        count_B=np.bincount(bins, minlength=num_bins),
-        right_B=np.bincount(bins[prediction[labelled] == truth[labelled]], minlength=num_bins),
-        confidence_units_B=np.bincount(bins, weights=units, minlength=num_bins).astype(np.int64),
+        count_B=counts_B2.sum(axis=1),
+        right_B=counts_B2[:, 0].copy(),
+        confidence_units_B=units_B2.sum(axis=1).astype(np.int64),
     )
 
 

@@ -1,7 +1,7 @@
 """AP^r (Hariharan et al., ECCV 2014): average precision of scored instance masks, as mergeable lists of hits.
 
 Letters: C class, P predicted segment, I IoU threshold. What counts as a hit, and how the precision-recall curve becomes
-one number, is a named convention: see `matching` for the former. `din` adds up the precision at each hit over the
+one number, is a named convention; `matching` tells the former. `din` adds up the precision at each hit over the
 number of true segments; `voc` takes the area under the curve's envelope; `cityscapes` joins equal scores into one point
 and takes the area by trapezoids.
 """
@@ -34,12 +34,13 @@ CITYSCAPES_THRESHOLDS = tuple(i / 100 for i in range(50, 100, 5))
 class InstanceHits(Tally):
     """Every prediction with its score and, at each threshold, how many hits and how many false positives it is.
 
-    (More than one only under `cityscapes` below 0.5.) `order_P` breaks ties between equal scores: give each image its
+    (More than one only under `cityscapes` below 0.5; `min_pixels` matters there alone.) `order_P` breaks ties between equal scores: give each image its
     place in the data set, and the result does not depend on how the data set was cut.
     """
 
     convention: Convention
     thresholds: tuple[float, ...]
+    min_pixels: int
     labels_P: JoinedInts
     scores_P: JoinedFloats
     order_P: JoinedInts
@@ -48,12 +49,20 @@ class InstanceHits(Tally):
     positives_C: Summed
 
     @classmethod
-    def zero(cls, *, num_classes: int, convention: Convention, thresholds: Sequence[float]) -> Self:
+    def zero(
+        cls,
+        *,
+        num_classes: int,
+        convention: Convention,
+        thresholds: Sequence[float],
+        min_pixels: int = CITYSCAPES_MIN_PIXELS,
+    ) -> Self:
         """No prediction and no truth yet."""
         none_P, none_PI = np.zeros(0, np.int64), np.zeros((0, len(thresholds)), np.int64)
         return cls(
             convention=convention,
             thresholds=tuple(thresholds),
+            min_pixels=min_pixels,
             labels_P=none_P,
             scores_P=np.zeros(0),
             order_P=none_P,
@@ -88,6 +97,7 @@ def instance_hits(
     return InstanceHits(
         convention=convention,
         thresholds=tuple(thresholds),
+        min_pixels=min_pixels,
         labels_P=overlaps.labels_P[kept_P],
         scores_P=scores_P[kept_P],
         order_P=np.full(kept_P.sum(), order, np.int64),

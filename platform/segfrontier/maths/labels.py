@@ -46,10 +46,9 @@ def require_known(pixels: NDArray[np.int64], *, what: str, num_classes: int) -> 
         )
 
 
-def require_same_shape(truth: NDArray[Any], prediction: NDArray[Any]) -> None:
-    """Raise unless the two maps have one shape."""
-    if truth.shape != prediction.shape:
+def require_same_shape(truth: NDArray[Any], other: NDArray[Any]) -> None:
+    """Raise unless a map that goes with the truth has its shape."""
+    if truth.shape != other.shape:
         raise ValueError(
-            f"truth and prediction must have one shape; found {truth.shape} and {prediction.shape}; "
-            f"resize the prediction"
+            f"the maps of an image must have one shape; found {truth.shape} and {other.shape}; resize the prediction"
         )

@@ -73,10 +73,9 @@ def overlap_maps(
     Predicted segments are ordered by class, then by instance; `labels_P` and `instances_P` name them (stuff has
     instance 0).
     """
-    require_same_shape(truth_HW, prediction_HW)
-    truth_keys, keys, pixels = _count_pairs(
-        _keys(truth_HW, truth_instance_HW, void=void), _keys(prediction_HW, instance_HW, void=void)
-    )
+    for map_HW in (truth_instance_HW, prediction_HW, instance_HW):
+        require_same_shape(truth_HW, map_HW)
+    truth_keys, keys, pixels = _count_pairs(truth_HW, truth_instance_HW, prediction_HW, instance_HW, void=void)
     keys = _join_stuff(keys, things)
     keys[np.isin(keys, _crowds(things))] = _NONE
     segments, by_prediction = _group(keys, pixels.T)
@@ -108,6 +107,7 @@ def overlap_masks(
         raise ValueError(
             f"each mask needs one label; found {len(masks_PHW)} masks and {len(labels_P)} labels; pair them"
         )
+    require_same_shape(truth_HW, truth_instance_HW)
     truth_keys, which = _distinct(_keys(truth_HW, truth_instance_HW, void=void).ravel())
     columns = []
     for mask_HW in masks_PHW:
@@ -126,29 +126,27 @@ def overlap_masks(
     )
 
 
-def _keys(labels_HW: Labels, instance_HW: Labels, *, void: int) -> Keys:
-    require_same_shape(labels_HW, instance_HW)
-    if instance_HW.dtype not in (np.uint8, np.uint16) and instance_HW.size:
-        low, high = int(instance_HW.min()), int(instance_HW.max())
-        if low < 0 or high >= _INSTANCES:
-            raise ValueError(f"instances must be 0 to {_INSTANCES - 1}; found {low} to {high}; number them from 1")
-    keys_HW = as_bytes(labels_HW, void=void).astype(np.uint32)
-    keys_HW *= np.uint32(_INSTANCES)
-    keys_HW += instance_HW.astype(np.uint32)
-    return keys_HW
+def _keys(labels: Labels, instances: Labels, *, void: int) -> Keys:
+    if instances.size and not 0 <= instances.min() <= instances.max() < _INSTANCES:
+        raise ValueError(
+            f"instances must be 0 to {_INSTANCES - 1}; found {instances.min()} to {instances.max()}; number them from 1"
+        )
+    return as_bytes(labels, void=void) * np.uint32(_INSTANCES) + instances.astype(np.uint32)
 
 
-def _count_pairs(truth_keys_HW: Keys, keys_HW: Keys) -> tuple[Keys, Keys, NDArray[np.int64]]:
-    """The distinct keys of either map, and how often each pair of them meets.
+def _count_pairs(*maps_HW: Labels, void: int) -> tuple[Keys, Keys, NDArray[np.int64]]:
+    """The distinct keys of the truth and of the prediction, and how often each pair of them meets.
 
-    Neighbours are mostly alike, so runs of equal pairs are counted, not pixels.
+    Neighbours are mostly alike, so runs of equal pixels are counted, and only their last pixels looked at.
     """
-    truth_keys, keys = truth_keys_HW.ravel(), keys_HW.ravel()
-    changes = truth_keys[1:] != truth_keys[:-1]
-    changes |= keys[1:] != keys[:-1]
-    ends = np.flatnonzero(np.append(changes, True))[: truth_keys.size]
-    rows, row = _distinct(truth_keys[ends])
-    columns, column = _distinct(keys[ends])
+    maps = [map_HW.ravel() for map_HW in maps_HW]
+    last = np.ones(maps[0].size, bool)
+    last[:-1] = False
+    for values in maps:
+        last[:-1] |= values[1:] != values[:-1]
+    ends = np.flatnonzero(last)
+    rows, row = _distinct(_keys(maps[0][ends], maps[1][ends], void=void))
+    columns, column = _distinct(_keys(maps[2][ends], maps[3][ends], void=void))
     pixels = np.bincount(
         row * len(columns) + column, weights=np.diff(ends, prepend=-1), minlength=len(rows) * len(columns)
     )

@@ -2,3 +2,6 @@
 
 from segfrontier.scenes.street.render import StreetScene as StreetScene
 from segfrontier.scenes.street.render import render_scene as render_scene
+
+VERSION = 1
+"""Raised when the same seed gives other pixels: worlds in the cache are named by it."""

@@ -17,7 +17,7 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A level camera: focal length in samples, principal point as sample indices, height and sideways place in metres."""
+    """A level camera: focal length in samples, principal point as sample indices, place in metres."""
 
     focal: float
     centre: float
@@ -57,7 +57,7 @@ class View:
 
 
 CITY = {"focal": (1.02, 1.16), "horizon": (-0.05, -0.01), "height": (1.25, 1.5)}
-GAME = {"focal": (0.96, 1.06), "horizon": (-0.055, -0.015), "height": (1.5, 1.8)}
+GAME = {"focal": (0.98, 1.09), "horizon": (-0.052, -0.013), "height": (1.45, 1.75)}
 
 
 def draw_view(dice: Dice, *, game_share: float, lane: float) -> View:

@@ -24,8 +24,9 @@ def _bicycle() -> Mesh:
     faces = []
     for z in (hub[0], front[0]):
         faces += [Face(side_card(half_ring(z, 0.34, 0.36, 0.06, right=r)), label, 1, CARD) for r in (False, True)]
-    tubes = (hub, crank), (hub, (-0.22, 0.8)), (crank, seat), (crank, (0.41, 0.75)), ((-0.22, 0.8), head)
-    tubes += (front, (0.36, 1.02)), ((0.36, 1.02), (0.5, 1.06))
+    stay, stem = (-0.22, 0.8), (0.36, 1.02)
+    tubes = ((hub, crank), (hub, stay), (crank, seat), (crank, (0.41, 0.75)), (stay, head), (front, stem))
+    faces += [Face(side_card(bar(stem, (0.5, 1.06), 0.05)), label, 0, CARD)]
     faces += [Face(side_card(bar(a, b, 0.05)), label, 0, CARD) for a, b in tubes]
     faces.append(Face(side_card(bar((-0.38, 0.93), (-0.12, 0.93), 0.08)), label, 2, CARD))
     behind: list[tuple[Outline, int]] = [

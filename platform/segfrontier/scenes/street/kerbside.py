@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from segfrontier.scenes.street import furniture as fur
 from segfrontier.scenes.street.dice import Dice
-from segfrontier.scenes.street.frontage import plant
 from segfrontier.scenes.street.materials import Material as M
 from segfrontier.scenes.street.materials import Paint
 from segfrontier.scenes.street.mesh import Mesh
 from segfrontier.scenes.street.plan import Plan, Side
+from segfrontier.scenes.street.plot import plant
 from segfrontier.scenes.street.stage import Stage
 
 _FIXED = 0.5
@@ -115,7 +115,7 @@ def _tree_row(k: Kerb) -> None:
 def _poles(k: Kerb) -> None:
     """Lamps or utility poles at regular distances."""
     dice = k.dice
-    style, high = dice.weighted(("arm", "globe", "wood", "none"), (4, 2, 1.2, 2)), dice.between(5.5, 8.5)
+    style, high = dice.weighted(("arm", "globe", "wood", "none"), (4, 2, 1.0, 2.5)), dice.between(5.5, 8.5)
     if style == "none":
         return
     pitch = dice.between(16.0, 28.0)

@@ -38,13 +38,13 @@ def _arm(shoulder: tuple[float, float], elbow: tuple[float, float], hand: tuple[
 
 def _standing() -> list[Part]:
     parts = _leg(-0.09, -0.1, -0.11) + _leg(0.09, 0.1, 0.12)
-    parts += _arm((-0.21, 1.38), (-0.27, 1.1), (-0.25, 0.84)) + [_trunk(0.19)]
+    parts += [*_arm((-0.21, 1.38), (-0.27, 1.1), (-0.25, 0.84)), _trunk(0.19)]
     return parts + _arm((0.21, 1.38), (0.27, 1.1), (0.25, 0.84)) + _head(0.0, 1.62)
 
 
 def _walking() -> list[Part]:
     parts = _leg(0.0, 0.12, 0.36) + _arm((0.0, 1.38), (-0.22, 1.12), (-0.34, 0.92))
-    parts += _leg(0.0, -0.1, -0.34, lift=0.05) + [_trunk(0.15, lean=0.03)]
+    parts += [*_leg(0.0, -0.1, -0.34, lift=0.05), _trunk(0.15, lean=0.03)]
     return parts + _arm((0.02, 1.38), (0.2, 1.12), (0.36, 0.98)) + _head(0.06, 1.62)
 
 
@@ -60,7 +60,7 @@ def _skirt() -> list[Part]:
 
 
 def _with_bag() -> list[Part]:
-    parts = _leg(-0.07, -0.14, -0.2) + _leg(0.07, 0.1, 0.24, lift=0.03) + [_trunk(0.18)]
+    parts = [*_leg(-0.07, -0.14, -0.2), *_leg(0.07, 0.1, 0.24, lift=0.03), _trunk(0.18)]
     parts.append(([(-0.2, 0.98), (0.2, 0.98), (0.18, 1.44), (-0.18, 1.44)], BAG))
     return parts + _arm((0.21, 1.38), (0.3, 1.12), (0.3, 0.88)) + _head(0.0, 1.62)
 

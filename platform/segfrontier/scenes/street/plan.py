@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from segfrontier.scenes.street.dice import Dice
+from segfrontier.scenes.street.stage import Heading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +38,10 @@ DISTRICTS = (
         name="centre",
         weight=0.36,
         storeys=(4, 7),
-        walk=(3.0, 6.0),
+        walk=(3.4, 6.6),
         verge=0.06,
         trees=0.4,
-        parked=0.4,
+        parked=0.48,
         traffic=2.1,
         walkers=10.0,
         tram=0.3,
@@ -50,10 +51,10 @@ DISTRICTS = (
         name="avenue",
         weight=0.26,
         storeys=(3, 6),
-        walk=(2.6, 5.0),
+        walk=(2.8, 5.6),
         verge=0.35,
         trees=0.85,
-        parked=0.42,
+        parked=0.5,
         traffic=2.0,
         walkers=4.0,
         tram=0.22,
@@ -63,7 +64,7 @@ DISTRICTS = (
         name="suburb",
         weight=0.25,
         storeys=(2, 3),
-        walk=(1.8, 3.4),
+        walk=(2.0, 3.8),
         verge=0.45,
         trees=0.55,
         parked=0.32,
@@ -133,7 +134,7 @@ class Plan:
         """World x of a point of the street."""
         return s + (self.lean + self.bend * z) * z
 
-    def heading(self, z: float, *, back: bool = False) -> tuple[float, float]:
+    def heading(self, z: float, *, back: bool = False) -> Heading:
         """The direction of the street at z, or the opposite one, as (cosine, sine)."""
         steep = self.lean + 2 * self.bend * z
         cos = 1.0 / math.sqrt(1.0 + steep * steep)
@@ -145,7 +146,7 @@ class Plan:
 
 
 def _side(dice: Dice, district: District, sign: float, carriage: float) -> Side:
-    parking = dice.chance(0.6 if district.parked > 0.3 else 0.35)
+    parking = dice.chance(0.55 if district.parked > 0.3 else 0.35)
     bike = dice.chance(0.15)
     return Side(
         sign=sign,

@@ -18,7 +18,8 @@ from segfrontier.scenes.street.mesh import CARD, CULL, GROUND
 
 SHIFT = 4
 """Polygon corners are placed to 1/16 of a sample."""
-_REACH = 1 << 14
+_REACH = 1 << 18
+"""Corners farther away than this many samples are brought back: no edge that crosses a picture starts out there."""
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -51,6 +52,12 @@ class Raster:
 
     index: NDArray[np.uint16]
     faces: Faces
+
+
+def on_grid(column: F64, row: F64) -> NDArray[np.int32]:
+    """Sample coordinates as the whole numbers that OpenCV fills polygons with, the last axis (column, row)."""
+    bounded = np.clip(np.stack([column, row], -1), -_REACH, _REACH)
+    return np.floor(bounded * (1 << SHIFT) + 0.5).astype(np.int32)
 
 
 def _in_sight(table: F64, reach: F64, camera: Camera, width: int) -> NDArray[np.bool_]:
@@ -123,10 +130,9 @@ def rasterise(stage: st.Stage, camera: Camera, height: int, width: int, *, thin:
     start, ends = np.cumsum(counts) - counts, np.cumsum(counts)
     flags = np.concatenate([m.flags for m in meshes])
     labels = np.concatenate([m.labels for m in meshes])
+    assert len(labels) < 1 << 16, "a face map holds 16 bits"
 
-    exact = np.stack([column, row], 1)
-    bounded = np.clip(exact * (1 << SHIFT), -(_REACH << SHIFT), _REACH << SHIFT)
-    corners = np.floor(bounded + 0.5).astype(np.int32)
+    corners = on_grid(column, row)
     index = np.zeros((height, width), np.uint16)
     drawn = np.flatnonzero(_drawn(corners, start, flags, (height, width)))
     fill = cv2.fillPoly

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,10 @@ from segfrontier.scenes.street.tiles import atlas
 from segfrontier.scenes.street.traffic import fill_traffic
 
 Domain = Literal["game", "city"]
+DOMAINS: tuple[str, ...] = get_args(Domain)
+HEIGHTS, WIDTHS = (64, 1024), (128, 2048)
+STEP = 2
+"""Samples a pixel and axis: the picture averages them, the truth takes the one at the pixel's centre."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,31 +57,57 @@ def _stage(dice: Dice) -> tuple[Plan, Stage]:
     return plan, stage
 
 
-def _truth(raster: Raster, step: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+def _truth(raster: Raster) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """Labels and instances at the pixel centres."""
-    at = raster.index[::step, ::step]
+    at = raster.index[::STEP, ::STEP]
     labels = np.concatenate([np.array([Label.SKY], np.uint8), raster.faces.label])
     ids = np.concatenate([np.zeros(1, np.uint16), raster.faces.instance])
     return labels[at], np.where(IS_THING[labels], ids, np.uint16(0))[at]
 
 
-def render_scene(*, seed: int, index: int, domain: Domain, height: int, width: int, gap: float = 1.0) -> StreetScene:
-    """Render scene `index` of the world `seed`."""
-    share = gap if domain == "game" else 0.0
-    step = 2
-    dice = Dice(generator(seed, index, Stream.LAYOUT))
-    plan, stage = _stage(dice)
-    view = draw_view(Dice(generator(seed, index, Stream.CAMERA)), game_share=share, lane=plan.lane / 2)
-    camera = view.camera(height, width, step)
-    raster = rasterise(stage, camera, step * height, step * width, thin=1.0 * step)
-    semantic, instance = _truth(raster, step)
+def _require(good: bool, rule: str, found: object, advice: str) -> None:
+    if not good:
+        raise BadInput(f"{rule}; found {found!r}. {advice}")
 
-    looks = Dice(generator(seed, index, Stream.LOOK))
-    air, lens = draw_air(looks, share), draw_lens(looks, share)
-    skin = dress(
-        raster.faces, stage.paints, Paint(Material.SKY, looks.unit(), looks.unit()), camera, swatches(share), air
-    )
+
+def _check(seed: int, index: int, domain: str, height: int, width: int, gap: float) -> None:
+    whole = {"seed": seed, "index": index, "height": height, "width": width}
+    for name, value in whole.items():
+        integral = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        _require(integral, f"a street scene's {name} must be a whole number", value, "Give an int.")
+    _require(seed >= 0, "a street world's seed must be 0 or more", seed, "Choose another seed.")
+    _require(0 <= index < 1 << 32, "a street scene's index must be in [0, 2**32)", index, "Count scenes from 0.")
+    _require(domain in DOMAINS, f"a street domain must be one of {', '.join(DOMAINS)}", domain, "Check its spelling.")
+    size = f"{height}x{width}"
+    fits = HEIGHTS[0] <= height <= HEIGHTS[1] and WIDTHS[0] <= width <= WIDTHS[1]
+    rule = f"a street scene must be {HEIGHTS[0]}x{WIDTHS[0]} to {HEIGHTS[1]}x{WIDTHS[1]} (height x width)"
+    _require(fits, rule, size, "Render at the nearest size that fits and resize.")
+    number = isinstance(gap, int | float | np.integer | np.floating) and math.isfinite(gap) and 0 <= gap <= 1
+    _require(number, "gap must be a number from 0 (no domain gap) to 1 (the full gap)", gap, "Choose one in between.")
+
+
+def render_scene(*, seed: int, index: int, domain: Domain, height: int, width: int, gap: float = 1.0) -> StreetScene:
+    """Render scene `index` of the world `seed`, the same bytes on every machine.
+
+    `city` is the fixed end of the scale and ignores `gap`. `game` differs from it by `gap`: every colour, texture and
+    quantity of light, optics and camera is (1 - gap) of city's and gap of its own, from the same random numbers, so
+    at 0 both domains are the same pictures. The layout depends on seed and index alone, whatever the domain, gap and
+    size; a world that must not hold a scene in both domains gives them different indices.
+    """
+    _check(seed, index, domain, height, width, gap)
+    seed, index, height, width = int(seed), int(index), int(height), int(width)
+    share = float(gap) if domain == "game" else 0.0
+    plan, stage = _stage(Dice(generator(seed, index, Stream.LAYOUT)))
+    view = draw_view(Dice(generator(seed, index, Stream.CAMERA)), game_share=share, lane=plan.lane / 2)
+    camera = view.camera(height, width, STEP)
+    raster = rasterise(stage, camera, STEP * height, STEP * width, thin=STEP - 1.0)
+    semantic, instance = _truth(raster)
+
+    dice, colours = Dice(generator(seed, index, Stream.LOOK)), swatches(share)
+    air, lens = draw_air(dice, share), draw_lens(dice, share)
+    sky = Paint(Material.SKY, dice.unit(), dice.unit())
+    skin = dress(raster.faces, stage.paints, sky, camera, colours, air)
     shadow = cast(stage, camera, raster.index.shape, air.sun, int(200 * air.direct))
-    colours = shade(raster.index, skin, camera, air, shadow, atlas(share))
-    image = develop(colours, step, lens, generator(seed, index, Stream.NOISE))
+    samples = shade(raster.index, skin, camera, air, shadow, atlas(share))
+    image = develop(samples, STEP, lens, generator(seed, index, Stream.NOISE))
     return StreetScene(image, semantic, instance)

@@ -20,19 +20,20 @@ def _tent(field: U16, axis: int, step: int) -> U16:
     field = np.moveaxis(field, axis, -1)
     before = np.concatenate([field[..., :1], field[..., :-1]], -1)[..., ::step]
     after = np.concatenate([field[..., 1:], field[..., -1:]], -1)[..., ::step]
-    return np.moveaxis(before + after + 2 * field[..., ::step], -1, axis)
+    total: U16 = before + after + field[..., ::step] * np.uint16(2)
+    return np.moveaxis(total, -1, axis)
 
 
-def pixels(samples: U16, step: int) -> U16:
-    """One pixel from the 3 x 3 samples around its centre, or the sample itself where there is one a pixel."""
-    return samples if step == 1 else (_tent(_tent(samples, 1, step), 2, step) + 8) >> 4
+def _pixels(samples: U16, step: int) -> U16:
+    """Each pixel from the 3 x 3 samples around its centre: 1-2-1 weights along both axes."""
+    return (_tent(_tent(samples, 1, step), 2, step) + np.uint16(8)) >> np.uint16(4)
 
 
 def _soften(field: U16, share: float) -> U16:
     """A mix of the picture and its 3 x 3 binomial blur."""
-    k = int(share * 16 + 0.5)
-    blurred = (_tent(_tent(field, 1, 1), 2, 1) + 8) >> 4
-    return (field * (16 - k) + blurred * k + 8) >> 4
+    k = np.uint16(int(share * 16 + 0.5))
+    mixed: U16 = (field * (np.uint16(16) - k) + _pixels(field, 1) * k + np.uint16(8)) >> np.uint16(4)
+    return mixed
 
 
 def _less_colour(field: I16, saturation: float, loss: float) -> I16:
@@ -69,7 +70,7 @@ def _noise(rng: Generator, shape: tuple[int, ...], sigma: float) -> I16:
 
 def develop(samples: U16, step: int, lens: Lens, rng: Generator) -> U8:
     """The picture (H, W, 3) from colours (3, rows, columns) at sample resolution."""
-    field = _soften(pixels(samples, step), lens.blur)
+    field = _soften(_pixels(samples, step), lens.blur)
     tinted = _less_colour(field.astype(np.int16), lens.saturation, lens.chroma)
     dim = 256 - ((_squared_radius(*tinted.shape[1:]) * int(lens.vignette * 256)) >> 8)
     out = np.empty((*tinted.shape[1:], 3), np.uint8)

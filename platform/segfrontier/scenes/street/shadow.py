@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from segfrontier.scenes.street import stage as st
 from segfrontier.scenes.street.camera import NEAR, Camera
 from segfrontier.scenes.street.mesh import CARD, Mesh
-from segfrontier.scenes.street.raster import SHIFT
+from segfrontier.scenes.street.raster import SHIFT, on_grid
 from segfrontier.scenes.street.rounds import CIRCLE
 
 F64 = NDArray[np.float64]
 
 CONTACT = 255
 """Mask value right under a vehicle, whatever the weather."""
-_REACH = 1 << 14
 _ROUND = np.array(CIRCLE[::4])
 
 
@@ -52,8 +51,7 @@ def _rounds(feet: F64, dx: F64, dz: F64) -> F64:
 def _fill(mask: NDArray[np.uint8], outlines: F64, camera: Camera, value: int) -> None:
     z = np.maximum(outlines[..., 1], 1.5 * NEAR)
     column, row = camera.project(outlines[..., 0], np.zeros_like(z), z)
-    corners = np.clip(np.stack([column, row], -1) * (1 << SHIFT), -(_REACH << SHIFT), _REACH << SHIFT)
-    for outline in np.floor(corners + 0.5).astype(np.int32):
+    for outline in on_grid(column, row):
         cv2.fillConvexPoly(mask, outline, value, 8, SHIFT)
 
 

@@ -7,11 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.scenes.street.mesh import Mesh
 from segfrontier.scenes.street.materials import Paint
+from segfrontier.scenes.street.mesh import Mesh
 
-AHEAD = (1.0, 0.0)
-"""A heading is (cosine, sine) of the turn to the right; this one looks straight ahead."""
+Heading = tuple[float, float]
+"""Cosine and sine of the turn to the right."""
+AHEAD: Heading = (1.0, 0.0)
+
+
+def turned(t: float) -> Heading:
+    """A heading from the tangent of half its angle, which needs no sine that machines may round differently."""
+    return (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
+
 
 GROUND_KEY = 1e9
 """Painting key of the ground: before everything that stands on it."""
@@ -38,7 +45,7 @@ class Stage:
         z: float,
         y: float = 0.0,
         size: tuple[float, float, float] = (1.0, 1.0, 1.0),
-        heading: tuple[float, float] = AHEAD,
+        heading: Heading = AHEAD,
         key: float | None = None,
         thing: bool = False,
         thin: bool = False,

@@ -112,7 +112,7 @@ def _shopfront(rng: Generator, fuss: int) -> Pattern:
 
 
 _RECIPES: dict[Tile, Callable[[Generator, int], Pattern]] = {
-    Tile.PLAIN: lambda rng, fuss: np.zeros((SIZE, SIZE), np.int64),
+    Tile.PLAIN: lambda _rng, _fuss: np.zeros((SIZE, SIZE), np.int64),
     Tile.GRAIN: lambda rng, fuss: _mixed(rng, (4, 2 + fuss // 12), (16, 4), (64, 8)),
     Tile.WORN: lambda rng, fuss: np.clip((_mixed(rng, (8, 6), (32, 5), (64, 5)) - 150 + fuss) * 4, 0, 255),
     Tile.SLABS: lambda rng, fuss: _courses(rng, rows=4, columns=4, joint=1 + fuss // 48, spread=60 + fuss),
@@ -130,10 +130,10 @@ _RECIPES: dict[Tile, Callable[[Generator, int], Pattern]] = {
         rng, 2, (9, 8, 13, 19, 235), bars=[(6, 0, 1, 19, 50), (0, 6, 13, 1, 50), (0, 13, 13, 1, 50)], fuss=fuss
     ),
     Tile.SHOPFRONT: _shopfront,
-    Tile.STRIPES: lambda rng, fuss: _lines(32, 16, upright=True),
+    Tile.STRIPES: lambda _rng, _fuss: _lines(32, 16, upright=True),
     Tile.ROOF_TILES: lambda rng, fuss: _courses(rng, rows=16, columns=8, joint=1, spread=130 + fuss),
-    Tile.BARS: lambda rng, fuss: np.maximum(_lines(8, 2 + fuss // 24, upright=True), _lines(56, 4, upright=False)),
-    Tile.MESH: lambda rng, fuss: _mesh(fuss),
+    Tile.BARS: lambda _rng, fuss: np.maximum(_lines(8, 2 + fuss // 24, upright=True), _lines(56, 4, upright=False)),
+    Tile.MESH: lambda _rng, fuss: _mesh(fuss),
     Tile.PLANKS: lambda rng, fuss: np.maximum(
         _lines(8, 1, upright=True), _mixed(rng, (4, 3 + fuss // 12), (32, 2)) // 2
     ),
@@ -141,8 +141,8 @@ _RECIPES: dict[Tile, Callable[[Generator, int], Pattern]] = {
     Tile.LEAVES: _leaves,
     Tile.GRASS: lambda rng, fuss: _mixed(rng, (4, 4 + fuss // 12), (8, 3), (32, 3), (64, 5)),
     Tile.CLOUDS: _clouds,
-    Tile.CLOTH: lambda rng, fuss: _mixed(rng, (4, 6), (16, 6), (32, 4)),
-    Tile.MULLIONS: lambda rng, fuss: np.maximum(_lines(22, 2, upright=True, value=30), _mixed(rng, (4, 9), (8, 5))),
+    Tile.CLOTH: lambda rng, _fuss: _mixed(rng, (4, 6), (16, 6), (32, 4)),
+    Tile.MULLIONS: lambda rng, _fuss: np.maximum(_lines(22, 2, upright=True, value=30), _mixed(rng, (4, 9), (8, 5))),
 }
 assert set(_RECIPES) == set(Tile)
 

@@ -1,0 +1,97 @@
+"""Labelling and scoring on Ray Data: scene ids go to a pool of actors, rows come back in the same order.
+
+Ids travel and not images: each node maps the shards that it needs into memory, as it does for training. So nothing big
+passes through the object store, no read task waits for a CPU that the actors have taken, and any scenes in any order
+cost the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import ray.data
+from ray.data import ActorPoolStrategy
+from ray.exceptions import RayError
+from ray.util.annotations import RayDeprecationWarning
+
+from segfrontier.errors import StageError
+from segfrontier.lab._ray.fleet import Fleet
+from segfrontier.lab._ray.looking import Look
+
+log = logging.getLogger(__name__)
+_BLOCKS_AN_ACTOR, _MOST_IN_A_BLOCK = 8, 64
+
+
+def rows(
+    kind: type[Look], settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: bool
+) -> Iterator[dict[str, Any]]:
+    """One row a scene, in the order of `names`, while the actors work on the next; raises what an actor raised.
+
+    Where a process or a node is lost, a new pool goes on after the last row that came.
+    """
+    done, lost = 0, 0
+    while done < len(names):
+        try:
+            for row in _pass(kind, settings, names[done:], fleet, gpu=gpu):
+                if row["error"] is not None:
+                    raise pickle.loads(row["error"])
+                if row["scene"] != names[done]:
+                    raise StageError(f"rows must come back in order; {names[done]!r} was due, {row['scene']!r} came")
+                yield row
+                done, lost = done + 1, 0
+            break
+        except RayError as error:
+            lost += 1
+            log.warning("a process was lost around scene %r; a new pool of actors goes on from there", names[done])
+            if lost > fleet.max_failures:
+                raise StageError(
+                    f"a stage needs processes that stay alive; they were lost {lost} times around scene {names[done]!r}"
+                    f", the last time with: {str(error).splitlines()[0]}. Does this image end the process? Is there "
+                    f"enough memory? See the logs of Ray."
+                ) from error
+    if done < len(names):
+        raise StageError(f"every scene must come back; {len(names) - done} did not, from {names[done]!r} on")
+
+
+def _pass(
+    kind: type[Look], settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: bool
+) -> Iterator[dict[str, Any]]:
+    """The rows that one pool of actors gets through."""
+    _quieten()
+    size = min(_MOST_IN_A_BLOCK, -(-len(names) // (fleet.actors * _BLOCKS_AN_ACTOR)))
+    scenes = ray.data.from_arrow(pa.table({"scene": list(names)}), override_num_blocks=-(-len(names) // size))
+    scenes.context.execution_options.preserve_order = True
+    scenes.context.enable_progress_bars = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RayDeprecationWarning)  # of max_restarts, which has no other name yet
+        looked = scenes.map_batches(
+            kind,
+            fn_constructor_kwargs=settings,
+            batch_size=size,
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=min(fleet.actors, len(names))),
+            num_cpus=fleet.cpus,
+            num_gpus=1 if gpu else None,
+            max_restarts=0,  # Ray Data's default has no end: an image that ends its process would hang the stage
+        )
+    for block in looked.iter_batches(batch_size=None, batch_format="pyarrow"):
+        yield from block.to_pylist()
+
+
+def _quieten() -> None:
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.addFilter(_news)
+
+
+def _news(record: logging.LogRecord) -> bool:
+    """Ray Data's warnings stay on the terminal, but not those about bars that are off on purpose, nor errors that reach
+    the caller as exceptions. Its log file has them all.
+    """
+    told = ("ray.data._internal.progress", "ray.data._internal.execution.streaming_executor_state")
+    return record.levelno >= logging.WARNING and record.name not in told

@@ -1,0 +1,91 @@
+"""RayLab: stages on a Ray cluster, with the results that LocalLab gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segfrontier.lab._ray.data import rows
+from segfrontier.lab._ray.fleet import Fleet, require, wants_gpu
+from segfrontier.lab._ray.looking import Address, LabelLook, Look, ScoreLook
+from segfrontier.lab._ray.start import is_ours, start_ray
+from segfrontier.lab._ray.train import train
+from segfrontier.lab.handles import Model
+from segfrontier.lab.lab import Lab
+from segfrontier.lab.labelling import Labelled, Rule, sift
+from segfrontier.lab.local import heeding_sigterm
+from segfrontier.lab.pictures import Album
+from segfrontier.lab.predict import Looking, spread
+from segfrontier.lab.scoring import Scores, Sums
+from segfrontier.lab.sealed import unseal
+from segfrontier.lab.streams import Part
+from segfrontier.lab.training import Job
+from segfrontier.scenes.codec import decode_map
+from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
+
+
+class RayLab(Lab):
+    """The lab on a cluster: `workers` train together; `actors` (default: as many) label and score side by side.
+
+    The home, worlds and label sets must lie where every node sees them. Ray is started on this machine where this
+    process is not connected to any (see `start_ray`).
+    """
+
+    def __init__(
+        self, *, workers: int = 1, actors: int | None = None, cpus_per_worker: float = 0.9, max_failures: int = 2,
+        **lab: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(**lab)
+        self.fleet = Fleet(
+            workers=workers, actors=workers if actors is None else actors, cpus=cpus_per_worker,
+            max_failures=max_failures,
+        )  # fmt: skip
+        start_ray()
+
+    def _train(self, job: Job, work: Path, out: Path) -> None:
+        gpu = self._settle(self.fleet.workers)
+        with heeding_sigterm() as stop:
+            train(job, self.bench, self.fleet, gpu=gpu, work=work, out=out, watch=self.watcher.step, stop=stop)
+
+    def _label(self, model: Model, part: Part, rule: Rule, out: Path) -> tuple[LabelSet, list[str]]:
+        names, faults = part.names(), list[str]()
+        bare = Part(images=part.images, labels=part.labels, scenes=())  # the names travel in the rows
+        looked = self._look(LabelLook, model, names, part=bare, rule=rule)
+        good = sift((_labelled(row) for row in looked), faults, total=len(names))
+        return write_labels(out, kind="pseudo", classes=model.classes, rows=good), faults
+
+    def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:
+        places = unseal(self._places)
+        pool, truth = places.world.pool(split=split), places.truth(split)
+        sums, album, names = Sums.zero(len(model.classes)), Album(model.classes), pool.scenes()
+        shown = frozenset(spread(names, pictures))
+        settings = {"address": Address.of(places.world), "split": split, "looking": looking, "shown": shown}
+        for row in self._look(ScoreLook, model, names, **settings):
+            sums, scene = sums + Sums.from_plain(json.loads(row["sums"])), row["scene"]
+            if scene in shown:
+                album.add(scene, pool.image(scene), truth.semantic(scene), decode_map(row["map"]))
+        album.write(out / "pictures.png")
+        return Scores.of(sums, model.classes, scenes=len(names))
+
+    def _look(self, kind: type[Look], model: Model, names: Any, **settings: Any) -> Iterator[dict[str, Any]]:
+        gpu = self._settle(self.fleet.actors)
+        threads = max(1, (self.bench.threads or torch.get_num_threads()) // self.fleet.actors)
+        settings |= {"model": model, "device": "cuda" if gpu else "cpu", "threads": threads}
+        for done, row in enumerate(rows(kind, settings, names, self.fleet, gpu=gpu), start=1):
+            yield row
+            self.watcher.step(done, len(names), {})
+
+    def _settle(self, processes: int) -> bool:
+        gpu = wants_gpu(self.bench)
+        require(self.fleet, processes, gpu=gpu, local=is_ours())
+        return gpu
+
+
+def _labelled(row: dict[str, Any]) -> Labelled:
+    if row["map"] is None:
+        return Labelled(row["scene"], None, row["fault"])
+    return Labelled(row["scene"], LabelRow(row["scene"], row["height"], row["width"], map=decode_map(row["map"])), "")

@@ -1,0 +1,79 @@
+"""Starting Ray: a local one that listens on 127.0.0.1 alone, or the cluster that the user names, as it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+from ray._private import ray_constants
+
+from segfrontier.errors import StageError
+
+LOOPBACK = "127.0.0.1"
+_CACHE = "SEGFRONTIER_CACHE"
+_ours = False
+
+
+def start_ray(address: str | None = None, *, num_cpus: int | None = None, dashboard: bool = False) -> None:
+    """Connect this process to Ray; nothing happens where it is connected already.
+
+    Without an address (and without RAY_ADDRESS, which `ray job submit` sets) a Ray of this process's own is started; it
+    ends with the process or with `stop_ray`. Workers print into Ray's log folder, not here; their errors arrive as
+    exceptions.
+    """
+    global _ours
+    # Ray Train asks its workers how they are this often: its default of 2 s is added to every start and every end.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # relative paths mean the same in workers
+    if ray.is_initialized():
+        return
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address is not None:
+        cache = {name: os.environ[name] for name in (_CACHE,) if name in os.environ}
+        ray.init(address=address, runtime_env={"env_vars": cache} if cache else None, **quiet)
+        return
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # nobody takes this machine back; a process less
+    # Gloo would choose the interface that the machine's name resolves to.
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+    with loopback():
+        ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, _node_ip_address=LOOPBACK, **quiet)
+    _ours = True
+    if (found := ray.util.get_node_ip_address()) != LOOPBACK:
+        stop_ray()
+        raise StageError(
+            f"a local Ray must listen on {LOOPBACK} alone; this version of Ray chose {found}. Start one yourself where "
+            f"you trust the network, and give its address."
+        )
+
+
+def stop_ray() -> None:
+    """Stop the Ray that `start_ray` started in this process; any other is left alone."""
+    global _ours
+    if _ours:
+        ray.shutdown()
+        _ours = False
+
+
+@contextmanager
+def loopback() -> Iterator[None]:
+    """Let Ray take 127.0.0.1 at its word.
+
+    On Linux it exchanges that for the machine's public address, with which its servers then listen on all interfaces;
+    on systems that it builds no clusters on, it does not. This switch is read when a node starts.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def is_ours() -> bool:
+    """Whether this process uses a Ray that `start_ray` started, of a size that will not change."""
+    return _ours

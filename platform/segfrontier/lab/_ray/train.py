@@ -1,0 +1,132 @@
+"""Training on Ray Train: each attempt is a run of its own, and the loop's checkpoints carry over from one to the next.
+
+Ray's own retries are not used: they would repeat a run after any exception, a user's mistake included.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ray.train
+import torch
+from ray.train import ControllerError, LoggingConfig, RunConfig, ScalingConfig, WorkerGroupError
+from ray.train.torch import TorchTrainer, get_device
+
+from segfrontier.errors import StageError, Stopped
+from segfrontier.lab import training
+from segfrontier.lab._ray.attempt import Attempt, open_attempt
+from segfrontier.lab._ray.fleet import Fleet
+from segfrontier.lab._ray.joining import OwnGroup, joined
+from segfrontier.lab._ray.policy import verdict
+from segfrontier.lab.crew import Crew
+from segfrontier.lab.handles import WEIGHTS
+from segfrontier.lab.history import Watch
+from segfrontier.lab.training import Bench, Job
+
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """What every worker is told."""
+
+    job: Job
+    bench: Bench
+    work: Path
+    out: Path
+    attempt: Attempt
+    gpu: bool
+
+
+def train(
+    job: Job, bench: Bench, fleet: Fleet, *, gpu: bool, work: Path, out: Path, watch: Watch, stop: Callable[[], bool]
+) -> None:
+    """Run a job to its end, replacing workers and nodes that are lost; raises what the workers raised."""
+    # Ray would give each worker one thread a reserved CPU; the lab's promise is the same work as in one process.
+    bench = replace(bench, threads=bench.threads or torch.get_num_threads())
+    for retries_left in range(fleet.max_failures, -1, -1):
+        with open_attempt(work) as attempt:
+            order = _Order(job=job, bench=bench, work=work, out=out, attempt=attempt, gpu=gpu)
+            run = _Run(_trainer(order, fleet))
+            run.watch(attempt, watch, stop)
+        if not run.failures:
+            break
+        final = verdict(run.failures, workers=fleet.workers, retries_left=retries_left)
+        if final is not None:
+            raise final
+    if run.stopped:
+        raise Stopped(run.stopped)
+    if not (out / WEIGHTS).is_file():
+        raise StageError(
+            f"the first worker must write {out / WEIGHTS}; it is not there. All nodes must see the lab's home at the "
+            f"same place: put it on a disk that they share."
+        )
+
+
+def _trainer(order: _Order, fleet: Fleet) -> TorchTrainer:
+    return TorchTrainer(
+        _work,
+        train_loop_config={"order": order},
+        torch_config=OwnGroup(),
+        scaling_config=ScalingConfig(
+            num_workers=fleet.workers,
+            use_gpu=order.gpu,
+            resources_per_worker={"CPU": fleet.cpus} | ({"GPU": 1} if order.gpu else {}),
+        ),
+        run_config=RunConfig(
+            name="run", storage_path=order.attempt.path, logging_config=LoggingConfig(log_level="WARNING")
+        ),
+    )
+
+
+def _work(config: dict[str, _Order]) -> str:
+    """All that one worker does; returns how a run that was asked to stop put it."""
+    order, place = config["order"], ray.train.get_context()
+    order.attempt.require_shared()
+    threads = max(1, order.bench.threads // place.get_local_world_size())
+    crew = Crew(
+        device=get_device() if order.gpu else torch.device("cpu"),
+        rank=place.get_world_rank(),
+        world=place.get_world_size(),
+    )
+    with joined(crew):
+        try:
+            training.run(
+                order.job, crew, replace(order.bench, threads=threads), work=order.work, out=order.out,
+                watch=order.attempt.tell, stop=order.attempt.halted,
+            )  # fmt: skip
+        except Stopped as stopped:  # not a failure; all workers leave at the same step
+            return str(stopped)
+    return ""
+
+
+class _Run:
+    """`TorchTrainer.fit` in a thread of its own, so that this one can watch, and keep its signal handlers."""
+
+    def __init__(self, trainer: TorchTrainer) -> None:
+        self._trainer = trainer
+        self.stopped = ""
+        self.failures: Mapping[int, BaseException] = {}
+        self._thread = threading.Thread(target=self._fit, name="ray-train", daemon=True)
+
+    def watch(self, attempt: Attempt, watch: Watch, stop: Callable[[], bool]) -> None:
+        """Return when the run has ended, one way or another."""
+        self._thread.start()
+        while self._thread.is_alive():
+            self._thread.join(_LOOK_SECONDS)
+            if stop():
+                attempt.halt()
+            attempt.hear(watch)
+
+    def _fit(self) -> None:
+        try:
+            self.stopped = self._trainer.fit().return_value
+        except WorkerGroupError as error:
+            self.failures = error.worker_failures
+        except ControllerError as error:
+            self.failures = {0: error.controller_failure}
+        except Exception as error:
+            self.failures = {0: error}

@@ -1,0 +1,121 @@
+"""The two domains of the street world: alike in what they show, different in how it looks, as far as the gap says."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from segfrontier.scenes.classes import CITYSCAPES
+from segfrontier.scenes.street import StreetScene, render_scene
+
+F64 = NDArray[np.float64]
+
+CITYSCAPES_SHARES = {
+    "road": 36.9, "building": 22.8, "vegetation": 15.9, "car": 7.0, "sidewalk": 6.1, "sky": 4.0, "pole": 1.23,
+    "person": 1.22, "terrain": 1.16, "fence": 0.88, "wall": 0.66, "sign": 0.55, "bicycle": 0.41, "truck": 0.27,
+    "bus": 0.24, "train": 0.23, "light": 0.21, "rider": 0.135, "motorcycle": 0.1,
+}  # fmt: skip
+"""Per cent of the labelled pixels of Cityscapes' training set."""
+
+
+@lru_cache(maxsize=None)
+def _scenes(domain: str, start: int, count: int, gap: float = 1.0) -> list[StreetScene]:
+    indices = range(start, start + count)
+    return [render_scene(seed=3, index=i, domain=domain, height=64, width=128, gap=gap) for i in indices]
+
+
+def _shares(scenes: list[StreetScene]) -> F64:
+    counts = sum(np.bincount(s.semantic.ravel(), minlength=len(CITYSCAPES)) for s in scenes)
+    return counts / counts.sum()
+
+
+def _pixels(scenes: list[StreetScene]) -> tuple[F64, NDArray[np.uint8]]:
+    colours = np.concatenate([s.image.reshape(-1, 3) for s in scenes]).astype(np.float64)
+    rows = np.concatenate([np.indices(s.semantic.shape)[0].ravel() for s in scenes])
+    return np.column_stack([colours, rows]), np.concatenate([s.semantic.ravel() for s in scenes])
+
+
+def _accuracy(train: list[StreetScene], test: list[StreetScene]) -> float:
+    """Mean recall over frequent classes of a nearest-mean classifier on colour and image row."""
+    x, y = _pixels(train)
+    classes = [CITYSCAPES.index(n) for n in ("road", "sidewalk", "building", "vegetation", "sky", "car", "terrain")]
+    means = np.stack([x[y == c].mean(0) for c in classes])
+    scale = x.std(0)
+    x, y = _pixels(test)
+    distance = (((x[:, None] - means) / scale) ** 2).sum(-1)
+    guess = np.array(classes)[distance.argmin(1)]
+    return float(np.mean([(guess[y == c] == c).mean() for c in classes]))
+
+
+def test_the_domains_share_their_class_statistics():
+    game, city = _shares(_scenes("game", 0, 40)), _shares(_scenes("city", 0, 40))
+    assert np.abs(game - city).sum() / 2 < 0.05
+    frequent = city > 0.004
+    assert (np.abs(game - city)[frequent] / city[frequent]).max() < 0.35
+
+
+def test_the_domains_differ_in_pixels():
+    for game, city in zip(_scenes("game", 0, 10), _scenes("city", 0, 10), strict=True):
+        spread_game, spread_city = (np.ptp(s.image.astype(int), axis=2).mean() for s in (game, city))
+        assert spread_game > 1.3 * spread_city, "the game is the more colourful one"
+
+
+def test_without_a_gap_the_domains_are_the_same_pictures():
+    for index in range(3):
+        game = render_scene(seed=3, index=index, domain="game", height=64, width=128, gap=0.0)
+        city = render_scene(seed=3, index=index, domain="city", height=64, width=128, gap=0.0)
+        for part in ("image", "semantic", "instance"):
+            np.testing.assert_array_equal(getattr(game, part), getattr(city, part))
+
+
+def test_the_city_ignores_the_gap():
+    one, other = (render_scene(seed=3, index=5, domain="city", height=64, width=128, gap=g) for g in (0.2, 1.0))
+    np.testing.assert_array_equal(one.image, other.image)
+    np.testing.assert_array_equal(one.instance, other.instance)
+
+
+def test_pictures_move_steadily_with_the_gap():
+    city = _scenes("city", 0, 6)
+    distances = []
+    for gap in (0.25, 0.5, 0.75, 1.0):
+        game = _scenes("game", 0, 6, gap)
+        pairs = zip(game, city, strict=True)
+        distances.append(np.mean([np.abs(g.image.astype(int) - c.image).mean() for g, c in pairs]))
+    assert distances == sorted(distances)
+    assert distances[-1] > 1.5 * distances[0]
+
+
+def test_a_classifier_from_the_game_fails_in_the_city_only_because_of_the_gap():
+    city, game, closed = _scenes("city", 0, 40), _scenes("game", 0, 40), _scenes("game", 0, 40, 0.0)
+    unseen = _scenes("city", 60, 20)
+    in_game = _accuracy(game, _scenes("game", 60, 20))
+    assert in_game > 0.65
+    assert _accuracy(game, unseen) < min(in_game - 0.15, _accuracy(city, unseen) - 0.05)
+    assert _accuracy(closed, unseen) == _accuracy(city, unseen)
+
+
+def test_frequent_classes_are_as_frequent_as_in_cityscapes():
+    shares = 100 * _shares(_scenes("city", 0, 40))
+    for name, (low, high) in {
+        "road": (30, 44), "building": (14, 30), "vegetation": (10, 25), "car": (4, 11), "sidewalk": (3, 9),
+        "sky": (2, 9), "pole": (0.8, 3), "person": (0.5, 2),
+    }.items():  # fmt: skip
+        assert low < shares[CITYSCAPES.index(name)] < high, (name, shares[CITYSCAPES.index(name)])
+    assert spearmanr(shares, [CITYSCAPES_SHARES[n] for n in CITYSCAPES.names]).statistic > 0.85
+
+
+@pytest.mark.slow
+def test_the_long_tail():
+    """Over many scenes every class is within a factor of two of Cityscapes' share, and the rare ones stay rare."""
+    scenes = _scenes("city", 0, 500)
+    shares = 100 * _shares(scenes)
+    for name, expected in CITYSCAPES_SHARES.items():
+        assert 0.5 * expected < shares[CITYSCAPES.index(name)] < 2 * expected, (name, shares[CITYSCAPES.index(name)])
+    present = np.mean([np.bincount(s.semantic.ravel(), minlength=len(CITYSCAPES)) > 0 for s in scenes], axis=0)
+    for name in ("truck", "bus", "train", "motorcycle"):
+        assert 0.02 < present[CITYSCAPES.index(name)] < 0.25, (name, present[CITYSCAPES.index(name)])
+    assert spearmanr(shares, [CITYSCAPES_SHARES[n] for n in CITYSCAPES.names]).statistic > 0.93
