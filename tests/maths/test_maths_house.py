@@ -37,7 +37,7 @@ def test_the_room_is_where_we_think() -> None:
 
 
 @pytest.mark.parametrize(("path", "tree"), trees())
-def test_only_arrays_and_pure_helpers_are_imported(path: Path, tree: ast.Module) -> None:
+def test_only_arrays_and_the_pure_standard_library_are_imported(path: Path, tree: ast.Module) -> None:
     # The room's door alone needs importlib, to load a module when it is first asked for.
     allowed = ALLOWED | ({"importlib"} if path.stem == "__init__" else set())
     names = imported(tree)

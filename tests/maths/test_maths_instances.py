@@ -290,5 +290,9 @@ def test_strange_input_is_refused() -> None:
         judge((truth, instance, masks, labels, [0.9, 0.8, math.nan]), "din")
     with pytest.raises(ValueError, match="'din', 'voc' or 'cityscapes'; found 'coco'"):
         judge(three_squares((True, True, True)), "coco")
+    with pytest.raises(ValueError, match="must share min_pixels; found 100 and 5"):
+        judge(three_squares((True, True, True)), "cityscapes") + judge(
+            three_squares((True, True, True)), "cityscapes", min_pixels=5
+        )
     with pytest.raises(ValueError, match="must share convention"):
         judge(three_squares((True, True, True)), "din") + judge(three_squares((True, True, True)), "voc")

@@ -34,8 +34,8 @@ CITYSCAPES_THRESHOLDS = tuple(i / 100 for i in range(50, 100, 5))
 class InstanceHits(Tally):
     """Every prediction with its score and, at each threshold, how many hits and how many false positives it is.
 
-    (More than one only under `cityscapes` below 0.5; `min_pixels` matters there alone.) `order_P` breaks ties between equal scores: give each image its
-    place in the data set, and the result does not depend on how the data set was cut.
+    (More than one only under `cityscapes` below 0.5; `min_pixels` matters there alone.) `order_P` breaks ties between
+    equal scores: give each image its place in the data set, and the result does not depend on how it was cut.
     """
 
     convention: Convention
