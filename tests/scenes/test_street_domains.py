@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ CITYSCAPES_SHARES = {
 """Per cent of the labelled pixels of Cityscapes' training set."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _scenes(domain: str, start: int, count: int, gap: float = 1.0) -> list[StreetScene]:
     indices = range(start, start + count)
     return [render_scene(seed=3, index=i, domain=domain, height=64, width=128, gap=gap) for i in indices]
@@ -33,22 +33,19 @@ def _shares(scenes: list[StreetScene]) -> F64:
     return counts / counts.sum()
 
 
-def _pixels(scenes: list[StreetScene]) -> tuple[F64, NDArray[np.uint8]]:
-    colours = np.concatenate([s.image.reshape(-1, 3) for s in scenes]).astype(np.float64)
-    rows = np.concatenate([np.indices(s.semantic.shape)[0].ravel() for s in scenes])
-    return np.column_stack([colours, rows]), np.concatenate([s.semantic.ravel() for s in scenes])
+def _bins(scenes: list[StreetScene]) -> NDArray[np.int64]:
+    """Every pixel's colour and height in the picture, coarsely: 8 steps a channel, 4 bands of rows."""
+    colours = np.stack([s.image for s in scenes]).astype(np.int64) >> 5
+    bands = (np.arange(colours.shape[1]) * 4 // colours.shape[1])[:, None]
+    return ((colours[..., 0] * 8 + colours[..., 1]) * 8 + colours[..., 2]) * 4 + bands
 
 
 def _accuracy(train: list[StreetScene], test: list[StreetScene]) -> float:
-    """Mean recall over frequent classes of a nearest-mean classifier on colour and image row."""
-    x, y = _pixels(train)
-    classes = [CITYSCAPES.index(n) for n in ("road", "sidewalk", "building", "vegetation", "sky", "car", "terrain")]
-    means = np.stack([x[y == c].mean(0) for c in classes])
-    scale = x.std(0)
-    x, y = _pixels(test)
-    distance = (((x[:, None] - means) / scale) ** 2).sum(-1)
-    guess = np.array(classes)[distance.argmin(1)]
-    return float(np.mean([(guess[y == c] == c).mean() for c in classes]))
+    """Share of pixels that a table of the most frequent class by bin, learnt from `train`, gets right in `test`."""
+    labels = np.stack([s.semantic for s in train])
+    counts = np.bincount((_bins(train) * 19 + labels).ravel(), minlength=8**3 * 4 * 19).reshape(-1, 19)
+    guess = counts.argmax(1)[_bins(test)]
+    return float((guess == np.stack([s.semantic for s in test])).mean())
 
 
 def test_the_domains_share_their_class_statistics():
@@ -90,12 +87,12 @@ def test_pictures_move_steadily_with_the_gap():
 
 
 def test_a_classifier_from_the_game_fails_in_the_city_only_because_of_the_gap():
-    city, game, closed = _scenes("city", 0, 40), _scenes("game", 0, 40), _scenes("game", 0, 40, 0.0)
-    unseen = _scenes("city", 60, 20)
-    in_game = _accuracy(game, _scenes("game", 60, 20))
-    assert in_game > 0.65
-    assert _accuracy(game, unseen) < min(in_game - 0.15, _accuracy(city, unseen) - 0.05)
-    assert _accuracy(closed, unseen) == _accuracy(city, unseen)
+    city, game, closed = _scenes("city", 0, 30), _scenes("game", 0, 30), _scenes("game", 0, 30, 0.0)
+    unseen = _scenes("city", 60, 12)
+    at_home = _accuracy(city, unseen)
+    assert at_home > 0.6
+    assert _accuracy(game, unseen) < at_home - 0.12
+    assert _accuracy(closed, unseen) == at_home
 
 
 def test_frequent_classes_are_as_frequent_as_in_cityscapes():

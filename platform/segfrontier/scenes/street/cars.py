@@ -10,7 +10,6 @@ from segfrontier.scenes.street.mesh import Face, Mesh, Point, far, near, side_pr
 from segfrontier.scenes.street.rounds import disc
 
 PAINT, GLASS, DARK, HUB, LAMP, REAR_LAMP, PLATE = range(7)
-SLOTS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

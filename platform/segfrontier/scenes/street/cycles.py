@@ -9,9 +9,6 @@ from segfrontier.scenes.street.labels import Label
 from segfrontier.scenes.street.mesh import CARD, Face, Mesh, bar, card
 from segfrontier.scenes.street.rounds import Outline, disc, half_ring
 
-BICYCLE_SLOTS = 3
-MOTORCYCLE_SLOTS = 6
-
 
 def side_card(outline: Outline, x: float = 0.0) -> list[tuple[float, float, float]]:
     """An outline of (z, y) points in a plane of constant x."""

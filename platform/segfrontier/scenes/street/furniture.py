@@ -9,8 +9,6 @@ from segfrontier.scenes.street.labels import Label
 from segfrontier.scenes.street.mesh import CARD, Face, Mesh, card
 from segfrontier.scenes.street.rounds import Outline, disc
 
-SLOTS = 6
-
 
 def _mesh(label: Label, *shapes: tuple[Outline, int]) -> Mesh:
     return Mesh.of([Face(card(outline), label, slot, CARD) for outline, slot in shapes])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,10 +71,15 @@ class Ground:
 def _open_land(g: Ground, reach: float) -> None:
     """What lies behind the frontage, out to the horizon."""
     for sign in (-1.0, 1.0):
-        built = g.plan.district.name in ("centre", "avenue") and g.dice.chance(0.8)
+        built = g.dice.chance(g.plan.district.paved)
         label, paint = (Label.SIDEWALK, g.paint(M.PAVING)) if built else (Label.TERRAIN, g.paint(M.GRASS))
         x0, x1 = sorted((0.0, sign * reach))
         g.across((x0, x1), (FIRST, LAST), label, paint)
+
+
+def _span(sign: float, a: float, b: float) -> tuple[float, float]:
+    """Distances from the centre line on one side, as an interval of s."""
+    return (a, b) if sign > 0 else (-b, -a)
 
 
 def _walkways(g: Ground) -> None:
@@ -87,10 +91,6 @@ def _walkways(g: Ground) -> None:
             green = g.dice.chance(0.75)
             g.strip(_span(s, side.kerb, side.path), Label.TERRAIN, g.paint(M.GRASS if green else M.SOIL))
         g.strip(_span(s, side.kerb, side.kerb + 0.28), Label.SIDEWALK, g.paint(M.KERB))
-
-
-def _span(sign: float, a: float, b: float) -> tuple[float, float]:
-    return (a, b) if sign > 0 else (-b, -a)
 
 
 def _carriageway(g: Ground) -> Paint:
@@ -108,11 +108,8 @@ def _carriageway(g: Ground) -> Paint:
     for side in g.plan.sides:
         if side.bike:
             outer = side.kerb - (2.1 if side.parking else 0.3)
-            g.strip(
-                _span(side.sign, outer - 1.5, outer),
-                Label.ROAD,
-                g.paint(M.BIKE_LANE if g.dice.chance(0.5) else M.ASPHALT),
-            )
+            surface = g.paint(M.BIKE_LANE if g.dice.chance(0.5) else M.ASPHALT)
+            g.strip(_span(side.sign, outer - 1.5, outer), Label.ROAD, surface)
     return asphalt
 
 
@@ -133,14 +130,10 @@ def _cross_street(g: Ground, asphalt: Paint) -> None:
 
 def _zebra(g: Ground, z0: float, z1: float) -> None:
     left, right = g.plan.sides
-    paint, x = g.paint(M.MARKING), g.plan.x
+    paint = g.paint(M.MARKING)
     for i in range(int((left.kerb + right.kerb) / 1.1)):
         s = -left.kerb + 0.4 + i * 1.1
-        g.patch(
-            [(x(s, z0), 0.0, z0), (x(s + 0.5, z0), 0.0, z0), (x(s + 0.5, z1), 0.0, z1), (x(s, z1), 0.0, z1)],
-            Label.ROAD,
-            paint,
-        )
+        g.strip((s, s + 0.5), Label.ROAD, paint, (z0, z1))
 
 
 def _markings(g: Ground) -> None:
@@ -158,17 +151,7 @@ def _markings(g: Ground) -> None:
         z = 3.0 + dice.between(0.0, dash + gap)
         while z < 75.0:
             if not plan.in_crossing(z + dash / 2, 4.0):
-                x = plan.x
-                g.patch(
-                    [
-                        (x(s - half, z), 0.0, z),
-                        (x(s + half, z), 0.0, z),
-                        (x(s + half, z + dash), 0.0, z + dash),
-                        (x(s - half, z + dash), 0.0, z + dash),
-                    ],
-                    Label.ROAD,
-                    paint,
-                )
+                g.strip((s - half, s + half), Label.ROAD, paint, (z, z + dash))
             z += dash + gap
     for side in plan.sides:
         if dice.chance(0.5):
@@ -199,4 +182,3 @@ def lay_ground(dice: Dice, plan: Plan, stage: Stage) -> None:
         z = dice.between(10.0, 40.0)
         _zebra(g, z, z + dice.between(2.5, 3.5))
     g.put_on(stage)
-    assert math.isfinite(plan.x(0.0, LAST))

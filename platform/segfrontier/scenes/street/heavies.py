@@ -10,7 +10,6 @@ from segfrontier.scenes.street.labels import Label
 from segfrontier.scenes.street.mesh import Face, Mesh, Point, box, far, left, near, right, top
 
 PAINT, GLASS, DARK, HUB, LAMP, REAR_LAMP, SECOND, BOARD = range(8)
-SLOTS = 8
 
 Span = tuple[float, float]
 
@@ -78,7 +77,9 @@ def pickup(*, length: float) -> Mesh:
         front,
         label,
         ((-half + 0.1, half - 0.1), (1.3, 2.0), GLASS, "f"),
-        ((-half + 0.2, half - 0.2), (0.7, 1.0), DARK, "f"),
+        ((-half + 0.4, half - 0.4), (0.7, 1.0), DARK, "f"),
+        ((-half + 0.05, -half + 0.35), (0.75, 0.95), LAMP, "f"),
+        ((half - 0.35, half - 0.05), (0.75, 0.95), LAMP, "f"),
         ((-half + 0.02, -half + 0.22), (0.6, 0.95), REAR_LAMP, "r"),
         ((half - 0.22, half - 0.02), (0.6, 0.95), REAR_LAMP, "r"),
     )

@@ -12,7 +12,6 @@ from segfrontier.scenes.street.labels import Label
 from segfrontier.scenes.street.mesh import CARD, Face, Mesh, Point, card, far, left, near, top
 
 FACADE, PLAIN, GROUND_FLOOR, TRIM, DOOR, AWNING, ROOF = range(7)
-BUILDING_SLOTS = 7
 STOREY = 3.2
 """Metres from floor to floor; window tiles are two storeys high."""
 

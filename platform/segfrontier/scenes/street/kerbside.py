@@ -11,8 +11,6 @@ from segfrontier.scenes.street.plan import Plan, Side
 from segfrontier.scenes.street.plot import plant
 from segfrontier.scenes.street.stage import Stage
 
-_FIXED = 0.5
-
 
 class Kerb:
     """A side of the street with the tools to furnish it."""
@@ -142,7 +140,7 @@ def furnish(dice: Dice, plan: Plan, stage: Stage) -> None:
             _sign_post(k, dice.between(13.0, 70.0))
         if dice.chance(0.06):
             _guide_sign(k, dice.between(14.0, 45.0))
-        if plan.district.name == "centre" and dice.chance(0.3):
+        if dice.chance(plan.district.bollards):
             _bollards(k, dice.between(8.0, 20.0))
         if plan.crossing is not None and dice.chance(0.7):
             _traffic_light(k, plan.crossing[0] - 1.2, gantry=dice.chance(0.35))

@@ -10,7 +10,6 @@ from segfrontier.scenes.street.mesh import CARD, Face, Mesh, bar, card
 from segfrontier.scenes.street.rounds import Outline, disc
 
 LEGS, TOP, SKIN, HAIR, SHOES, BAG = range(6)
-SLOTS = 6
 
 Part = tuple[Outline, int]
 

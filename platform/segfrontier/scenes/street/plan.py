@@ -18,11 +18,17 @@ class District:
     lots: dict[str, float]
     """Kinds of frontage and their weights."""
     storeys: tuple[int, int]
+    facades: tuple[float, ...]
+    """How often each kind of facade is seen, in the order of `plot.WINDOWS`."""
     walk: tuple[float, float]
     verge: float
     """Chance of a planted strip between kerb and walkway."""
+    paved: float
+    """Chance that the land behind a frontage is paved, not green."""
     trees: float
     """Chance of a row of street trees on a side."""
+    bollards: float
+    """Chance of a row of bollards on a side."""
     parked: float
     """Share of kerbside places that are taken."""
     traffic: float
@@ -33,60 +39,33 @@ class District:
     """Chance of tram tracks."""
 
 
+# fmt: off
 DISTRICTS = (
     District(
-        name="centre",
-        weight=0.36,
-        storeys=(4, 7),
-        walk=(3.4, 6.6),
-        verge=0.06,
-        trees=0.4,
-        parked=0.48,
-        traffic=2.1,
-        walkers=10.0,
-        tram=0.3,
-        lots={"shops": 7, "house": 3, "gap": 0.4, "green": 0.5, "wall": 0.2},
+        name="centre", weight=0.36, lots={"shops": 7, "house": 3, "gap": 0.4, "green": 0.5, "wall": 0.2},
+        storeys=(4, 7), facades=(3.0, 2.0, 2.0, 1.2, 3.0), walk=(3.4, 6.6), verge=0.06, paved=0.8, trees=0.4,
+        bollards=0.3, parked=0.48, traffic=2.1, walkers=10.0, tram=0.3,
     ),
     District(
-        name="avenue",
-        weight=0.26,
-        storeys=(3, 6),
-        walk=(2.8, 5.6),
-        verge=0.35,
-        trees=0.85,
-        parked=0.5,
-        traffic=2.0,
-        walkers=4.0,
-        tram=0.22,
+        name="avenue", weight=0.26,
         lots={"house": 5, "shops": 2, "yard": 2, "green": 1.0, "gap": 0.5, "wall": 0.25},
+        storeys=(3, 6), facades=(3.0, 2.0, 3.0, 0.6, 2.0), walk=(2.8, 5.6), verge=0.35, paved=0.8, trees=0.85,
+        bollards=0.05, parked=0.5, traffic=2.0, walkers=4.0, tram=0.22,
     ),
     District(
-        name="suburb",
-        weight=0.25,
-        storeys=(2, 3),
-        walk=(2.0, 3.8),
-        verge=0.45,
-        trees=0.55,
-        parked=0.32,
-        traffic=1.4,
-        walkers=1.4,
-        tram=0.04,
+        name="suburb", weight=0.25,
         lots={"yard": 6, "house": 2, "green": 1.4, "gap": 0.5, "wall": 0.4, "grove": 1.6},
+        storeys=(2, 3), facades=(2.0, 1.0, 4.0, 0.1, 2.0), walk=(2.0, 3.8), verge=0.45, paved=0.0, trees=0.55,
+        bollards=0.0, parked=0.32, traffic=1.4, walkers=1.4, tram=0.04,
     ),
     District(
-        name="edge",
-        weight=0.15,
-        storeys=(2, 4),
-        walk=(1.6, 3.0),
-        verge=0.55,
-        trees=0.4,
-        parked=0.18,
-        traffic=1.9,
-        walkers=0.7,
-        tram=0.1,
+        name="edge", weight=0.15,
         lots={"green": 2.0, "grove": 3.0, "wall": 1.3, "works": 1.8, "yard": 1.2, "gap": 0.5},
+        storeys=(2, 4), facades=(1.0, 3.0, 3.0, 1.0, 1.0), walk=(1.6, 3.0), verge=0.55, paved=0.0, trees=0.4,
+        bollards=0.0, parked=0.18, traffic=1.9, walkers=0.7, tram=0.1,
     ),
 )
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,6 @@ from segfrontier.scenes.street.labels import Label
 from segfrontier.scenes.street.mesh import CARD, Face, Mesh, Point, bar, card
 from segfrontier.scenes.street.rounds import CIRCLE, Outline
 
-SLOTS = 4
-
 
 def _ragged(dice: Dice, cx: float, cy: float, rx: float, ry: float, *, points: int = 24) -> Outline:
     """A blob with a toothed rim."""
@@ -30,28 +28,21 @@ def _crown(dice: Dice, blobs: int, points: int, half: float, low: float, high: f
     faces = []
     for i in range(blobs):
         y = dice.between(0.12, 0.88)
-        reach = half * (1 - taper * y) * (1 - (2 * y - 1) ** 2 * 0.55)
+        reach = half * (1 - taper * y) * (1 - 0.55 * (2 * y - 1) * (2 * y - 1))
         size = dice.between(0.26, 0.42) * half * (1 - 0.4 * taper * y)
         x = dice.between(-1.0, 1.0) * max(0.0, reach - size * 0.6)
         slot = 1 if i < blobs * 0.4 else (2 if i < blobs * 0.78 else 3)
         size *= 1.25 if slot == 1 else (1.0 if slot == 2 else 0.6)
         shift = 0.12 * half if slot == 3 else 0.0
         centre = low + (high - low) * y
-        faces.append(
-            Face(
-                card(_ragged(dice, x + shift, centre + shift, size, size * 0.85, points=points)),
-                Label.VEGETATION,
-                slot,
-                CARD,
-            )
-        )
+        rim = _ragged(dice, x + shift, centre + shift, size, size * 0.85, points=points)
+        faces.append(Face(card(rim), Label.VEGETATION, slot, CARD))
     return faces
 
 
 def _tree(dice: Dice, *, half: float, low: float, high: float, taper: float, blobs: int = 15, points: int = 24) -> Mesh:
-    trunk: list[Face] = [
-        Face(card([(-0.17, 0.0), (0.17, 0.0), (0.11, low + 0.6), (-0.11, low + 0.6)]), Label.VEGETATION, 0, CARD)
-    ]
+    stem = card([(-0.17, 0.0), (0.17, 0.0), (0.11, low + 0.6), (-0.11, low + 0.6)])
+    trunk = [Face(stem, Label.VEGETATION, 0, CARD)]
     for side in (-1.0, 1.0):
         branch = bar((0.0, low * 0.8), (side * half * 0.45, low + (high - low) * 0.35), 0.12)
         trunk.append(Face(card(branch), Label.VEGETATION, 0, CARD))

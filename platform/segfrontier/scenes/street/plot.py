@@ -21,13 +21,6 @@ WINDOWS: dict[M, tuple[int, float]] = {
     M.FACADE_OLD: (2, 4.8),
 }
 """Facades: windows across their tile, and the tile's metres, so that a front holds a whole number of windows."""
-_STYLES = {
-    "centre": (3.0, 2.0, 2.0, 1.2, 3.0),
-    "avenue": (3.0, 2.0, 3.0, 0.6, 2.0),
-    "suburb": (2.0, 1.0, 4.0, 0.1, 2.0),
-    "edge": (1.0, 3.0, 3.0, 1.0, 1.0),
-}
-"""How often each district shows each facade."""
 DISTANT = 50.0
 """Trees farther away than this have simpler crowns."""
 
@@ -78,7 +71,7 @@ class Plot:
     def house(self, *, setback: float, storeys: int, shop: bool, gable: bool) -> None:
         """A building with facade, ground floor, trim, door, awnings and balconies."""
         dice = self.dice
-        style = dice.weighted(list(WINDOWS), _STYLES[self.plan.district.name])
+        style = dice.weighted(list(WINDOWS), self.plan.district.facades)
         across, metres = WINDOWS[style]
         windows = max(1, round(self.length * across / metres))
         variant, tone = dice.unit(), dice.unit()

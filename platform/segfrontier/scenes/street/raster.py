@@ -72,17 +72,10 @@ def _world(table: F64, sizes: list[int], points: F64, camera: Camera, least: flo
     wide, deep = table[:, st.SX], table[:, st.SZ]
     wide = np.where(table[:, st.THIN] > 0, np.maximum(wide, least * table[:, st.Z] / camera.focal), wide)
     cos, sin = table[:, st.COS], table[:, st.SIN]
-    row = (
-        table[:, st.X],
-        cos * wide,
-        sin * deep,
-        table[:, st.Y],
-        table[:, st.SY],
-        table[:, st.Z],
-        cos * deep,
-        sin * wide,
-    )
-    x0, xa, xb, y0, ya, z0, zb, za = np.repeat(np.stack(row), sizes, axis=1)
+    lateral = (table[:, st.X], cos * wide, sin * deep)
+    upward = (table[:, st.Y], table[:, st.SY])
+    ahead = (table[:, st.Z], cos * deep, sin * wide)
+    x0, xa, xb, y0, ya, z0, zb, za = np.repeat(np.stack((*lateral, *upward, *ahead)), sizes, axis=1)
     a, h, b = points.T.copy()
     return x0 + xa * a + xb * b, y0 + ya * h, z0 + zb * b - za * a
 
@@ -91,17 +84,11 @@ def _normals(x: F64, y: F64, z: F64, start: I64) -> F64:
     """Outward unit normals from the first three corners of each face."""
     p, q, r = (np.stack([x[start + i], y[start + i], z[start + i]], 1) for i in range(3))
     e, g = q - p, r - p
-    n = np.stack(
-        [
-            e[:, 2] * g[:, 1] - e[:, 1] * g[:, 2],
-            e[:, 0] * g[:, 2] - e[:, 2] * g[:, 0],
-            e[:, 1] * g[:, 0] - e[:, 0] * g[:, 1],
-        ],
-        1,
-    )
-    length = np.sqrt(n[:, 0] * n[:, 0] + n[:, 1] * n[:, 1] + n[:, 2] * n[:, 2])
-    unit: F64 = n / np.maximum(length, 1e-9)[:, None]
-    return unit
+    nx = e[:, 2] * g[:, 1] - e[:, 1] * g[:, 2]
+    ny = e[:, 0] * g[:, 2] - e[:, 2] * g[:, 0]
+    nz = e[:, 1] * g[:, 0] - e[:, 0] * g[:, 1]
+    length = np.maximum(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
+    return np.stack([nx / length, ny / length, nz / length], 1)
 
 
 def _drawn(corners: NDArray[np.int32], start: I64, flags: I64, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -115,6 +102,25 @@ def _drawn(corners: NDArray[np.int32], start: I64, flags: I64, shape: tuple[int,
     return inside & ~speck & ((area < 0) | (flags & CULL == 0))
 
 
+def _fill(
+    corners: NDArray[np.int32], start: I64, counts: I64, drawn: I64, shape: tuple[int, int]
+) -> NDArray[np.uint16]:
+    """The face map: later faces cover earlier ones."""
+    index = np.zeros(shape, np.uint16)
+    fill, spans = cv2.fillPoly, zip(start[drawn].tolist(), (start + counts)[drawn].tolist(), strict=True)
+    for face, (a, b) in zip((drawn + 1).tolist(), spans, strict=True):
+        fill(index, [corners[a:b]], face, 8, SHIFT)
+    return index
+
+
+def _planes(z: F64, column: F64, start: I64, flags: I64) -> tuple[F64, F64]:
+    """Inverse distance at each face's first corner and its change per sample along the bottom edge."""
+    inverse = 1.0 / np.maximum(z, NEAR)
+    run, rise = column[start + 1] - column[start], inverse[start + 1] - inverse[start]
+    slanted = (np.abs(run) > 0.01) & (flags & (GROUND | CARD) == 0)
+    return inverse[start], np.where(slanted, rise, 0.0) / np.where(slanted, run, 1.0)
+
+
 def rasterise(stage: st.Stage, camera: Camera, height: int, width: int, *, thin: float) -> Raster:
     """Paint the stage from far to near into a face map of height x width samples."""
     table = stage.table()
@@ -122,36 +128,27 @@ def rasterise(stage: st.Stage, camera: Camera, height: int, width: int, *, thin:
     order = np.argsort(-table[:, st.KEY], kind="stable")
     order = order[_in_sight(table, reach, camera, width)[order]]
     table, meshes = table[order], [stage.meshes[i] for i in order.tolist()]
-    points = np.concatenate([m.points for m in meshes])
-    counts = np.concatenate([m.counts for m in meshes])
-    of_face = np.repeat(np.arange(len(meshes)), [len(m.counts) for m in meshes])
+
+    points, counts = np.concatenate([m.points for m in meshes]), np.concatenate([m.counts for m in meshes])
+    flags, labels = np.concatenate([m.flags for m in meshes]), np.concatenate([m.labels for m in meshes])
+    assert len(labels) < 1 << 16, "a face map holds 16 bits"
     x, y, z = _world(table, [len(m.points) for m in meshes], points, camera, thin)
     column, row = camera.project(x, y, z)
-    start, ends = np.cumsum(counts) - counts, np.cumsum(counts)
-    flags = np.concatenate([m.flags for m in meshes])
-    labels = np.concatenate([m.labels for m in meshes])
-    assert len(labels) < 1 << 16, "a face map holds 16 bits"
-
-    corners = on_grid(column, row)
-    index = np.zeros((height, width), np.uint16)
+    corners, start = on_grid(column, row), np.cumsum(counts) - counts
     drawn = np.flatnonzero(_drawn(corners, start, flags, (height, width)))
-    fill = cv2.fillPoly
-    for face, a, b in zip((drawn + 1).tolist(), start[drawn].tolist(), ends[drawn].tolist(), strict=True):
-        fill(index, [corners[a:b]], face, 8, SHIFT)
+    index = _fill(corners, start, counts, drawn, (height, width))
 
-    inverse = 1.0 / np.maximum(z, NEAR)
-    run = column[start + 1] - column[start]
-    steep = np.abs(run) > 0.01
-    across = np.where(steep & (flags & (GROUND | CARD) == 0), (inverse[start + 1] - inverse[start]), 0.0)
+    rows = table[np.repeat(np.arange(len(meshes)), [len(m.counts) for m in meshes])]
+    depth, across = _planes(z, column, start, flags)
     faces = Faces(
         label=labels,
-        instance=table[of_face, st.THING].astype(np.uint16),
-        paint=table[of_face, st.PAINT].astype(np.int64) + np.concatenate([m.slots for m in meshes]),
+        instance=rows[:, st.THING].astype(np.uint16),
+        paint=rows[:, st.PAINT].astype(np.int64) + np.concatenate([m.slots for m in meshes]),
         flags=flags,
         normal=_normals(x, y, z, start),
-        depth=inverse[start],
-        across=across / np.where(steep, run, 1.0),
+        depth=depth,
+        across=across,
         column=column[start],
-        texture=table[of_face][:, [st.U0, st.KU]],
+        texture=rows[:, [st.U0, st.KU]],
     )
     return Raster(index, faces)

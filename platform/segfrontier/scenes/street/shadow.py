@@ -21,7 +21,7 @@ _ROUND = np.array(CIRCLE[::4])
 
 def _footprints(meshes: list[Mesh], row: F64) -> F64:
     """x0, x1, z0, z1 of each mesh in the world, as an upright rectangle around its turned footprint."""
-    local = np.array([mesh.footprint for mesh in meshes])
+    local = np.array([mesh.footprint for mesh in meshes]).reshape(-1, 4)
     a, b = local[:, :2] * row[:, st.SX, None], local[:, 2:] * row[:, st.SZ, None]
     cos, sin = row[:, st.COS, None, None], row[:, st.SIN, None, None]
     x = (row[:, st.X, None, None] + cos * a[:, :, None] + sin * b[:, None, :]).reshape(-1, 4)
@@ -63,7 +63,7 @@ def cast(
     casters = [i for i, mesh in enumerate(stage.meshes) if mesh.casts]
     meshes, row = [stage.meshes[i] for i in casters], stage.table()[casters]
     feet = _footprints(meshes, row)
-    is_card = np.array([bool(mesh.flags[0] & CARD) for mesh in meshes])
+    is_card = np.array([bool(mesh.flags[0] & CARD) for mesh in meshes], np.bool_)
     if dark > 0:
         high = np.array([mesh.height for mesh in meshes]) * row[:, st.SY]
         dx, dz = -sun[0] / sun[1] * high, -sun[2] / sun[1] * high

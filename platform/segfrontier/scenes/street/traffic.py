@@ -7,7 +7,7 @@ from segfrontier.scenes.street.fleet import Fleet
 from segfrontier.scenes.street.plan import Plan
 from segfrontier.scenes.street.stage import Stage
 
-_DRIVING = {"car": 0.914, "truck": 0.012, "bus": 0.016, "motorcycle": 0.03, "cyclist": 0.028}
+_DRIVING = {"car": 0.914, "truck": 0.012, "bus": 0.021, "motorcycle": 0.03, "cyclist": 0.028}
 _CROSSING = {"car": 6.0, "truck": 0.2, "bus": 0.25, "cyclist": 0.8}
 
 

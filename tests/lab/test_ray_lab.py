@@ -1,0 +1,163 @@
+"""RayLab gives what LocalLab gives: bit for bit with one worker, within tolerance with two; and its faults are told."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from test_ray_start import LOOPBACK, family, listening, ray_here  # noqa: F401
+from toylab import Adversarial, Plain
+from toyworld import write_toy
+
+from segfrontier.errors import BadInput
+from segfrontier.lab import Argmax, Bench, Fine, LabSettings, LocalLab, Part, Plan, Stream, Watcher, open_lab
+from segfrontier.lab._ray import RayLab
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_here")]
+
+BENCH = Bench(device="cpu", threads=1, log_steps=5, checkpoint_seconds=0)
+
+
+class Noting(Watcher):
+    """Notes what it hears, and where the processes of a training listen."""
+
+    def __init__(self):
+        self.found_kinds, self.steps, self.addresses = [], [], set()
+
+    def found(self, kind, key):
+        self.found_kinds.append(kind)
+
+    def step(self, done, total, values):
+        self.steps.append((done, total))
+        if "samples_a_second" in values:
+            self.addresses |= listening(family(os.getpid()))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return write_toy(tmp_path_factory.mktemp("ray") / "toy", source_train=5, target_train=120, target_val=7)
+
+
+def open_toy(home, world, kind, *, watcher=None, **more):
+    settings = LabSettings(
+        home=home, world=world, prices="street", hours=100.0, bench=BENCH, watcher=watcher or Watcher()
+    )
+    return open_lab(settings, kind=kind, **more)
+
+
+def through_all_verbs(lab):
+    labels = lab.buy(Fine(lab.pool.scenes()[:6]))
+    part = Part(images=lab.pool, labels=labels)
+    model = lab.train(Plain(), {"labelled": Stream(parts=(part,), batch=2)}, Plan(steps=12, snapshots=2))
+    backwards = tuple(lab.pool.scenes()[::-7])
+    made = lab.label(model.teacher(), Part(images=lab.pool, scenes=backwards), Argmax(above=0.6))
+    return model, made, lab.score(model), lab.history(model)
+
+
+def weights(model):
+    return torch.load(model.file(), weights_only=True)
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        for key in a[name]:
+            assert torch.equal(a[name][key], b[name][key]), f"{name}.{key} differs"
+
+
+def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
+    with open_toy(tmp_path / "local", world, LocalLab) as lab:
+        model, made, scores, history = through_all_verbs(lab)
+    watcher = Noting()
+    with open_toy(tmp_path / "ray", world, RayLab, watcher=watcher) as lab:
+        again = through_all_verbs(lab)
+    assert again[0].key == model.key and again[3] == history
+    assert_same(weights(again[0]), weights(model))
+    assert again[1].digest == made.digest and again[1].scenes() == made.scenes()
+    assert again[2].sums == scores.sums and again[2].values == scores.values
+    assert {(12, 12), (18, 18), (7, 7)} <= set(watcher.steps), "the end of every stage is told"
+    pictures = [(Path(s.folder) / "pictures.png").read_bytes() for s in (scores, again[2])]
+    assert pictures[0] == pictures[1]
+    watcher = Noting()
+    with open_toy(tmp_path / "ray", world, LocalLab, watcher=watcher) as lab:
+        through_all_verbs(lab)
+    assert watcher.found_kinds == ["train", "label", "score"], "what one lab has computed, the other finds"
+
+
+def two_networks(lab, objective=None):
+    objective = objective or Adversarial(norm=False, noise=0.0)
+    streams = {
+        "source": Stream(parts=(lab.synthetic,), batch=4),
+        "target": Stream(parts=(Part(images=lab.pool),), batch=4),
+    }
+    return lab.train(objective, streams, Plan(steps=20))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(world, tmp_path_factory):
+    """The weights of two networks that two workers trained, and what was heard of it."""
+    watcher = Noting()
+    with open_toy(tmp_path_factory.mktemp("two"), world, RayLab, workers=2, watcher=watcher) as lab:
+        return weights(two_networks(lab)), watcher
+
+
+def test_two_workers_agree_with_one_process(world, tmp_path, undisturbed):
+    """The same global batch, split: gradients are means of two halves instead of one mean, so float32 rounds otherwise.
+
+    No batch norm and no noise, which see a worker's share alone; every share has equally many labelled pixels.
+    """
+    with open_toy(tmp_path / "home", world, LocalLab) as lab:
+        alone = weights(two_networks(lab))
+    together, _ = undisturbed
+    for name, tensors in alone.items():
+        for key, value in tensors.items():
+            torch.testing.assert_close(together[name][key], value, rtol=1e-4, atol=1e-5, msg=f"{name}.{key}")
+
+
+def test_training_workers_listen_on_loopback_alone(undisturbed):
+    _, watcher = undisturbed
+    assert "0100007F" in watcher.addresses and watcher.addresses <= LOOPBACK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doomed(Adversarial):
+    """Kills the second worker's process at step 12, once."""
+
+    norm: bool = False
+    noise: float = 0.0
+    mark: str
+
+    def step(self, nets, batch, at):
+        if at.step == 12 and torch.distributed.get_rank() == 1 and not Path(self.mark).exists():
+            Path(self.mark).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from super().step(nets, batch, at)
+
+
+def test_a_killed_worker_is_replaced_and_changes_nothing(world, tmp_path, undisturbed):
+    mark = tmp_path / "killed"
+    with open_toy(tmp_path / "home", world, RayLab, workers=2) as lab:
+        assert_same(weights(two_networks(lab, Doomed(mark=str(mark)))), undisturbed[0])
+    assert mark.exists()
+
+
+def test_what_workers_raise_reaches_the_caller_as_it_is(world, tmp_path):
+    """A batch that two workers cannot share is no reason to try again."""
+    with open_toy(tmp_path / "home", world, RayLab, workers=2) as lab:
+        with pytest.raises(BadInput, match=r"batch of stream 'labelled' must divide .*found 3 over 2"):
+            lab.train(Plain(), {"labelled": Stream(parts=(lab.synthetic,), batch=3)}, Plan(steps=3))
+
+
+@pytest.mark.parametrize("settings", [{"workers": 3}, {"workers": 2, "cpus_per_worker": 1.5}])
+def test_what_this_machine_can_never_hold_is_refused(world, tmp_path, settings):
+    with open_toy(tmp_path / "home", world, RayLab, **settings) as lab:
+        streams = {"labelled": Stream(parts=(lab.synthetic,), batch=6)}
+        with pytest.raises(BadInput, match=r"processes on Ray need [23][.\d]* CPUs, there are 2\. Ask for fewer"):
+            lab.train(Plain(), streams, Plan(steps=3))
+
+
+def test_a_nonsensical_fleet_is_refused(world, tmp_path):
+    with pytest.raises(BadInput, match="workers >= 1, actors >= 1"):
+        open_toy(tmp_path / "home", world, RayLab, actors=0)
