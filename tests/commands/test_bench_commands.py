@@ -41,9 +41,22 @@ def test_a_run_prints_scores_and_is_found_again(tmp_path):
 
 def test_json_for_scripts(tmp_path):
     write_toy(tmp_path / "toy")
-    done = train(tmp_path, "synthetic", "--hours", 0, "--json", "--set", "lr=0.001", "--set", "crop=[16,16]")
+    done = train(
+        tmp_path,
+        "synthetic",
+        "--hours",
+        0,
+        "--json",
+        "--set",
+        "snapshots=2",
+        "--set",
+        "lr=0.001",
+        "--set",
+        "crop=[16,16]",
+    )
     plain = json.loads(done.stdout)
     assert plain["spent_seconds"] == 0 and set(plain["iou"]) == {"ground", "wall", "car"}
+    assert plain["oracle_best"]["miou"] >= plain["values"]["miou_present"]
     methods = json.loads(segfrontier("methods", "--json", folder=tmp_path).stdout)
     assert methods["fine+coarse"]["knobs"] == {"split": 0.5}
 

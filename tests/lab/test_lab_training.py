@@ -254,3 +254,13 @@ def test_no_streams_and_no_teacher_are_errors(toy_world, tmp_path):
 
     with pytest.raises(ValueError, match="'segmenter' has no teacher; give it one"):
         train(Asks(ema=None), toy_world, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_alike(toy_world, tmp_path):
+    plain = Plain(blueprint=Tiny(norm=False))
+    usual = train(plain, toy_world, tmp_path, name="a", steps=4)
+    other = train(plain, toy_world, tmp_path, name="b", steps=4, bench=replace(BENCH, compile=True))
+    assert other.keys() == usual.keys() == {"segmenter", "segmenter/teacher"}
+    for key, value in usual["segmenter"].items():
+        torch.testing.assert_close(other["segmenter"][key], value, rtol=1e-3, atol=1e-4)

@@ -166,6 +166,9 @@ def test_the_teacher_and_snapshots_are_models_of_their_own(lab):
     assert len(digests) == 4
     values = [lab.score(m).values["pixel_accuracy"] for m in family]
     assert len(set(values)) > 1
+    step, best = lab.oracle_best(model)
+    by_step = {s: lab.score(m).miou for s, m in {**lab.snapshots(model), 12: model}.items()}
+    assert best.miou == by_step[step] == max(by_step.values())
     assert [line["step"] for line in lab.history(model)] == [12]
     with pytest.raises(BadInput, match="has the networks segmenter; found 'critic'"):
         model.called("critic")

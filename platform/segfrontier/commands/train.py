@@ -82,7 +82,8 @@ def train(
         with _open(settings, workers) as lab:
             model = recipe_of.run(lab, recipe)
             scores, spent = lab.score(model), lab.spent
-    _report(scores, spent, home, as_json=as_json)
+            best = lab.oracle_best(model) if recipe.snapshots else None
+    _report(scores, spent, home, best, as_json=as_json)
 
 
 def _open(settings: LabSettings, workers: int) -> Lab:
@@ -140,13 +141,16 @@ def _cell(given: dict[str, Any]) -> str:
     return f"{given['method']}-{given['hours']}h-{digest(repr([given[k] for k in decisive]).encode())[:8]}"
 
 
-def _report(scores: Scores, spent: int, home: Path, *, as_json: bool) -> None:
+def _report(scores: Scores, spent: int, home: Path, best: tuple[int, Scores] | None, *, as_json: bool) -> None:
     from rich.table import Table
 
     from segfrontier.commands.console import console
 
     if as_json:
-        json.dump({"spent_seconds": spent, **{k: v for k, v in asdict(scores).items() if k != "sums"}}, sys.stdout)
+        plain = {"spent_seconds": spent, **{k: v for k, v in asdict(scores).items() if k != "sums"}}
+        if best is not None:
+            plain["oracle_best"] = {"step": best[0], "miou": best[1].miou}
+        json.dump(plain, sys.stdout)
         return
     out, table = console(), Table("class", "IoU", box=None)
     for name, value in scores.iou.items():
@@ -155,5 +159,7 @@ def _report(scores: Scores, spent: int, home: Path, *, as_json: bool) -> None:
     out.print(f"[bold]mIoU {scores.miou:.1%}[/] over the classes present in {scores.scenes} validation scenes")
     for name, value in scores.values.items():
         out.print(f"  {name}: {value:.4f}")
+    if best is not None:
+        out.print(f"  oracle_best: {best[1].miou:.1%} after step {best[0]} (chosen on validation; not for ranking)")
     out.print(f"annotation: {spent / 3600:.1f} h; see `segfrontier ledger {home / 'ledger.sqlite'}`")
     out.print(f"pictures: {scores.folder}/pictures.png")

@@ -175,6 +175,17 @@ class Lab(ABC):
         entry = self._stage("score", key, compute, inputs={"model": model.key})
         return Scores.read(entry.path)
 
+    def oracle_best(self, model: Model, *, looking: Looking | None = None) -> tuple[int, Scores]:
+        """The best of a training's snapshots and its end, chosen on the very split that scores it, and its step.
+
+        To be shown beside the headline, which is always the last state; never to be ranked.
+        """
+        end = int(self.history(model)[-1]["step"])
+        family = {**self.snapshots(model), end: model}
+        scored = {step: self.score(one, looking=looking, pictures=0) for step, one in family.items()}
+        step = max(scored, key=lambda s: (scored[s].miou, s))
+        return step, scored[step]
+
     # ---------------------------------------------------------------------------------------------------- below
 
     def close(self) -> None:

@@ -84,6 +84,7 @@ def batches(
 ) -> Iterator[dict[str, Raw]]:
     """The batches of the wanted steps, in order."""
     if workers == 0:
+        cv2.setNumThreads(0)  # torch's threads have the cores; OpenCV's own would fight them
         return (dataset[want] for want in wants)
     loader: DataLoader[dict[str, Raw]] = DataLoader(
         dataset,

@@ -73,9 +73,7 @@ class Recipe:
 
     def augment(self, size: tuple[int, int]) -> Augment:
         """The augmentation of training samples from images of `size`, which is also the crop where none is set."""
-        return Augment(
-            crop=self.crop or size, scale=self.scale, flip=self.flip, colour=self.colour, blur=self.blur
-        )
+        return Augment(crop=self.crop or size, scale=self.scale, flip=self.flip, colour=self.colour, blur=self.blur)
 
     def stream(self, *parts: Part, shares: tuple[float, ...] | None = None, batch: int | None = None) -> Stream:
         """A stream of these parts with this recipe's batch and augmentation."""

@@ -31,8 +31,9 @@ def resolve(uri: str | Path) -> tuple[fs.FileSystem, str]:
 
 
 def join(uri: str | Path, name: str) -> str:
-    """A name below a folder or URI."""
-    return f"{str(uri).rstrip('/')}/{name}"
+    """A name below a folder or URI; a URI's options (`?endpoint_override=...`) stay behind the path."""
+    place, mark, options = str(uri).partition("?") if "://" in str(uri) else (str(uri), "", "")
+    return f"{place.rstrip('/')}/{name}{mark}{options}"
 
 
 def read_bytes(filesystem: fs.FileSystem, path: str) -> bytes:
