@@ -98,7 +98,7 @@ def by_engine(part: Part, recipe: Recipe, classes: int, folder: Path) -> float:
 
 
 def on_ray(world, recipe: Recipe, home: Path) -> float:
-    """Seconds of the steps that RayLab's one worker reports itself, start-up left out."""
+    """Seconds at the pace that RayLab's one worker tells of the second half of its steps: start-up is left out."""
     from segfrontier.lab import Fine, Watcher
     from segfrontier.lab._ray import RayLab
 
