@@ -1,14 +1,14 @@
 """The errors a user may meet. Each message says what must hold, what was found and what to do.
 
-    SegFrontierError
-    +-- BadInput          a file, a setting or a request that cannot be used as it is (also a ValueError)
-    |   +-- BadWorld      a world on disk, or a dataset on its way into one
-    |   +-- BadPrices     a price list or a budget
-    |   +-- BadStudy      a study file
-    +-- BudgetExceeded    a purchase that the budget does not cover; nothing was charged
-    +-- LedgerError       the ledger could not be read or written; what was in it is still in it
-    +-- StageError        a stage failed or its stored result is damaged
-    +-- Stopped           work was asked to stop and saved its state; the same call goes on
+SegFrontierError
++-- BadInput          a file, a setting or a request that cannot be used as it is (also a ValueError)
+|   +-- BadWorld      a world on disk, or a dataset on its way into one
+|   +-- BadPrices     a price list or a budget
+|   +-- BadStudy      a study file
++-- BudgetExceeded    a purchase that the budget does not cover; nothing was charged
++-- LedgerError       the ledger could not be read or written; what was in it is still in it
++-- StageError        a stage failed or its stored result is damaged
++-- Stopped           work was asked to stop and saved its state; the same call goes on
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ def test_one_bad_image_is_named_and_loses_nothing_else(trained, tmp_path):
 
 
 def test_too_many_bad_images_stop_the_stage_and_free_its_processes(trained, tmp_path):
-    with pytest.raises(StageError, match=r"2 of 120 images could not be labelled.*: target/train/000.* \| target/train/030"):
+    told = r"2 of 120 images could not be labelled.*: target/train/000.* \| target/train/030"
+    with pytest.raises(StageError, match=told):
         label(trained, tmp_path / "home", Fussy(refuses=sums(trained[0], 0, 30)), actors=2)
 
 

@@ -145,9 +145,9 @@ def test_a_killed_worker_is_replaced_and_changes_nothing(world, tmp_path, undist
 
 def test_what_workers_raise_reaches_the_caller_as_it_is(world, tmp_path):
     """A batch that two workers cannot share is no reason to try again."""
-    with open_toy(tmp_path / "home", world, RayLab, workers=2) as lab:
-        with pytest.raises(BadInput, match=r"batch of stream 'labelled' must divide .*found 3 over 2"):
-            lab.train(Plain(), {"labelled": Stream(parts=(lab.synthetic,), batch=3)}, Plan(steps=3))
+    told = r"batch of stream 'labelled' must divide .*found 3 over 2"
+    with open_toy(tmp_path / "home", world, RayLab, workers=2) as lab, pytest.raises(BadInput, match=told):
+        lab.train(Plain(), {"labelled": Stream(parts=(lab.synthetic,), batch=3)}, Plan(steps=3))
 
 
 @pytest.mark.parametrize("settings", [{"workers": 3}, {"workers": 2, "cpus_per_worker": 1.5}])

@@ -54,7 +54,7 @@ def listening(pids) -> set[str]:
     sockets = set()
     for pid in pids:
         try:
-            sockets |= {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+            sockets |= {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
         except OSError:
             continue
     found = set()
@@ -89,15 +89,13 @@ def test_workers_inherit_the_cache_and_import_the_engine():
 
     @ray.remote
     def seen():
-        import segfrontier_methods
-
         import segfrontier
+        import segfrontier_methods
 
         return os.environ["SEGFRONTIER_CACHE"], segfrontier.__file__, segfrontier_methods.__file__
 
-    import segfrontier_methods
-
     import segfrontier
+    import segfrontier_methods
 
     assert ray.get(seen.remote()) == (
         os.environ["SEGFRONTIER_CACHE"],

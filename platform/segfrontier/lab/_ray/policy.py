@@ -27,8 +27,8 @@ def verdict(failures: Mapping[int, BaseException], *, workers: int, retries_left
         return None
     return StageError(
         f"training needs workers that stay alive; they were lost more often than max_failures allows, the last time "
-        f"with: {_first_line(lost[0])}. Look into the logs of Ray for why (memory?); run it again to go on from what is "
-        f"stored."
+        f"with: {_first_line(lost[0])}. Look into the logs of Ray for why (memory?); run it again to go on from what "
+        f"is stored."
     )
 
 

@@ -1,0 +1,77 @@
+"""What RayLab decides when workers fail, and how driver and workers talk; no Ray is started."""
+
+import pytest
+from ray.exceptions import RayActorError
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
+
+from segfrontier.errors import BadInput, StageError, Stopped
+from segfrontier.lab._ray import attempt as attempts
+from segfrontier.lab._ray.attempt import Attempt, open_attempt
+from segfrontier.lab._ray.policy import verdict
+
+pytestmark = pytest.mark.ray
+
+LOST = WorkerHealthCheckFailedError("worker 0 is gone", RayActorError())
+GLOO, BUG, MISTAKE = RuntimeError("Connection closed by peer"), KeyError("label"), BadInput("batch 3 over 2")
+
+
+@pytest.mark.parametrize(
+    ("failures", "workers", "raised"),
+    [
+        ({0: LOST}, 1, None),
+        ({1: LOST, 0: GLOO}, 2, None),
+        ({0: GLOO}, 2, None),
+        ({0: GLOO}, 1, GLOO),
+        ({0: GLOO, 1: BUG}, 2, BUG),
+        ({1: LOST, 0: BUG}, 2, None),
+        ({0: LOST, 1: MISTAKE}, 2, MISTAKE),
+        ({0: BUG}, 1, BUG),
+    ],
+    ids=["lost", "lost and told", "told", "alone", "bug", "bug of a loss", "mistake", "plain bug"],
+)
+def test_lost_workers_are_replaced_and_errors_raised_as_they_are(failures, workers, raised):
+    assert verdict(failures, workers=workers, retries_left=1) is raised
+
+
+def test_attempts_end():
+    error = verdict({0: LOST}, workers=1, retries_left=0)
+    assert isinstance(error, StageError) and "worker 0 is gone" in str(error)
+    assert verdict({0: GLOO}, workers=2, retries_left=0) is GLOO
+
+
+def test_driver_and_workers_talk_through_the_attempts_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(attempts, "_ASK_SECONDS", 0.0)
+    heard = []
+    with open_attempt(tmp_path) as mine:
+        worker = Attempt(mine.path)
+        worker.require_shared()
+        mine.hear(lambda *news: heard.append(news))
+        worker.tell(1, 10, {"loss": 2.0})
+        worker.tell(2, 10, {"loss": 1.5})  # too soon
+        mine.hear(lambda *news: heard.append(news))
+        mine.hear(lambda *news: heard.append(news))
+        worker.tell(10, 10, {"loss": 1.0})
+        mine.hear(lambda *news: heard.append(news))
+        assert heard == [(1, 10, {"loss": 2.0}), (10, 10, {"loss": 1.0})]
+        assert not worker.halted()
+        mine.halt()
+        assert worker.halted()
+    assert list(tmp_path.iterdir()) == [] and worker.halted()
+
+
+def test_a_new_attempt_halts_the_workers_of_one_before_it(tmp_path):
+    before = Attempt(str(tmp_path / "ray-0123456789ab"))
+    before.folder.mkdir()
+    before.go.touch()
+    with open_attempt(tmp_path) as mine:
+        assert before.halted() and not mine.halted()
+
+
+def test_a_folder_that_is_not_shared_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(attempts, "_APPEAR_SECONDS", 0.0)
+    with pytest.raises(BadInput, match="must lie on a disk that all nodes .* share; node .* does not see"):
+        Attempt(str(tmp_path / "elsewhere")).require_shared()
+
+
+def test_stopped_is_no_failure():
+    assert verdict({0: Stopped("asked to")}, workers=1, retries_left=2).args == ("asked to",)
