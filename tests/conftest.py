@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import pytest
+from rayhere import SETTINGS
 from toyworld import write_toy
 
 cv2.setNumThreads(0)
@@ -27,3 +28,17 @@ def own_cache(tmp_path_factory):
 def toy_world(tmp_path):
     """Five source, six training and three validation scenes of 24x32 in three classes, in several shards."""
     return write_toy(tmp_path / "toy")
+
+
+@pytest.fixture(scope="session")
+def ray_here(own_cache):
+    """One local Ray of two CPUs for all tests that need one."""
+    from segfrontier.lab._ray import start_ray, stop_ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
+        patch.delenv("RAY_ADDRESS", raising=False)
+        start_ray(num_cpus=2)
+        yield
+        stop_ray()

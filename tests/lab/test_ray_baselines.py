@@ -6,7 +6,7 @@ import torch
 from segfrontier.lab import Argmax, Bench, LocalLab, Part, Recipe, make_method
 from segfrontier.scenes.builtin import open_world
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_here")]
 
 BENCH = Bench(device="cpu", threads=1)
 RECIPE = Recipe(encoder="test_resnet", pretrained="never", steps=4, batch=2)

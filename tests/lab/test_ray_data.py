@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from test_ray_lab import open_toy
-from test_ray_start import ray_here  # noqa: F401
 from toylab import Plain
 from toyworld import write_toy
 

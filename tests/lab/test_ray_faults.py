@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rayhere import SETTINGS, family
 from test_ray_lab import assert_same, open_toy, weights
-from test_ray_start import SETTINGS, family
 from toylab import Plain
 from toyworld import write_toy
 

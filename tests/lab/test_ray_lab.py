@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_ray_start import LOOPBACK, family, listening, ray_here  # noqa: F401
+from rayhere import LOOPBACK, family, listening
 from toylab import Adversarial, Plain
 from toyworld import write_toy
 

@@ -2,16 +2,14 @@
 
 import pytest
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_here")]
 
 
 def test_ray_data_reads_a_worlds_shards(toy_world):
     import ray.data
 
-    from segfrontier.lab._ray import start_ray
     from segfrontier.scenes.codec import decode_image
 
-    start_ray()
     pool = toy_world.pool()
     assert len(pool.files) > 1
     rows = ray.data.read_parquet(list(pool.files), columns=["scene", "height", "width", "image"]).take_all()
