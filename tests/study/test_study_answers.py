@@ -182,6 +182,8 @@ def test_break_even_where_there_is_none():
     always = even([bought("points", 0.6, point=5, coarse=1), bought("fine", 0.6, point=5, fine=1)], 0.6)
     assert always.verdict == "always" and always.seconds is None
     assert always.words == "points wins over fine at 0.6 whatever a click costs"
+    tie = [bought("points", 0.6, point=5), bought("fine", 0.6, point=5)]
+    assert even(tie, 0.6).verdict == "always", "no more hours is enough"
     never = even([bought("points", 0.6, point=5, fine=2), bought("fine", 0.6, fine=1)], 0.6)
     assert never.verdict == "never" and never.wins == () and never.seconds is None
     short = even([bought("points", 0.3, point=5), bought("fine", 0.6, fine=1)], 0.6)

@@ -1,0 +1,271 @@
+"""The study file as typed, validated models: what to compare, over which budgets and seeds, and how to execute it.
+
+Rules between fields are judged once every field is right by itself; all mistakes of a round are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from math import isclose
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)  # fmt: skip
+
+from segfrontier.errors import BadPrices, BadStudy
+from segfrontier.lab import Recipe
+from segfrontier.lab.methods import method_class
+from segfrontier.market import Noise, load_prices, seconds_from_hours
+from segfrontier.scenes.builtin import parse_street
+from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, raise_all, settable, wording
+from segfrontier.study.overrides import override, place, read_yaml
+
+SPLIT = "split"
+"""The knob of a method that spends on two kinds of labels: the first kind's share of the budget."""
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _some(value: Any) -> Any:
+    if value in ([], (), None):
+        raise ValueError(f"must hold at least one entry; found {value!r}")
+    return _listed(value)
+
+
+def _hours(value: Any) -> float | Literal["all"]:
+    if value == "all":
+        return "all"
+    if not isinstance(value, int | float | str):
+        raise BadPrices(f"a budget must be a number of hours or 'all'; found {value!r}")
+    seconds_from_hours(value)
+    return float(value)
+
+
+def _world(ref: str) -> str:
+    if ref == "street" or ref.startswith("street:"):
+        parse_street(ref)
+    return ref
+
+
+_Many = BeforeValidator(_listed)
+_Positive = Annotated[float, Field(gt=0)]
+_Count = Annotated[int, Field(ge=1, strict=True)]
+_Seed = Annotated[int, Field(ge=0, strict=True)]
+WorldRef = Annotated[str, Field(min_length=1), BeforeValidator(lambda v: _world(v) if isinstance(v, str) else v)]
+Hours = Annotated[float | Literal["all"], PlainValidator(_hours)]
+
+
+class Worlds(Strict):
+    """The world whose labels are bought, and that of the free synthetic scenes (default: the target's own)."""
+
+    target: WorldRef = "street"
+    source: WorldRef | None = None
+
+
+class MethodEntry(Strict):
+    """A method and, for each knob, a value, a list of values or a range; knobs left out have the method's default."""
+
+    name: str
+    knobs: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _is_installed(cls, name: str) -> str:
+        method_class(name)
+        return name
+
+    @field_validator("knobs")
+    @classmethod
+    def _are_its_own(cls, knobs: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "name" not in info.data:
+            return knobs
+        return checked(method_class(info.data["name"]), knobs, ranges=True, bare=(SPLIT,))
+
+    def choices(self) -> dict[str, tuple[Any, ...] | Range]:
+        """What each knob that is named here may be."""
+        return {knob: choices(method_class(self.name), knob, given) for knob, given in self.knobs.items()}
+
+
+class Executor(Strict):
+    """Where cells run: how many side by side, and what each of them gets."""
+
+    kind: Literal["local", "ray"] = "local"
+    parallel_cells: _Count = 1
+    cpus_per_cell: _Positive = 1.0
+    gpus_per_cell: Annotated[float, Field(ge=0)] = 0.0
+    workers_per_stage: _Count = 1
+
+
+class Search(Strict):
+    """How knobs are chosen: all combinations, `samples` of them at random, or by a model of earlier scores."""
+
+    kind: Literal["grid", "random", "optuna"] = "grid"
+    samples: _Count | None = None
+    metric: str = "miou"
+    seed: _Seed = 0
+
+
+class Limits(Strict):
+    """When to stop starting cells."""
+
+    hours: _Positive | None = None
+    cells: _Count | None = None
+    gpu_hours: _Positive | None = None
+
+
+class Study(Strict):
+    """A study file. `resolved()` gives it back with every default filled in."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    worlds: tuple[Worlds, ...] = (Worlds(),)
+    methods: tuple[MethodEntry, ...]
+    budgets: Annotated[tuple[Hours, ...], _Many] = ()
+    splits: Annotated[tuple[dict[str, float], ...], _Many] = ()
+    seeds: Annotated[tuple[_Seed, ...], BeforeValidator(_some)] = (0,)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    prices: str | None = None
+    noise: dict[str, Any] = Field(default_factory=dict)
+    executor: Executor = Executor()
+    search: Search = Search()
+    limits: Limits = Limits()
+
+    @classmethod
+    def load(cls, path: str | Path, assignments: Collection[str] = ()) -> Self:
+        """The study of a YAML file after `--set` assignments."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadStudy(f"{path}: a study must be a readable YAML file; it is not ({error})") from error
+        return cls.parse(text, assignments, where=str(path))
+
+    @classmethod
+    def parse(cls, text: str, assignments: Collection[str] = (), *, where: str = "study") -> Self:
+        """The study of a YAML text after `--set` assignments."""
+        plain = override(read_yaml(text, where=where), list(assignments))
+        try:
+            return cls.model_validate(plain)
+        except ValidationError as error:
+            told = dict.fromkeys(_explain(mistake) for mistake in error.errors())
+            raise BadStudy("\n".join(f"{where}: {line}" for line in told)) from None
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain values with every default filled in; as YAML they load to an equal study."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The resolved study as the text of a study file."""
+        return yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True)
+
+    @field_validator("worlds", mode="before")
+    @classmethod
+    def _worlds_by_name(cls, value: Any) -> Any:
+        return [{"target": item} if isinstance(item, str) else item for item in _some(value)]
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _methods_by_name(cls, value: Any) -> Any:
+        return [{"name": item} if isinstance(item, str) else item for item in _some(value)]
+
+    @field_validator("splits")
+    @classmethod
+    def _are_whole(cls, splits: tuple[dict[str, float], ...]) -> tuple[dict[str, float], ...]:
+        wrong: Mistakes = []
+        for i, split in enumerate(splits):
+            if len(split) != 2 or min(split.values()) < 0 or not isclose(sum(split.values()), 1, abs_tol=1e-9):
+                wrong.append(((i,), f"must give two kinds of labels shares that add up to 1; found {split}"))
+        raise_all(wrong)
+        return splits
+
+    @field_validator("recipe")
+    @classmethod
+    def _has_facets(cls, recipe: dict[str, Any]) -> dict[str, Any]:
+        return checked(Recipe, recipe)
+
+    @field_validator("noise")
+    @classmethod
+    def _is_noise(cls, noise: dict[str, Any]) -> dict[str, Any]:
+        whole = checked(Noise, noise, several=False)
+        return asdict(Noise(**{name: float(value) for name, value in whole.items()}))
+
+    @field_validator("prices")
+    @classmethod
+    def _are_prices(cls, prices: str | None) -> str | None:
+        if prices is not None:
+            load_prices(prices)
+        return prices
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        wrong: Mistakes = []
+        for i, entry in enumerate(self.methods):
+            wrong += [(("methods", i, *at), text) for at, text in self._misfits(entry)]
+        if (self.search.kind == "grid") != (self.search.samples is None):
+            need = "must be left out of a grid" if self.search.kind == "grid" else "must be given, e.g. samples: 20"
+            wrong.append((("search", "samples"), f"{need}; found {self.search.samples!r}"))
+        if self.executor.kind == "local" and self.executor.workers_per_stage > 1:
+            found = self.executor.workers_per_stage
+            wrong.append((("executor", "workers_per_stage"), f"must be 1 unless kind is ray; found {found}"))
+        raise_all(wrong)
+        return self
+
+    def _misfits(self, entry: MethodEntry) -> Mistakes:
+        cls = method_class(entry.name)
+        wrong: Mistakes = []
+        if budget_of(cls) == "any" and not self.budgets:
+            wrong.append((("name",), f"{entry.name!r} spends a budget: give budgets, e.g. [5, 10]; found none"))
+        if self.splits and SPLIT not in settable(cls):
+            wrong.append((("name",), f"{entry.name!r} has no knob {SPLIT!r}, so no study with splits can hold it; "
+                          f"write `knobs: {{{SPLIT}: [...]}}` where a method has one"))  # fmt: skip
+        elif self.splits and SPLIT in entry.knobs:
+            wrong.append((("knobs", SPLIT), "must not be given where the study has splits; choose one of the two"))
+        elif any(set(split) != set(kinds_of(cls)) for split in self.splits):
+            wrong.append((("name",), f"{entry.name!r} splits its budget between {' and '.join(kinds_of(cls))}; "
+                          f"found splits {list(self.splits)}"))  # fmt: skip
+        for knob, choice in entry.choices().items():
+            if isinstance(choice, Range) and self.search.kind == "grid" and choice.steps is None:
+                wrong.append((("knobs", knob), "a range in a grid must have steps, e.g. steps: 5; found none"))
+        return wrong
+
+
+def budget_of(cls: type[Any]) -> Literal["any", "none", "all"]:
+    """What a method class declares as `budget: ClassVar`: it spends any budget, buys nothing, or buys everything."""
+    budget = getattr(cls, "budget", "any")
+    assert budget in ("any", "none", "all"), f"{cls.__name__}.budget must be any, none or all; found {budget!r}"
+    return cast(Literal["any", "none", "all"], budget)
+
+
+def kinds_of(cls: type[Any]) -> tuple[str, str]:
+    """The two kinds of labels between which a method splits its budget; the knob `split` is the first one's share."""
+    return cast(tuple[str, str], getattr(cls, "split_kinds", ("fine", "coarse")))
+
+
+def _explain(mistake: Mapping[str, Any]) -> str:
+    """One mistake in house words: its place, what must hold, what was found."""
+    return f"{place(mistake['loc']) or 'the study'}: {wording(mistake, _keys_at(mistake['loc'][:-1]))}"
+
+
+def _keys_at(loc: tuple[str | int, ...]) -> list[str]:
+    """The keys of the model at a place of the study; none where there is no model."""
+    model: type[BaseModel] = Study
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        kind = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = [k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, BaseModel)]
+        if not inner:
+            return []
+        model = inner[0]
+    return list(model.model_fields)

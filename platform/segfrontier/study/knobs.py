@@ -1,0 +1,136 @@
+"""What a knob of a method, or a facet of the recipe, may be in a study: one value, a list of them, or a range.
+
+The fields of the dataclass that takes them say what is valid. A list that is itself one valid value (such as
+`crop: [96, 96]`) is that value, not a list of alternatives.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, Self, get_type_hints
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from segfrontier.market.acts import nearest
+
+Mistakes = list[tuple[tuple[str | int, ...], str]]
+"""Places and what is wrong there."""
+
+
+class Strict(BaseModel):
+    """A frozen model that takes no other keys than its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+
+class Range(Strict):
+    """`low` to `high`, both included: `steps` evenly spaced values (in ratio where `log`), or any value at random."""
+
+    low: float
+    high: float
+    steps: Annotated[int, Field(ge=2)] | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError(f"a range needs low < high, and low > 0 where log; found {self.low:g} to {self.high:g}")
+        return self
+
+    def values(self, *, whole: bool = False) -> tuple[float, ...]:
+        """The evenly spaced values, rounded where only whole numbers will do."""
+        assert self.steps is not None, "a grid over a range needs its steps"
+        space = np.geomspace if self.log else np.linspace
+        spaced = [float(f"{value:.12g}") for value in space(self.low, self.high, self.steps)]
+        return tuple(dict.fromkeys(round(value) if whole else value for value in spaced))
+
+    def draw(self, rng: random.Random, *, whole: bool = False) -> float:
+        """One of the values where there are steps, else any number of the range."""
+        if self.steps is not None:
+            return rng.choice(self.values(whole=whole))
+        if self.log:
+            value = min(max(math.exp(rng.uniform(math.log(self.low), math.log(self.high))), self.low), self.high)
+        else:
+            value = rng.uniform(self.low, self.high)
+        return round(value) if whole else value
+
+
+def checked(
+    cls: type[Any], given: Mapping[str, Any], *, ranges: bool = False, several: bool = True, bare: Collection[str] = ()
+) -> dict[str, Any]:
+    """`given` in the order of the fields of dataclass `cls`, with the defaults of those left out, except the `bare`."""
+    wrong: Mistakes = []
+    known = settable(cls)
+    for name, value in given.items():
+        if name not in known:
+            wrong.append(((name,), nearest(name, known) if known else f"there is nothing to set here; found {value!r}"))
+            continue
+        try:
+            found = choices(cls, name, value)
+        except ValidationError as error:
+            wrong += [((name, *m["loc"]), wording(m, Range.model_fields)) for m in error.errors()]
+            continue
+        if not (ranges if isinstance(found, Range) else several or len(found) == 1):
+            wrong.append(((name,), f"must be one value{' or a list of them' if several else ''}; found {value!r}"))
+    raise_all(wrong)
+    whole = {name: value for name, value in defaults(cls).items() if name not in bare} | dict(given)
+    return {name: whole[name] for name in known if name in whole}
+
+
+def choices(cls: type[Any], name: str, given: Any) -> tuple[Any, ...] | Range:
+    """What field `name` of dataclass `cls` may be: `given` as one value, as several, or as a range."""
+    kind = settable(cls)[name]
+    try:
+        return (TypeAdapter(kind).validate_python(given),)
+    except ValidationError:
+        if isinstance(given, list | tuple) and given:
+            several: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[kind, ...])
+            return several.validate_python(given)
+        if isinstance(given, Mapping):
+            return Range.model_validate(given)
+        raise
+
+
+def settable(cls: type[Any]) -> dict[str, Any]:
+    """Name -> type of the fields that dataclass `cls` is made with."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(cls) if field.init}
+
+
+def defaults(cls: type[Any]) -> dict[str, Any]:
+    """Name -> plain value of the fields that have a default."""
+    found: dict[str, Any] = {}
+    kinds = settable(cls)
+    for field in fields(cls):
+        value = field.default if field.default_factory is MISSING else field.default_factory()
+        if field.init and value is not MISSING:
+            found[field.name] = TypeAdapter(kinds[field.name]).dump_python(value, mode="json")
+    return found
+
+
+def raise_all(wrong: Mistakes) -> None:
+    """All mistakes of a validator in one exception; pydantic puts the validator's own place before each."""
+    if wrong:
+        lines = [
+            InitErrorDetails(type=PydanticCustomError("study", "{text}", {"text": text}), loc=at, input=None)
+            for at, text in wrong
+        ]
+        raise ValidationError.from_exception_data("study", lines)
+
+
+def wording(mistake: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """One complaint of pydantic in house words; `keys` are those that the place of a wrong key knows."""
+    if mistake["type"] == "extra_forbidden":
+        return f"there is no such key; {nearest(mistake['loc'][-1], keys)}"
+    if mistake["type"] == "missing":
+        return "must be given; it is missing"
+    text = re.sub("^(Value error, |Input should |String should )", "", mistake["msg"])
+    if mistake["type"] in ("study", "value_error"):
+        return text
+    return f"{'' if text == mistake['msg'] else 'must '}{text}; found {mistake['input']!r}"

@@ -1,0 +1,99 @@
+"""A study file's text as plain values, and `--set a.b=c`, which changes them before they are validated.
+
+A place is written alike everywhere, in `--set` and in messages: names and list indices with dots, `methods.1.knobs.k`.
+The index one past the end of a list adds an entry.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from segfrontier.errors import BadStudy
+from segfrontier.market.acts import nearest
+from segfrontier.market.prices import _NoDuplicates
+
+
+def place(parts: Sequence[str | int]) -> str:
+    """`methods.1.knobs.k`."""
+    return ".".join(map(str, parts))
+
+
+def read_yaml(text: str, *, where: str) -> dict[str, Any]:
+    """The mapping that a study file holds."""
+    try:
+        plain = yaml.load(text, Loader=_NoDuplicates)
+    except yaml.YAMLError as error:
+        raise BadStudy(f"{where}: a study must be valid YAML; {error}") from error
+    if not isinstance(plain, dict):
+        raise BadStudy(f"{where}: a study must be a mapping with at least a name and methods; found {plain!r}")
+    return plain
+
+
+def override(plain: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """A copy of `plain` after every `a.b=c`; all that cannot be applied is reported at once."""
+    changed, mistakes = copy.deepcopy(plain), []
+    for assignment in assignments:
+        try:
+            _assign(changed, assignment)
+        except BadStudy as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise BadStudy("\n".join(mistakes))
+    return changed
+
+
+def _assign(tree: dict[str, Any], assignment: str) -> None:
+    path, equals, text = assignment.partition("=")
+    parts = path.strip().split(".")
+    if not equals or not all(parts):
+        raise BadStudy(f"--set takes place=value, e.g. recipe.steps=200 or budgets.0=5; found {assignment!r}")
+    try:
+        value = yaml.load(text, Loader=_NoDuplicates)
+    except yaml.YAMLError as error:
+        raise BadStudy(f"--set {path}: the value must be valid YAML; found {text!r} ({error})") from error
+    node: Any = tree
+    for depth, part in enumerate(parts[:-1]):
+        node = _child(node, part, parts[:depth], before=parts[depth + 1])
+    if isinstance(node, list):
+        index = _index(node, parts[-1], parts[:-1], more=1)
+        node[index : index + 1] = [value]
+    elif isinstance(node, dict):
+        node[parts[-1]] = value
+    else:
+        raise _no_way(node, parts[:-1], parts[-1])
+
+
+def _child(node: Any, part: str, parents: list[str], *, before: str) -> Any:
+    """What stands at `part` of `node`; an empty mapping is made where a mapping lacks it, and validation judges it."""
+    if isinstance(node, list):
+        return node[_index(node, part, parents)]
+    if not isinstance(node, dict):
+        raise _no_way(node, parents, part)
+    if node.get(part) is None:
+        if before.isdigit():
+            raise BadStudy(
+                f"--set: {place([*parents, part])} must be a list in the study before entry {before} is set; "
+                f"it is not there ({nearest(part, map(str, node))}). Set the whole list: {place([*parents, part])}=[...]"
+            )
+        node[part] = {}
+    return node[part]
+
+
+def _index(node: list[Any], part: str, parents: list[str], *, more: int = 0) -> int:
+    if part.isdecimal() and int(part) < len(node) + more:
+        return int(part)
+    raise BadStudy(
+        f"--set: {place(parents)} is a list of {len(node)}: name an entry by its index, 0 to {len(node) - 1 + more}; "
+        f"found {part!r}"
+    )
+
+
+def _no_way(node: Any, parents: list[str], part: str) -> BadStudy:
+    return BadStudy(
+        f"--set: {place(parents)} must be a mapping to hold {part!r}; found {node!r}. "
+        f"Set the whole of it: {place(parents)}={{{part}: ...}}"
+    )
