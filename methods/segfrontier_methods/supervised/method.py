@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Fine, Lab, Model, Part, Recipe
@@ -54,6 +55,8 @@ class FineAfterCoarse:
 class SyntheticOnly:
     """Buy nothing: train on the free synthetic scenes."""
 
+    budget: ClassVar[str] = "none"  # one cell a study, not one a budget
+
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """Train."""
         if lab.synthetic is None:
@@ -64,6 +67,8 @@ class SyntheticOnly:
 @dataclass(frozen=True, kw_only=True)
 class Oracle:
     """Every target label: the upper bound, at its full price (open the lab with hours='all')."""
+
+    budget: ClassVar[str] = "all"
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """Buy everything, train."""

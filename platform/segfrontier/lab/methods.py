@@ -57,6 +57,6 @@ def make_method(name: str, knobs: Mapping[str, Any] | None = None) -> Method:
     try:
         method: Method = TypeAdapter(cls).validate_python(knobs)
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        lines = "; ".join(": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"]))) for e in error.errors())
         raise BadInput(f"method {name!r}: {lines}") from error
     return method

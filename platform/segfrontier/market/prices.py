@@ -113,7 +113,7 @@ def load_prices(which: str | Path) -> PriceList:
 def parse_prices(text: str, *, where: str) -> PriceList:
     """A validated price list from the text of its YAML file."""
     try:
-        plain = yaml.load(text, Loader=_NoDuplicates)
+        plain = yaml.load(text, Loader=NoDuplicates)
     except yaml.YAMLError as error:
         raise BadPrices(f"{where}: a price list must be valid YAML; {error}") from error
     if not isinstance(plain, dict):
@@ -161,7 +161,7 @@ def _folder() -> Any:
     return files("segfrontier.market") / "prices"
 
 
-class _NoDuplicates(yaml.SafeLoader):
+class NoDuplicates(yaml.SafeLoader):
     """YAML where a key that stands twice is an error, not a silent override."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

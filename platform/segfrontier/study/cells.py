@@ -21,6 +21,7 @@ from segfrontier.lab.scoring import ABSENT
 from segfrontier.lab.store import stage_key
 from segfrontier.lab.store.keys import dumps, plain, text_digest
 from segfrontier.market import Noise
+from segfrontier.models.heads import head_class
 from segfrontier.study.config import SPLIT, MethodEntry, Search, Study, Worlds, budget_of, kinds_of
 from segfrontier.study.knobs import Range, choices, defaults, settable
 
@@ -52,7 +53,8 @@ class Facet:
 class Cell:
     """One point of the plot. `knobs` are plain values of all of the method's knobs, as `make_method` takes them.
 
-    `split` is told from the knobs, `label` names the cell to people; neither is part of its identity.
+    `split` is told from the knobs; `label` names the cell to people, with its split and the knobs that are not at their
+    defaults: `fine+coarse split=0.3, 10 h, seed 0`. Neither is part of its identity.
     """
 
     method: str
@@ -88,13 +90,13 @@ def expand(study: Study) -> tuple[Cell, ...]:
     """
     wrong: dict[str, None] = {}
     facets = list(product(study.worlds, _recipes(study, wrong)))
-    methods = [(e.name, knobs) for e in study.methods for knobs in _settings(study, e, wrong)]
+    methods = [setting for entry in study.methods for setting in _settings(study, entry, wrong)]
     if wrong:
         raise BadStudy("\n".join(f"study {study.name!r}: {text}" for text in wrong))
     cells: dict[str, Cell] = {}
-    for seed, (world, recipe), (method, knobs) in product(study.seeds, facets, methods):
-        for hours in _budgets(study, method):
-            cell = _cell(study, method, knobs, hours, world, recipe, seed)
+    for seed, (world, recipe), setting in product(study.seeds, facets, methods):
+        for hours in setting.budgets:
+            cell = _cell(study, setting, hours, world, recipe, seed)
             cells.setdefault(cell.key(""), cell)
     return tuple(cells.values())
 
@@ -105,36 +107,25 @@ def cells_of(study: Study, method: str, knobs: Mapping[str, Any]) -> tuple[Cell,
     return expand(study.model_copy(update={"methods": (entry,), "search": Search()}))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """A method with all of its knobs, and what all cells of it share."""
+
+    method: str
+    knobs: Mapping[str, Any]
+    budgets: tuple[float | Literal["all"], ...]
+    split: Mapping[str, float]
+    label: str
+
+
 def _cell(
-    study: Study, method: str, knobs: dict[str, Any], hours: float | Literal["all"], world: Worlds, recipe: Recipe,
-    seed: int,
-) -> Cell:  # fmt: skip
-    split = {}
-    if SPLIT in knobs:
-        first, second = kinds_of(method_class(method))
-        split = {first: knobs[SPLIT], second: round(1 - knobs[SPLIT], 12)}
+    study: Study, setting: _Setting, hours: float | Literal["all"], world: Worlds, recipe: Recipe, seed: int
+) -> Cell:
+    label = f"{setting.label}, {'all labels' if hours == 'all' else f'{hours:g} h'}, seed {seed}"
     return Cell(
-        method=method, knobs=knobs, hours=hours, world=world.target, source=world.source, recipe=recipe, seed=seed,
-        prices=study.prices, noise=Noise(**study.noise), split=split, label=_label(method, knobs, hours, seed),
+        method=setting.method, knobs=setting.knobs, hours=hours, world=world.target, source=world.source,
+        recipe=recipe, seed=seed, prices=study.prices, noise=Noise(**study.noise), split=setting.split, label=label,
     )  # fmt: skip
-
-
-def _label(method: str, knobs: Mapping[str, Any], hours: float | Literal["all"], seed: int) -> str:
-    """`fine+coarse split=0.3, 10 h, seed 0`: with its split and the knobs that are not at their defaults."""
-    usual = defaults(method_class(method))
-    told = "".join(f" {k}={_short(v)}" for k, v in knobs.items() if k == SPLIT or k not in usual or usual[k] != v)
-    return f"{method}{told}, {'all labels' if hours == 'all' else f'{hours:g} h'}, seed {seed}"
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _budgets(study: Study, method: str) -> tuple[float | Literal["all"], ...]:
-    budget = budget_of(method_class(method))
-    if budget == "any":
-        return study.budgets
-    return (0.0,) if budget == "none" else ("all",)
 
 
 def _recipes(study: Study, wrong: dict[str, None]) -> list[Recipe]:
@@ -145,28 +136,41 @@ def _recipes(study: Study, wrong: dict[str, None]) -> list[Recipe]:
         try:
             recipe.network(2)
             recipe.plan()
+            head_class(recipe.model(2))
         except ValueError as error:
             wrong[f"recipe: {error}"] = None
     return recipes
 
 
-def _settings(study: Study, entry: MethodEntry, wrong: dict[str, None]) -> list[dict[str, Any]]:
-    """All knobs, as plain values, of each configuration of a method."""
-    found = []
-    for given in _chosen(study, entry):
+def _settings(study: Study, entry: MethodEntry, wrong: dict[str, None]) -> list[_Setting]:
+    """Each configuration of a method."""
+    cls, found = method_class(entry.name), []
+    adapter, usual = TypeAdapter(cls), defaults(cls)
+    budgets = {"any": study.budgets, "none": (0.0,), "all": ("all",)}[budget_of(cls)]
+    for given in _chosen(study, entry, cls):
         try:
             method = make_method(entry.name, given)
         except BadInput as error:
             wrong[str(error)] = None
             continue
-        knobs: dict[str, Any] = TypeAdapter(type(method)).dump_python(method, mode="json")
-        found.append(knobs)
+        knobs: dict[str, Any] = adapter.dump_python(method, mode="json")
+        share, split = knobs.get(SPLIT), {}
+        if isinstance(share, float):
+            first, second = kinds_of(cls)
+            split = {first: share, second: round(1 - share, 12)}
+        told = [f"{k}={_short(v)}" for k, v in knobs.items() if k == SPLIT or k not in usual or usual[k] != v]
+        label = " ".join([entry.name, *told])
+        found.append(_Setting(method=entry.name, knobs=knobs, budgets=budgets, split=split, label=label))
     return found
 
 
-def _chosen(study: Study, entry: MethodEntry) -> Iterator[dict[str, Any]]:
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _chosen(study: Study, entry: MethodEntry, cls: type[Any]) -> Iterator[dict[str, Any]]:
     """The named knobs of each configuration of a method, by the study's kind of search."""
-    cls, options = method_class(entry.name), entry.choices()
+    options = entry.choices()
     if study.splits:
         options[SPLIT] = tuple(split[kinds_of(cls)[0]] for split in study.splits)
     is_open = any(isinstance(option, Range) or len(option) > 1 for option in options.values())

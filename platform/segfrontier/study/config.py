@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    FiniteFloat,
     PlainValidator,
     ValidationError,
     ValidationInfo,
@@ -61,7 +62,7 @@ def _world(ref: str) -> str:
 
 
 _Many = BeforeValidator(_listed)
-_Positive = Annotated[float, Field(gt=0)]
+_Positive = Annotated[FiniteFloat, Field(gt=0)]
 _Count = Annotated[int, Field(ge=1, strict=True)]
 _Seed = Annotated[int, Field(ge=0, strict=True)]
 WorldRef = Annotated[str, Field(min_length=1), BeforeValidator(lambda v: _world(v) if isinstance(v, str) else v)]
@@ -96,7 +97,8 @@ class MethodEntry(Strict):
 
     def choices(self) -> dict[str, tuple[Any, ...] | Range]:
         """What each knob that is named here may be."""
-        return {knob: choices(method_class(self.name), knob, given) for knob, given in self.knobs.items()}
+        cls = method_class(self.name)
+        return {knob: choices(cls, knob, given) for knob, given in self.knobs.items()}
 
 
 class Executor(Strict):
@@ -105,7 +107,7 @@ class Executor(Strict):
     kind: Literal["local", "ray"] = "local"
     parallel_cells: _Count = 1
     cpus_per_cell: _Positive = 1.0
-    gpus_per_cell: Annotated[float, Field(ge=0)] = 0.0
+    gpus_per_cell: Annotated[FiniteFloat, Field(ge=0)] = 0.0
     workers_per_stage: _Count = 1
 
 
@@ -133,7 +135,7 @@ class Study(Strict):
     worlds: tuple[Worlds, ...] = (Worlds(),)
     methods: tuple[MethodEntry, ...]
     budgets: Annotated[tuple[Hours, ...], _Many] = ()
-    splits: Annotated[tuple[dict[str, float], ...], _Many] = ()
+    splits: Annotated[tuple[dict[str, FiniteFloat], ...], _Many] = ()
     seeds: Annotated[tuple[_Seed, ...], BeforeValidator(_some)] = (0,)
     recipe: dict[str, Any] = Field(default_factory=dict)
     prices: str | None = None

@@ -14,7 +14,7 @@ from dataclasses import MISSING, fields
 from typing import Annotated, Any, Self, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from segfrontier.market.acts import nearest
@@ -26,14 +26,14 @@ Mistakes = list[tuple[tuple[str | int, ...], str]]
 class Strict(BaseModel):
     """A frozen model that takes no other keys than its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, ser_json_inf_nan="constants")
 
 
 class Range(Strict):
     """`low` to `high`, both included: `steps` evenly spaced values (in ratio where `log`), or any value at random."""
 
-    low: float
-    high: float
+    low: FiniteFloat
+    high: FiniteFloat
     steps: Annotated[int, Field(ge=2)] | None = None
     log: bool = False
 
@@ -69,7 +69,7 @@ def checked(
     known = settable(cls)
     for name, value in given.items():
         if name not in known:
-            wrong.append(((name,), nearest(name, known) if known else f"there is nothing to set here; found {value!r}"))
+            wrong.append(((name,), unknown(name, known)))
             continue
         try:
             found = choices(cls, name, value)
@@ -90,11 +90,17 @@ def choices(cls: type[Any], name: str, given: Any) -> tuple[Any, ...] | Range:
         return (TypeAdapter(kind).validate_python(given),)
     except ValidationError:
         if isinstance(given, list | tuple) and given:
-            several: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[kind, ...])
+            several: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[kind, ...])  # type: ignore[valid-type]
             return several.validate_python(given)
         if isinstance(given, Mapping):
             return Range.model_validate(given)
         raise
+
+
+def unknown(key: object, keys: Iterable[str]) -> str:
+    """What to say of a key that nobody knows."""
+    clue = nearest(key, keys)
+    return clue if clue.startswith("did you mean") else f"there is no such key; {clue}"
 
 
 def settable(cls: type[Any]) -> dict[str, Any]:
@@ -127,7 +133,7 @@ def raise_all(wrong: Mistakes) -> None:
 def wording(mistake: Mapping[str, Any], keys: Iterable[str]) -> str:
     """One complaint of pydantic in house words; `keys` are those that the place of a wrong key knows."""
     if mistake["type"] == "extra_forbidden":
-        return f"there is no such key; {nearest(mistake['loc'][-1], keys)}"
+        return unknown(mistake["loc"][-1], keys)
     if mistake["type"] == "missing":
         return "must be given; it is missing"
     text = re.sub("^(Value error, |Input should |String should )", "", mistake["msg"])

@@ -14,7 +14,7 @@ import yaml
 
 from segfrontier.errors import BadStudy
 from segfrontier.market.acts import nearest
-from segfrontier.market.prices import _NoDuplicates
+from segfrontier.market.prices import NoDuplicates
 
 
 def place(parts: Sequence[str | int]) -> str:
@@ -25,7 +25,7 @@ def place(parts: Sequence[str | int]) -> str:
 def read_yaml(text: str, *, where: str) -> dict[str, Any]:
     """The mapping that a study file holds."""
     try:
-        plain = yaml.load(text, Loader=_NoDuplicates)
+        plain = yaml.load(text, Loader=NoDuplicates)
     except yaml.YAMLError as error:
         raise BadStudy(f"{where}: a study must be valid YAML; {error}") from error
     if not isinstance(plain, dict):
@@ -52,7 +52,7 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
     if not equals or not all(parts):
         raise BadStudy(f"--set takes place=value, e.g. recipe.steps=200 or budgets.0=5; found {assignment!r}")
     try:
-        value = yaml.load(text, Loader=_NoDuplicates)
+        value = yaml.load(text, Loader=NoDuplicates)
     except yaml.YAMLError as error:
         raise BadStudy(f"--set {path}: the value must be valid YAML; found {text!r} ({error})") from error
     node: Any = tree
@@ -75,9 +75,10 @@ def _child(node: Any, part: str, parents: list[str], *, before: str) -> Any:
         raise _no_way(node, parents, part)
     if node.get(part) is None:
         if before.isdigit():
+            at = place([*parents, part])
             raise BadStudy(
-                f"--set: {place([*parents, part])} must be a list in the study before entry {before} is set; "
-                f"it is not there ({nearest(part, map(str, node))}). Set the whole list: {place([*parents, part])}=[...]"
+                f"--set: {at} must be a list of the study before its entry {before} is set; it is not there "
+                f"({nearest(part, map(str, node))}). Set the whole list: {at}=[...]"
             )
         node[part] = {}
     return node[part]
@@ -94,6 +95,6 @@ def _index(node: list[Any], part: str, parents: list[str], *, more: int = 0) -> 
 
 def _no_way(node: Any, parents: list[str], part: str) -> BadStudy:
     return BadStudy(
-        f"--set: {place(parents)} must be a mapping to hold {part!r}; found {node!r}. "
-        f"Set the whole of it: {place(parents)}={{{part}: ...}}"
+        f"--set: {place(parents)} must be a mapping or a list to hold {part!r}; found {node!r}. "
+        f"Set the whole of it: {place(parents)}=..."
     )
