@@ -2,11 +2,13 @@
 
 import json
 import os
+import time
 import tracemalloc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import ray
 from test_ray_lab import open_toy
 from toylab import Plain
 from toyworld import write_toy
@@ -71,8 +73,12 @@ def test_one_bad_image_is_named_and_loses_nothing_else(trained, tmp_path):
 
 def test_too_many_bad_images_stop_the_stage_and_free_its_processes(trained, tmp_path):
     told = r"2 of 120 images could not be labelled.*: target/train/000.* \| target/train/030"
-    with pytest.raises(StageError, match=told):
+    with pytest.raises(StageError, match=told) as kept:
         label(trained, tmp_path / "home", Fussy(refuses=sums(trained[0], 0, 30)), actors=2)
+    deadline = time.monotonic() + 30
+    while ray.available_resources().get("CPU", 0) < 2:
+        assert time.monotonic() < deadline, f"actors hold on to their CPUs while this lives: {kept}"
+        time.sleep(0.1)
 
 
 def test_a_model_that_cannot_be_built_ends_the_stage_at_once(trained, tmp_path):

@@ -1,4 +1,4 @@
-"""Killed drivers, stopped drivers, lost nodes: what was stored is gone on from, and the weights come out the same."""
+"""Killed drivers, stopped drivers and lost nodes: work goes on from what was stored, and the weights are the same."""
 
 import os
 import signal
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import ray
+from ray.cluster_utils import Cluster
 from rayhere import SETTINGS, family
 from test_ray_lab import assert_same, open_toy, weights
 from toylab import Plain
@@ -149,25 +151,24 @@ def test_a_driver_killed_then_stopped_then_left_alone(world, undisturbed, tmp_pa
 
 def drive_cluster(home, uri):
     """Train on a cluster of two nodes and remove the one that the worker is on."""
-    import ray
-    from ray.cluster_utils import Cluster
-
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
 
     def lose_a_node(done):
         if done >= 10 and len(nodes) == 2:
-            mine = family(os.getpid())
-            worker = next(pid for pid, command in mine.items() if command.startswith("ray::RayTrainWorker"))
-            parents = [n for n in nodes if worker in family(n.all_processes["raylet"][0].process.pid)]
-            nodes.remove(parents[0])
-            cluster.remove_node(parents[0], allow_graceful=False)
+            busy = next(node for node in nodes if trains(node.all_processes["raylet"][0].process.pid))
+            nodes.remove(busy)
+            cluster.remove_node(busy, allow_graceful=False)
             print("lost a node", flush=True)
 
     start_ray(cluster.address)
     train(Path(home), World.open(uri), RayLab, Saying(lose_a_node))
     ray.shutdown()
     cluster.shutdown()
+
+
+def trains(raylet):
+    return any(command.startswith("ray::RayTrainWorker") for command in family(raylet).values())
 
 
 def test_a_lost_node_is_done_without(world, undisturbed, tmp_path):

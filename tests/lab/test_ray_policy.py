@@ -1,13 +1,19 @@
 """What RayLab decides when workers fail, and how driver and workers talk; no Ray is started."""
 
+import pickle
+
+import numpy as np
 import pytest
 from ray.exceptions import RayActorError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
+from toyworld import TOY
 
 from segfrontier.errors import BadInput, StageError, Stopped
 from segfrontier.lab._ray import attempt as attempts
 from segfrontier.lab._ray.attempt import Attempt, open_attempt
+from segfrontier.lab._ray.looking import Address
 from segfrontier.lab._ray.policy import verdict
+from segfrontier.scenes.classes import ClassTable
 
 pytestmark = pytest.mark.ray
 
@@ -75,3 +81,14 @@ def test_a_folder_that_is_not_shared_is_told(tmp_path, monkeypatch):
 
 def test_stopped_is_no_failure():
     assert verdict({0: Stopped("asked to")}, workers=1, retries_left=2).args == ("asked to",)
+
+
+def test_a_worlds_address_travels_where_the_world_does_not(toy_world):
+    other = ClassTable(name="two", classes=TOY.classes[:2], void_ids=())
+    mapped = toy_world.mapped_to(other, {"ground": "wall", "wall": "ground"})
+    with pytest.raises(TypeError, match="a world stays where it is"):
+        pickle.dumps(mapped)
+    again = pickle.loads(pickle.dumps(Address.of(mapped))).open()
+    assert again.digest == mapped.digest and again.classes == other
+    scene = again.pool().scenes()[0]
+    np.testing.assert_array_equal(again.truth().semantic(scene), mapped.truth().semantic(scene))

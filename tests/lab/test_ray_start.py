@@ -3,8 +3,11 @@
 import os
 
 import pytest
+import ray
 from rayhere import LOOPBACK, family, listening
 
+import segfrontier
+import segfrontier_methods
 from segfrontier.lab._ray import start_ray
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_here")]
@@ -18,28 +21,15 @@ def test_everything_listens_on_loopback_alone():
 
 
 def test_starting_again_changes_nothing():
-    import ray
-
     before = ray.get_runtime_context().get_job_id()
     start_ray(num_cpus=7)
     assert ray.get_runtime_context().get_job_id() == before and ray.cluster_resources()["CPU"] == 2
 
 
 def test_workers_inherit_the_cache_and_import_the_engine():
-    import ray
-
     @ray.remote
     def seen():
-        import segfrontier
-        import segfrontier_methods
-
         return os.environ["SEGFRONTIER_CACHE"], segfrontier.__file__, segfrontier_methods.__file__
 
-    import segfrontier
-    import segfrontier_methods
-
-    assert ray.get(seen.remote()) == (
-        os.environ["SEGFRONTIER_CACHE"],
-        segfrontier.__file__,
-        segfrontier_methods.__file__,
-    )
+    here = (os.environ["SEGFRONTIER_CACHE"], segfrontier.__file__, segfrontier_methods.__file__)
+    assert ray.get(seen.remote()) == here

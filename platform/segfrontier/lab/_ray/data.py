@@ -22,6 +22,7 @@ from ray.util.annotations import RayDeprecationWarning
 from segfrontier.errors import StageError
 from segfrontier.lab._ray.fleet import Fleet
 from segfrontier.lab._ray.looking import Look
+from segfrontier.lab._ray.policy import first_line
 
 log = logging.getLogger(__name__)
 _BLOCKS_AN_ACTOR, _MOST_IN_A_BLOCK = 8, 64
@@ -51,8 +52,8 @@ def rows(
             if lost > fleet.max_failures:
                 raise StageError(
                     f"a stage needs processes that stay alive; they were lost {lost} times around scene {names[done]!r}"
-                    f", the last time with: {str(error).splitlines()[0]}. Does this image end the process? Is there "
-                    f"enough memory? See the logs of Ray."
+                    f", the last time with: {first_line(error)}. Look into the logs of Ray for why: an image too large "
+                    f"for the memory?"
                 ) from error
     if done < len(names):
         raise StageError(f"every scene must come back; {len(names) - done} did not, from {names[done]!r} on")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from segfrontier.lab._ray.data import rows
-from segfrontier.lab._ray.fleet import Fleet, require, wants_gpu
+from segfrontier.lab._ray.fleet import Fleet
 from segfrontier.lab._ray.looking import Address, LabelLook, Look, ScoreLook
-from segfrontier.lab._ray.start import is_ours, start_ray
+from segfrontier.lab._ray.start import start_ray
 from segfrontier.lab._ray.train import train
 from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
@@ -47,16 +49,16 @@ class RayLab(Lab):
         start_ray()
 
     def _train(self, job: Job, work: Path, out: Path) -> None:
-        gpu = self._settle(self.fleet.workers)
+        gpu = self.fleet.muster(self.fleet.workers, self.bench)
         with heeding_sigterm() as stop:
             train(job, self.bench, self.fleet, gpu=gpu, work=work, out=out, watch=self.watcher.step, stop=stop)
 
     def _label(self, model: Model, part: Part, rule: Rule, out: Path) -> tuple[LabelSet, list[str]]:
         names, faults = part.names(), list[str]()
-        bare = Part(images=part.images, labels=part.labels, scenes=())  # the names travel in the rows
-        looked = self._look(LabelLook, model, names, part=bare, rule=rule)
-        good = sift((_labelled(row) for row in looked), faults, total=len(names))
-        return write_labels(out, kind="pseudo", classes=model.classes, rows=good), faults
+        bare = replace(part, scenes=())  # the names travel on their own
+        with closing(self._look(LabelLook, model, names, part=bare, rule=rule)) as looked:
+            good = sift((_labelled(row) for row in looked), faults, total=len(names))
+            return write_labels(out, kind="pseudo", classes=model.classes, rows=good), faults
 
     def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:
         places = unseal(self._places)
@@ -64,25 +66,24 @@ class RayLab(Lab):
         sums, album, names = Sums.zero(len(model.classes)), Album(model.classes), pool.scenes()
         shown = frozenset(spread(names, pictures))
         settings = {"address": Address.of(places.world), "split": split, "looking": looking, "shown": shown}
-        for row in self._look(ScoreLook, model, names, **settings):
-            sums, scene = sums + Sums.from_plain(json.loads(row["sums"])), row["scene"]
-            if scene in shown:
-                album.add(scene, pool.image(scene), truth.semantic(scene), decode_map(row["map"]))
+        with closing(self._look(ScoreLook, model, names, **settings)) as looked:
+            for row in looked:
+                sums, scene = sums + Sums.from_plain(json.loads(row["sums"])), row["scene"]
+                if scene in shown:
+                    album.add(scene, pool.image(scene), truth.semantic(scene), decode_map(row["map"]))
         album.write(out / "pictures.png")
         return Scores.of(sums, model.classes, scenes=len(names))
 
-    def _look(self, kind: type[Look], model: Model, names: Any, **settings: Any) -> Iterator[dict[str, Any]]:
-        gpu = self._settle(self.fleet.actors)
+    def _look(
+        self, kind: type[Look], model: Model, names: Sequence[str], **settings: Any
+    ) -> Generator[dict[str, Any], None, None]:
+        """The rows of all scenes; close it, for as long as it is open its actors keep their CPUs."""
+        gpu = self.fleet.muster(self.fleet.actors, self.bench)
         threads = max(1, (self.bench.threads or torch.get_num_threads()) // self.fleet.actors)
         settings |= {"model": model, "device": "cuda" if gpu else "cpu", "threads": threads}
         for done, row in enumerate(rows(kind, settings, names, self.fleet, gpu=gpu), start=1):
             yield row
             self.watcher.step(done, len(names), {})
-
-    def _settle(self, processes: int) -> bool:
-        gpu = wants_gpu(self.bench)
-        require(self.fleet, processes, gpu=gpu, local=is_ours())
-        return gpu
 
 
 def _labelled(row: dict[str, Any]) -> Labelled:

@@ -27,10 +27,10 @@ def verdict(failures: Mapping[int, BaseException], *, workers: int, retries_left
         return None
     return StageError(
         f"training needs workers that stay alive; they were lost more often than max_failures allows, the last time "
-        f"with: {_first_line(lost[0])}. Look into the logs of Ray for why (memory?); run it again to go on from what "
-        f"is stored."
+        f"with: {first_line(lost[0])}. Look into the logs of Ray for why (memory?); run it again to go on from there."
     )
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The gist of an error of Ray's, which may fill a page."""
     return next(iter(str(error).splitlines()), type(error).__name__)
