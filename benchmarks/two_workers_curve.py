@@ -2,9 +2,10 @@
 
     python benchmarks/two_workers_curve.py [--steps 60] [--encoder resnet18] [--norm frozen]
 
-Prints both loss curves side by side and the largest relative gap. With `--norm frozen` the only differences are the
-order of sums and the weighting of void pixels (each worker takes the mean over its own labelled pixels); with
-`--norm batch` each worker also normalises by its own half of the batch, and the curves are only alike.
+Prints both loss curves side by side and the largest relative gap. By default (frozen norms, a head without batch norm,
+no dropout) the only differences are the order of sums and the weighting of void pixels: each worker takes the mean over
+its own labelled pixels. With `--norm batch` or a head that has batch norm each worker also normalises by its own half
+of the batch, and the curves are only alike.
 """
 
 from __future__ import annotations
@@ -40,11 +41,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--every", type=int, default=5)
     parser.add_argument("--encoder", default="mobilenetv3_small_100")
-    parser.add_argument("--head", default="segformer")
+    parser.add_argument("--head", default="deeplab_v2")
     parser.add_argument("--norm", default="frozen", choices=["frozen", "frozen_affine", "batch"])
     options = parser.parse_args()
     recipe = Recipe(
-        encoder=options.encoder, head=options.head, norm=options.norm, pretrained="never", steps=options.steps, lr=0.005
+        encoder=options.encoder,
+        head=options.head,
+        norm=options.norm,
+        pretrained="never",
+        steps=options.steps,
+        lr=0.005,
+        dropout=0.0,
     )
     with tempfile.TemporaryDirectory() as folder:
         one, seconds_one = curve(Path(folder) / "one", 1, recipe, options.every)
