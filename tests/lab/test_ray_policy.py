@@ -1,10 +1,11 @@
 """What RayLab decides when workers fail, and how driver and workers talk; no Ray is started."""
 
 import pickle
+import socket
 
 import numpy as np
 import pytest
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 from toyworld import TOY
 
@@ -13,6 +14,7 @@ from segfrontier.lab._ray import attempt as attempts
 from segfrontier.lab._ray.attempt import Attempt, open_attempt
 from segfrontier.lab._ray.looking import Address
 from segfrontier.lab._ray.policy import verdict
+from segfrontier.lab._ray.start import require_answer
 from segfrontier.scenes.classes import ClassTable
 
 pytestmark = pytest.mark.ray
@@ -37,6 +39,16 @@ GLOO, BUG, MISTAKE = RuntimeError("Connection closed by peer"), KeyError("label"
 )
 def test_lost_workers_are_replaced_and_errors_raised_as_they_are(failures, workers, raised):
     assert verdict(failures, workers=workers, retries_left=1) is raised
+
+
+def test_what_cannot_start_is_not_tried_again():
+    """The long error of a process whose imports fail ends with the cause."""
+    cause = RayTaskError("init", "Traceback ...\nModuleNotFoundError: No module named 'mine'", ImportError())
+    for failure in (cause, ActorDiedError(cause)):
+        error = verdict({0: failure}, workers=1, retries_left=2)
+        assert isinstance(error, StageError) and "could not start: ModuleNotFoundError: No module named 'mine'." in str(
+            error
+        )
 
 
 def test_attempts_end():
@@ -81,6 +93,16 @@ def test_a_folder_that_is_not_shared_is_told(tmp_path, monkeypatch):
 
 def test_stopped_is_no_failure():
     assert verdict({0: Stopped("asked to")}, workers=1, retries_left=2).args == ("asked to",)
+
+
+def test_an_address_where_nothing_answers_is_refused_at_once():
+    with socket.create_server(("127.0.0.2", 0)) as server:
+        port = server.getsockname()[1]
+        require_answer(f"127.0.0.2:{port}")
+    with pytest.raises(BadInput, match=f"found 127.0.0.2:{port}, and nothing answers"):
+        require_answer(f"127.0.0.2:{port}")
+    require_answer("auto")
+    require_answer("ray://somewhere:10001")
 
 
 def test_a_worlds_address_travels_where_the_world_does_not(toy_world):

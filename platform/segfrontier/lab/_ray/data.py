@@ -22,7 +22,7 @@ from ray.util.annotations import RayDeprecationWarning
 from segfrontier.errors import StageError
 from segfrontier.lab._ray.fleet import Fleet
 from segfrontier.lab._ray.looking import Look
-from segfrontier.lab._ray.policy import first_line
+from segfrontier.lab._ray.policy import first_line, lost, unstarted
 
 log = logging.getLogger(__name__)
 _BLOCKS_AN_ACTOR, _MOST_IN_A_BLOCK = 8, 64
@@ -35,7 +35,7 @@ def rows(
 
     Where a process or a node is lost, a new pool goes on after the last row that came.
     """
-    done, lost = 0, 0
+    done, losses = 0, 0
     while done < len(names):
         try:
             for row in _pass(kind, settings, names[done:], fleet, gpu=gpu):
@@ -44,17 +44,19 @@ def rows(
                 if row["scene"] != names[done]:
                     raise StageError(f"rows must come back in order; {names[done]!r} was due, {row['scene']!r} came")
                 yield row
-                done, lost = done + 1, 0
+                done, losses = done + 1, 0
             break
         except RayError as error:
-            lost += 1
-            log.warning("a process was lost around scene %r; a new pool of actors goes on from there", names[done])
-            if lost > fleet.max_failures:
+            if not lost(error):
+                raise unstarted(error) from error
+            losses += 1
+            if losses > fleet.max_failures:
                 raise StageError(
-                    f"a stage needs processes that stay alive; they were lost {lost} times around scene {names[done]!r}"
-                    f", the last time with: {first_line(error)}. Look into the logs of Ray for why: an image too large "
-                    f"for the memory?"
+                    f"a stage needs processes that stay alive; they were lost {losses} times around scene "
+                    f"{names[done]!r}, the last time with: {first_line(error)}. Look into the logs of Ray for why: an "
+                    f"image too large for the memory?"
                 ) from error
+            log.warning("a process was lost around scene %r; a new pool of actors goes on from there", names[done])
     if done < len(names):
         raise StageError(f"every scene must come back; {len(names) - done} did not, from {names[done]!r} on")
 
@@ -91,8 +93,8 @@ def _quieten() -> None:
 
 
 def _news(record: logging.LogRecord) -> bool:
-    """Ray Data's warnings stay on the terminal, but not those about bars that are off on purpose, nor errors that reach
-    the caller as exceptions. Its log file has them all.
+    """Keep Ray Data's warnings on the terminal, but not tracebacks, which reach the caller as exceptions, nor that bars
+    are off, as they are on purpose. Its log file has them all.
     """
-    told = ("ray.data._internal.progress", "ray.data._internal.execution.streaming_executor_state")
-    return record.levelno >= logging.WARNING and record.name not in told
+    of_bars = record.name == "ray.data._internal.progress"
+    return record.levelno >= logging.WARNING and not (of_bars or record.exc_info)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 import ray
 from ray._private import ray_constants
 
-from segfrontier.errors import StageError
+from segfrontier.errors import BadInput, StageError
 
 LOOPBACK = "127.0.0.1"
 _CACHE = "SEGFRONTIER_CACHE"
@@ -34,8 +35,11 @@ def start_ray(address: str | None = None, *, num_cpus: int | None = None, dashbo
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = address or os.environ.get("RAY_ADDRESS")
     if address is not None:
-        cache = {name: os.environ[name] for name in (_CACHE,) if name in os.environ}
-        ray.init(address=address, runtime_env={"env_vars": cache} if cache else None, **quiet)
+        require_answer(address)
+        # What a submitted job is given has reached its workers already, and must not be given twice.
+        given = _CACHE in os.environ and "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ
+        workers = {"env_vars": {_CACHE: os.environ[_CACHE]}} if given else None
+        ray.init(address=address, runtime_env=workers, **quiet)
         return
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # nobody takes this machine back; a process less
     # Gloo would choose the interface that the machine's name resolves to.
@@ -57,6 +61,22 @@ def stop_ray() -> None:
     if _ours:
         ray.shutdown()
         _ours = False
+
+
+def require_answer(address: str) -> None:
+    """Refuse a host and port at which nothing listens; Ray would go on trying for a quarter of an hour."""
+    host, _, port = address.rpartition(":")
+    if "://" in address or not port.isdigit():
+        return
+    if host in ("localhost", LOOPBACK, "[::1]"):
+        host = ray.util.get_node_ip_address()  # as Ray will
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise BadInput(
+            f"the address of Ray must be that of a running cluster; found {address}, and nothing answers at "
+            f"{host}:{port} ({error}). Start one with `ray start --head`, or give none for a Ray on this machine alone."
+        ) from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Ray's own retries are not used: they would repeat a run after any exception, a u
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from segfrontier.lab.handles import WEIGHTS
 from segfrontier.lab.history import Watch
 from segfrontier.lab.training import Bench, Job
 
+log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1
 
 
@@ -57,6 +59,7 @@ def train(
         final = verdict(run.failures, workers=fleet.workers, retries_left=retries_left)
         if final is not None:
             raise final
+        log.warning("training lost workers; others go on from the last checkpoint (%d more times)", retries_left - 1)
     if run.stopped:
         raise Stopped(run.stopped)
     if not (out / WEIGHTS).is_file():
