@@ -28,7 +28,7 @@ def test_defaults_are_filled_in_and_survive_the_way_back():
     assert plain["recipe"]["steps"] == 400 and plain["recipe"]["scale"] == [0.75, 1.5]
     assert plain["worlds"] == [{"target": "street", "source": None}] and plain["seeds"] == [0]
     assert plain["noise"] == {"points": 0.0, "tags": 0.0, "boxes": 0.0, "outlines": 0.0}
-    assert plain["executor"]["kind"] == "local" and plain["limits"] == {"hours": None, "cells": None, "gpu_hours": None}
+    assert plain["executor"]["kind"] == "ray" and plain["limits"] == {"hours": None, "cells": None, "gpu_hours": None}
     again = Study.parse(study.to_yaml())
     assert again == study and again.to_yaml() == study.to_yaml()
 
@@ -107,7 +107,7 @@ limits: {hours: 0}
         ),
         ("{methods: fine, budgets: 5, search: {kind: random}}", "search.samples", "must be given"),
         ("{methods: fine, budgets: 5, search: {samples: 4}}", "search.samples", "left out of a grid"),
-        ("{methods: fine, budgets: 5, executor: {workers_per_stage: 2}}", "executor.workers_per_stage", "kind is ray"),
+        ("{methods: fine, budgets: 5, executor: {kind: local, workers_per_stage: 2}}", "executor.workers_per_stage", "kind is ray"),
         ("{methods: fine, budgets: 5, seeds: [1, true]}", "seeds.1", "found True"),
         ("{methods: fine, budgets: 5, seeds: []}", "seeds", "at least one"),
         ("{methods: [], budgets: 5}", "methods", "at least one"),

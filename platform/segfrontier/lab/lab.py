@@ -186,6 +186,10 @@ class Lab(ABC):
         step = max(scored, key=lambda s: (scored[s].miou, s))
         return step, scored[step]
 
+    def note(self, name: str, value: float) -> None:
+        """Tell a number by the way, such as the score of one iteration; it is recorded with the cell, not ranked."""
+        self.watcher.noted(name, float(value))
+
     # ---------------------------------------------------------------------------------------------------- below
 
     def close(self) -> None:

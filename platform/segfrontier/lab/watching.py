@@ -22,3 +22,9 @@ class Watcher:
 
     def found(self, kind: str, key: str) -> None:
         """The stage was stored before; nothing is computed."""
+
+    def trained(self, epochs: float) -> None:
+        """A training stage is at hand, computed or found, that showed its first stream's scenes so many times."""
+
+    def noted(self, name: str, value: float) -> None:
+        """A method told a number by the way."""

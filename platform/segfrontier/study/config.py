@@ -102,13 +102,28 @@ class MethodEntry(Strict):
 
 
 class Executor(Strict):
-    """Where cells run: how many side by side, and what each of them gets."""
+    """Where cells run: how many side by side, and what each of them gets.
 
-    kind: Literal["local", "ray"] = "local"
-    parallel_cells: _Count = 1
+    `ray`: Ray Tune, a trial a cell. `local`: one after another in this process, without Ray. A cell's stages run in the
+    trial's own process, or, with `workers_per_stage`, on so many data-parallel workers of Ray each.
+    """
+
+    kind: Literal["local", "ray"] = "ray"
+    parallel_cells: _Count | None = None  # default: as many as there are CPUs (or GPUs) for
     cpus_per_cell: _Positive = 1.0
     gpus_per_cell: Annotated[FiniteFloat, Field(ge=0)] = 0.0
-    workers_per_stage: _Count = 1
+    workers_per_stage: Annotated[int, Field(ge=0, strict=True)] = 0
+    device: str = "auto"
+
+
+class Asha(Strict):
+    """Early stopping: after `grace` epochs, then after each `reduction` times as many, the best 1/`reduction` go on.
+
+    Epochs are those of the trainings, counted through all of a cell's stages.
+    """
+
+    grace: _Count = 1
+    reduction: Annotated[int, Field(ge=2, strict=True)] = 2
 
 
 class Search(Strict):
@@ -116,8 +131,9 @@ class Search(Strict):
 
     kind: Literal["grid", "random", "optuna"] = "grid"
     samples: _Count | None = None
-    metric: str = "miou"
+    metric: str = "miou_present"
     seed: _Seed = 0
+    asha: Asha | None = None
 
 
 class Limits(Strict):
@@ -143,6 +159,7 @@ class Study(Strict):
     executor: Executor = Executor()
     search: Search = Search()
     limits: Limits = Limits()
+    references: Annotated[tuple[str, ...], _Many] = ()  # files with points of papers, drawn as stars
 
     @classmethod
     def load(cls, path: str | Path, assignments: Collection[str] = ()) -> Self:
@@ -217,9 +234,9 @@ class Study(Strict):
         if (self.search.kind == "grid") != (self.search.samples is None):
             need = "must be left out of a grid" if self.search.kind == "grid" else "must be given, e.g. samples: 20"
             wrong.append((("search", "samples"), f"{need}; found {self.search.samples!r}"))
-        if self.executor.kind == "local" and self.executor.workers_per_stage > 1:
+        if self.executor.kind == "local" and self.executor.workers_per_stage > 0:
             found = self.executor.workers_per_stage
-            wrong.append((("executor", "workers_per_stage"), f"must be 1 unless kind is ray; found {found}"))
+            wrong.append((("executor", "workers_per_stage"), f"must be 0 unless kind is ray; found {found}"))
         raise_all(wrong)
         return self
 

@@ -1,0 +1,105 @@
+"""What a cell leaves behind when it ends, done or failed: one JSON file that every table, picture and run is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from segfrontier.study.home import Home, StudyHome, read_json, write_json
+
+RECORD = "record.json"
+
+State = Literal["done", "failed", "cut"]
+"""`cut`: early stopping ended the cell; it has no final score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageNote:
+    """A stage that a cell used, and what it took to compute, whoever computed it."""
+
+    kind: str
+    key: str
+    seconds: float
+    devices: int  # processes that computed it side by side
+    gpu: bool
+    found: bool  # it was stored already, so this cell waited for nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Acts of one kind as the ledger totals them; a `frontier.Count`."""
+
+    scenes: int
+    acts: int
+    units: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The whole outcome of a cell, in plain values.
+
+    Costs are acts; seconds here are those of the prices that the cell bought under, for convenience.
+    """
+
+    key: str
+    state: State
+    cell: Mapping[str, Any]  # plain fields of `Cell`, with label and split
+    facet: str  # digest of what makes it comparable
+    facet_words: str
+    seconds: int = 0  # annotation, under the cell's own prices
+    prices: str = ""  # "name digest"
+    acts: Mapping[str, Counted] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)  # metric -> score; the headline is `miou_present`
+    iou: Mapping[str, float] = field(default_factory=dict)  # class -> IoU; NaN where it never occurs
+    scenes: int = 0  # validation scenes
+    oracle_best: Mapping[str, float] = field(default_factory=dict)  # {"step": .., "miou": ..}; never ranked
+    notes: Mapping[str, float] = field(default_factory=dict)  # what the method told by the way, e.g. "iteration_1/miou"
+    curves: Mapping[str, list[tuple[float, float]]] = field(default_factory=dict)  # name -> (step, value), thinned
+    stages: tuple[StageNote, ...] = ()
+    score_folder: str = ""  # holds pictures.png, where it was made
+    started: float = 0.0  # seconds since 1970
+    ended: float = 0.0
+    error: str = ""  # of a failed cell: the exception in a line
+
+    @property
+    def miou(self) -> float:
+        """The headline; NaN where there is none."""
+        return float(self.values.get("miou_present", float("nan")))
+
+    @property
+    def compute_hours(self) -> float:
+        """Process hours of all stages that the cell stands on, shared ones counted in full."""
+        return sum(s.seconds * s.devices for s in self.stages) / 3600
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPU hours of all stages that the cell stands on; 0 where all ran on CPUs."""
+        return sum(s.seconds * s.devices for s in self.stages if s.gpu) / 3600
+
+    def plain(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    def write(self, home: Home) -> None:
+        """Keep it in the cell's folder."""
+        write_json(home.cell(self.key) / RECORD, self.plain())
+
+    @classmethod
+    def read(cls, folder: Path) -> Record | None:
+        """The record in a cell's folder; None where the cell has not ended."""
+        plain = read_json(folder / RECORD)
+        return None if plain is None else _ADAPTER.validate_python(plain)
+
+
+_ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def records(study: StudyHome, *, states: tuple[State, ...] = ("done",)) -> tuple[Record, ...]:
+    """The records of a study's ended cells, in the order of its table."""
+    found = (Record.read(study.home.cell(key)) for key in study.keys())
+    return tuple(r for r in found if r is not None and r.state in states)
