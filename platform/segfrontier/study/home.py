@@ -1,9 +1,9 @@
 """Where studies and their cells are kept on disk. Stages, labels, ledger and cells are shared by all studies of a home.
 
-    HOME/ledger.sqlite  HOME/labels/  HOME/store/      what the lab keeps
-    HOME/cells/KEY/     cell.json  status.json  log.txt  record.json
-    HOME/studies/NAME/  study.yaml  cells.json  run.json  runs.json  spool/  report/
-    HOME/mlflow.db      HOME/mlartifacts/              the embedded tracking store
+HOME/ledger.sqlite  HOME/labels/  HOME/store/      what the lab keeps
+HOME/cells/KEY/     cell.json  status.json  log.txt  record.json
+HOME/studies/NAME/  study.yaml  cells.json  run.json  runs.json  spool/  report/
+HOME/mlflow.db      HOME/mlartifacts/              the embedded tracking store
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ class StudyHome:
         """Tables, pictures and pages."""
         return self.path / "report"
 
-    def keys(self) -> list[str]:
+    def cell_keys(self) -> list[str]:
         """Keys of the study's cells, in the order of its table."""
         return list(read_json(self.path / "cells.json") or [])
 
     def runs(self) -> dict[str, str]:
-        """MLflow's run id of each cell by its key, and of the study itself under its name; empty before any is known."""
+        """MLflow's run id of each cell by its key, and of the study under its name; empty before any is known."""
         return dict(read_json(self.path / "runs.json") or {})
 
 

@@ -1,4 +1,4 @@
-"""What a cell leaves behind when it ends, done or failed: one JSON file that every table, picture and run is made from."""
+"""What a cell leaves behind when it ends: one JSON file that every table, picture and MLflow run is made from."""
 
 from __future__ import annotations
 
@@ -101,5 +101,5 @@ _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
 
 def records(study: StudyHome, *, states: tuple[State, ...] = ("done",)) -> tuple[Record, ...]:
     """The records of a study's ended cells, in the order of its table."""
-    found = (Record.read(study.home.cell(key)) for key in study.keys())
+    found = (Record.read(study.home.cell(key)) for key in study.cell_keys())
     return tuple(r for r in found if r is not None and r.state in states)
