@@ -107,7 +107,7 @@ limits: {hours: 0}
         ),
         ("{methods: fine, budgets: 5, search: {kind: random}}", "search.samples", "must be given"),
         ("{methods: fine, budgets: 5, search: {samples: 4}}", "search.samples", "left out of a grid"),
-        ("{methods: oracle, executor: {kind: local, workers_per_stage: 2}}", "executor.workers_per_stage", "kind is ray"),
+        ("{methods: oracle, executor: {kind: local, workers_per_stage: 2}}", "executor.workers_per_stage", "is ray"),
         ("{methods: fine, budgets: 5, seeds: [1, true]}", "seeds.1", "found True"),
         ("{methods: fine, budgets: 5, seeds: []}", "seeds", "at least one"),
         ("{methods: [], budgets: 5}", "methods", "at least one"),
