@@ -53,12 +53,17 @@ class Model:
 
     def build(self, device: torch.device) -> nn.Module:
         """The network with its weights, ready to predict."""
-        module = without_pretraining(self.blueprints[self.network.partition("/")[0]]).build(seed=0)
-        stored = torch.load(self.file(), map_location="cpu", weights_only=True)
-        if self.network not in stored:
-            raise BadInput(f"the weights hold {', '.join(stored)}; {self.network!r} is not among them")
-        module.load_state_dict(stored[self.network])
-        return module.to(device).eval()
+        return built(self.blueprints[self.network.partition("/")[0]], self.file(), self.network, device)
+
+
+def built(blueprint: Blueprint, weights: Path, network: str, device: torch.device) -> nn.Module:
+    """A network with the weights of that name in a file, ready to predict."""
+    module = without_pretraining(blueprint).build(seed=0)
+    stored = torch.load(weights, map_location="cpu", weights_only=True)
+    if network not in stored:
+        raise BadInput(f"the weights hold {', '.join(stored)}; {network!r} is not among them")
+    module.load_state_dict(stored[network])
+    return module.to(device).eval()
 
 
 def without_pretraining(blueprint: Blueprint) -> Blueprint:

@@ -12,19 +12,23 @@ import dataclasses
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from segfrontier.errors import BadInput
+from segfrontier.errors import BadInput, Stopped
 from segfrontier.lab.handles import Model
+from segfrontier.lab.history import Watch
 from segfrontier.lab.keying import label_key, score_key, train_key
 from segfrontier.lab.labelling import Rule
+from segfrontier.lab.peeking import Peek
 from segfrontier.lab.predict import Looking
 from segfrontier.lab.scoring import Scores
 from segfrontier.lab.sealed import Sealed, unseal
+from segfrontier.lab.signals import heeding_sigterm
 from segfrontier.lab.store import Entry, Store
 from segfrontier.lab.streams import Part, Stream, stable_seed
 from segfrontier.lab.training import Bench, Job, Plan
@@ -190,6 +194,33 @@ class Lab(ABC):
         """Tell a number by the way, such as the score of one iteration; it is recorded with the cell, not ranked."""
         self.watcher.noted(name, float(value))
 
+    # ---------------------------------------------------------------------------------------------------- heeding
+
+    @contextmanager
+    def _heeding(self) -> Iterator[Callable[[], bool]]:
+        """A question for training loops: has a signal, or the watcher, asked for the end?"""
+        with heeding_sigterm() as signalled:
+            yield lambda: signalled() or self.watcher.stop()
+
+    def _told(self, done: int, total: int) -> None:
+        """One image of a pass is done; here the pass ends if that is asked for, and will begin anew."""
+        self.watcher.step(done, total, {})
+        if self.watcher.stop():
+            raise Stopped(f"a pass over images was asked to stop and did, after {done} of {total}; run it again")
+
+    def _watching(self, job: Job, work: Path) -> Watch:
+        """Pass on what a training tells and, where the watcher wants it, how well its kept weights do."""
+        if not self.watcher.peeks:
+            return self.watcher.step
+        peek = Peek(job, work, unseal(self._places), self.classes, self.bench.torch_device())
+
+        def told(done: int, total: int, values: Mapping[str, float]) -> None:
+            self.watcher.step(done, total, values)
+            for epochs, miou in peek.fresh():
+                self.watcher.peeked(epochs, miou)
+
+        return told
+
     # ---------------------------------------------------------------------------------------------------- below
 
     def close(self) -> None:
@@ -216,12 +247,18 @@ class Lab(ABC):
             compute(out)
             self.watcher.end(kind, key, seconds=time.perf_counter() - began)
 
-        about: dict[str, Any] = {"kind": kind, "inputs": dict(inputs)}
+        devices, gpu = self._power(kind)
+        about: dict[str, Any] = {"kind": kind, "inputs": dict(inputs), "devices": devices, "gpu": gpu}
         entry = self._store.once(key, told, about=about, waiting=self.watcher.waiting)
         if not computed:
             self.watcher.found(kind, key)
+        self.watcher.used(entry.manifest)
         self._held.append(entry)
         return entry
+
+    def _power(self, kind: str) -> tuple[int, bool]:  # noqa: ARG002
+        """How many processes compute a stage of this kind side by side, and whether on GPUs."""
+        return 1, self.bench.torch_device().type == "cuda"
 
     @abstractmethod
     def _train(self, job: Job, work: Path, out: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -29,8 +26,8 @@ class LocalLab(Lab):
 
     def _train(self, job: Job, work: Path, out: Path) -> None:
         crew = Crew(device=self.bench.torch_device())
-        with heeding_sigterm() as stop:
-            training.run(job, crew, self.bench, work=work, out=out, watch=self.watcher.step, stop=stop)
+        with self._heeding() as stop:
+            training.run(job, crew, self.bench, work=work, out=out, watch=self._watching(job, work), stop=stop)
 
     def _label(self, model: Model, part: Part, rule: Rule, out: Path) -> tuple[LabelSet, list[str]]:
         predictor, names, faults = self._predictor(model), part.names(), list[str]()
@@ -38,7 +35,7 @@ class LocalLab(Lab):
         def results() -> Iterator[Labelled]:
             for done, scene in enumerate(names, start=1):
                 yield label_scene(predictor, rule, part, scene)
-                self.watcher.step(done, len(names), {})
+                self._told(done, len(names))
 
         rows = sift(results(), faults, total=len(names))
         return write_labels(out, kind="pseudo", classes=model.classes, rows=rows), faults
@@ -54,7 +51,7 @@ class LocalLab(Lab):
             sums = sums + one
             if scene in shown:
                 album.add(scene, image, answer, prediction)
-            self.watcher.step(done, len(names), {})
+            self._told(done, len(names))
         album.write(out / "pictures.png")
         return Scores.of(sums, model.classes, scenes=len(names))
 
@@ -62,24 +59,3 @@ class LocalLab(Lab):
         if self.bench.threads:
             torch.set_num_threads(self.bench.threads)
         return Predictor(model, device=self.bench.torch_device())
-
-
-@contextmanager
-def heeding_sigterm() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM and the first Ctrl-C into a question that work asks between steps; a second Ctrl-C interrupts."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def note(number: int, _: object) -> None:
-        if asked.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

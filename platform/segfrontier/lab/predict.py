@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
 from segfrontier.maths import View, ViewMean, mean_over_views, slide
+from segfrontier.scenes.classes import ClassTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,13 @@ class Predictor:
     def __init__(self, model: Model, *, device: torch.device) -> None:
         self.device, self.classes = device, model.classes
         self.module = model.build(device)
+
+    @classmethod
+    def of(cls, module: nn.Module, classes: ClassTable, *, device: torch.device) -> Self:
+        """A network that is no stored model yet, in evaluation mode on its device."""
+        predictor = cls.__new__(cls)
+        predictor.device, predictor.classes, predictor.module = device, classes, module
+        return predictor
 
     @torch.inference_mode()
     def look(self, image: NDArray[np.uint8], looking: Looking) -> ViewMean:

@@ -137,11 +137,17 @@ class _Loop:
             self._step(step, raw)
             done = step + 1
             if done in snapshots and done < plan.steps and self.crew.leads:
-                (self.work / "snapshots").mkdir(parents=True, exist_ok=True)
-                torch.save(self.learners.weights(), self.work / "snapshots" / f"weights-{done:09d}.pt")
+                self._keep(done)
             self.history.end_of_step(done, plan.steps, watch, last=done == plan.steps)
             if done < plan.steps:
                 self._save_or_stop(done, stop)
+
+    def _keep(self, done: int) -> None:
+        """Keep the weights as they are now, whole or not at all: others look while training goes on."""
+        folder = self.work / "snapshots"
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(self.learners.weights(), folder / "draft")
+        (folder / "draft").replace(folder / f"weights-{done:09d}.pt")
 
     def _feed(self, first: int) -> Iterator[dict[str, Raw]]:
         dataset = StepDataset(self.job.streams, seed=self.job.plan.seed, rank=self.crew.rank, world=self.crew.world)

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segfrontier.lab.store.entry import Manifest
 
 
 class Watcher:
-    """Hears of stages. This one keeps quiet; override what is wanted."""
+    """Hears of stages, and may ask for their end. This one keeps quiet; override what is wanted."""
+
+    peeks = False
+    """Whether to score the weights that trainings keep on the way (`Plan.snapshots`), and tell of them by `peeked`."""
+
+    def stop(self) -> bool:
+        """Asked between steps: should work save its state and end here, to be continued by the same call?"""
+        return False
 
     def begin(self, kind: str, key: str) -> None:
         """A stage begins to be computed."""
@@ -23,8 +34,14 @@ class Watcher:
     def found(self, kind: str, key: str) -> None:
         """The stage was stored before; nothing is computed."""
 
+    def used(self, manifest: Manifest) -> None:
+        """A stage's result is at hand; its manifest says what it took."""
+
     def trained(self, epochs: float) -> None:
         """A training stage is at hand, computed or found, that showed its first stream's scenes so many times."""
+
+    def peeked(self, epochs: float, miou: float) -> None:
+        """The weights after so many epochs of the training that runs now score this on validation."""
 
     def noted(self, name: str, value: float) -> None:
         """A method told a number by the way."""

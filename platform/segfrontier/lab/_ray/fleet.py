@@ -33,14 +33,17 @@ class Fleet:
                 f"a lab on Ray needs workers >= 1, actors >= 1, cpus_per_worker > 0 and max_failures >= 0; found {self}"
             )
 
+    def on_gpus(self, bench: Bench) -> bool:
+        """Whether processes get a GPU each: as the bench says, and for `auto` where the cluster has any."""
+        return ray.cluster_resources().get("GPU", 0) >= 1 if bench.device == "auto" else bench.device.startswith("cuda")
+
     def muster(self, processes: int, bench: Bench) -> bool:
-        """Whether so many processes get a GPU each: as the bench says, and for `auto` where the cluster has any.
+        """Whether so many processes get a GPU each (see `on_gpus`).
 
         What a Ray of this machine's own can never hold is refused: it would be waited for without a word. Another
         cluster may grow.
         """
-        have = ray.cluster_resources()
-        gpu = have.get("GPU", 0) >= 1 if bench.device == "auto" else bench.device.startswith("cuda")
+        have, gpu = ray.cluster_resources(), self.on_gpus(bench)
         need = {"CPU": processes * self.cpus} | ({"GPU": processes} if gpu else {})
         short = [f"{need[k]:g} {k}s, there are {have.get(k, 0):g}" for k in need if need[k] > have.get(k, 0)]
         if short:

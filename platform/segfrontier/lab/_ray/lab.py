@@ -19,7 +19,6 @@ from segfrontier.lab._ray.train import train
 from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.labelling import Labelled, Rule, sift
-from segfrontier.lab.local import heeding_sigterm
 from segfrontier.lab.pictures import Album
 from segfrontier.lab.predict import Looking, spread
 from segfrontier.lab.scoring import Scores, Sums
@@ -48,10 +47,15 @@ class RayLab(Lab):
         )  # fmt: skip
         start_ray()
 
+    def _power(self, kind: str) -> tuple[int, bool]:
+        processes = self.fleet.workers if kind == "train" else self.fleet.actors
+        return processes, self.fleet.on_gpus(self.bench)
+
     def _train(self, job: Job, work: Path, out: Path) -> None:
         gpu = self.fleet.muster(self.fleet.workers, self.bench)
-        with heeding_sigterm() as stop:
-            train(job, self.bench, self.fleet, gpu=gpu, work=work, out=out, watch=self.watcher.step, stop=stop)
+        with self._heeding() as stop:
+            watch = self._watching(job, work)
+            train(job, self.bench, self.fleet, gpu=gpu, work=work, out=out, watch=watch, stop=stop)
 
     def _label(self, model: Model, part: Part, rule: Rule, out: Path) -> tuple[LabelSet, list[str]]:
         names, faults = part.names(), list[str]()
@@ -83,7 +87,7 @@ class RayLab(Lab):
         settings |= {"model": model, "device": "cuda" if gpu else "cpu", "threads": threads}
         for done, row in enumerate(rows(kind, settings, names, self.fleet, gpu=gpu), start=1):
             yield row
-            self.watcher.step(done, len(names), {})
+            self._told(done, len(names))
 
 
 def _labelled(row: dict[str, Any]) -> Labelled:

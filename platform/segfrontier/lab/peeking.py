@@ -1,0 +1,47 @@
+"""Scores of a training that still runs: of the weights that it keeps on the way. For early stopping alone.
+
+They are made outside of the training loop, in the process that runs the lab, because no training code may see the truth
+of the validation split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from segfrontier.lab.handles import built
+from segfrontier.lab.places import Places
+from segfrontier.lab.predict import Looking, Predictor
+from segfrontier.lab.scoring import ABSENT, score_image
+from segfrontier.lab.training import Job
+from segfrontier.maths import Confusion, semantic_scores
+from segfrontier.scenes.classes import ClassTable
+
+
+class Peek:
+    """Looks at the weights that appear in a training's work folder."""
+
+    def __init__(self, job: Job, work: Path, places: Places, classes: ClassTable, device: torch.device) -> None:
+        self._job, self._work, self._places = job, work, places
+        self._classes, self._device = classes, device
+        self._seen: set[Path] = set()
+
+    def fresh(self) -> Iterator[tuple[float, float]]:
+        """(epochs, mean IoU) of the weights that were kept since the last call."""
+        for file in sorted(set((self._work / "snapshots").glob("weights-*.pt")) - self._seen):
+            self._seen.add(file)
+            yield int(file.stem[8:]) / self._job.steps_an_epoch, self._miou(file)
+
+    def _miou(self, file: Path) -> float:
+        name, network = next(iter(self._job.objective.networks().items()))
+        module = built(network.blueprint, file, name, self._device)
+        predictor = Predictor.of(module, self._classes, device=self._device)
+        pool, truth = self._places.world.pool(split="val"), self._places.truth("val")
+        self._places.note_free("validation", detail="target/val, early stopping", count=len(truth))
+        total = Confusion.zero(num_classes=len(self._classes))
+        for scene in pool.scenes():
+            sums, _ = score_image(predictor, pool.image(scene), truth.semantic(scene), looking=Looking())
+            total = total + sums.confusion
+        return float(semantic_scores(total, absent=ABSENT)[f"miou_{ABSENT}"])
