@@ -115,6 +115,11 @@ class Executor(Strict):
     workers_per_stage: Annotated[int, Field(ge=0, strict=True)] = 0
     device: str = "auto"
 
+    @property
+    def cpus_per_worker(self) -> float:
+        """What a worker reserves: a tenth less than it is given, so that trials and workers fit on whole CPUs."""
+        return 0.9 * self.cpus_per_cell
+
 
 class Asha(Strict):
     """Early stopping: after `grace` epochs, then after each `reduction` times as many, the best 1/`reduction` go on.

@@ -1,0 +1,134 @@
+"""What a cell tells while it works: a status file for onlookers, and the notes that its record is made of."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from segfrontier.lab.store.entry import Manifest
+from segfrontier.lab.watching import Watcher
+from segfrontier.study.home import write_json
+from segfrontier.study.records import StageNote
+
+STATUS, CUT, LOG = "status.json", "cut", "log.txt"
+"""Files in a cell's folder. `cut` is written by the executor when early stopping ends the cell."""
+_TELL_SECONDS, _ASK_SECONDS, _POINTS = 0.5, 0.3, 200
+
+
+class CellWatch(Watcher):
+    """Hears all that a cell's lab tells. `tell` hears of (epochs, score) for early stopping, where it is wanted."""
+
+    def __init__(
+        self, folder: Path, *, stop: Callable[[], bool], tell: Callable[[float, float], None] | None = None
+    ) -> None:
+        self.peeks = tell is not None
+        self.notes: dict[str, float] = {}
+        self._folder, self._stop, self._tell = folder, stop, tell
+        self._found: set[str] = set()
+        self._used: dict[str, Manifest] = {}
+        self._curves: dict[str, list[tuple[float, float]]] = {}
+        self._stage, self._number, self._epochs = "", 0, 0.0
+        self._asked_at = self._told_at = -math.inf
+        self._asked = False
+
+    def __enter__(self) -> CellWatch:
+        (self._folder / CUT).unlink(missing_ok=True)
+        self.say(f"begins in process {os.getpid()}")
+        self._status("running", force=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether early stopping ended the cell."""
+        return (self._folder / CUT).exists()
+
+    def left(self, state: Literal["done", "failed", "cut", "stopped"]) -> Literal["done", "failed", "cut", "stopped"]:
+        """The cell has ended like this."""
+        self.say(state)
+        self._status(state, force=True)
+        return state
+
+    def stages(self) -> tuple[StageNote, ...]:
+        """The stages that the cell stands on, in the order of their first use."""
+        return tuple(
+            StageNote(
+                kind=m.kind, key=key, seconds=m.seconds, devices=int(m.about.get("devices", 1)),
+                gpu=bool(m.about.get("gpu", False)), found=key in self._found,
+            )
+            for key, m in self._used.items()
+        )  # fmt: skip
+
+    def curves(self) -> dict[str, list[tuple[float, float]]]:
+        """What trainings told, by name, thinned to a length that a plot can show."""
+        return {name: points[:: max(1, len(points) // _POINTS)] for name, points in self._curves.items()}
+
+    # ------------------------------------------------------------------------------------------------ what it hears
+
+    def stop(self) -> bool:
+        """See `Watcher`. Files are looked at a few times a second, whatever the pace of the work."""
+        now = time.monotonic()
+        if not self._asked and now - self._asked_at > _ASK_SECONDS:
+            self._asked_at, self._asked = now, self.is_cut or self._stop()
+        return self._asked
+
+    def begin(self, kind: str, key: str) -> None:
+        """See `Watcher`."""
+        self._stage, self._number = f"{kind} {key[:8]}", self._number + (kind == "train")
+        self._status("running", force=True)
+
+    def end(self, kind: str, key: str, *, seconds: float) -> None:
+        """See `Watcher`."""
+        self.say(f"{kind} {key}: done in {seconds:.1f} s")
+
+    def step(self, done: int, total: int, values: Mapping[str, float]) -> None:
+        """See `Watcher`."""
+        for name, value in values.items():
+            self._curves.setdefault(f"train{self._number}/{name}", []).append((done, float(value)))
+        self._status("running", done=done, total=total, values=dict(values))
+
+    def waiting(self, seconds: float, owner: str) -> None:
+        """See `Watcher`."""
+        self._status("running", waiting=f"{owner} computes this stage ({seconds:.0f} s)")
+
+    def found(self, kind: str, key: str) -> None:
+        """See `Watcher`."""
+        if key not in self._used:
+            self._found.add(key)
+            self.say(f"{kind} {key}: found in the store")
+
+    def used(self, manifest: Manifest) -> None:
+        """See `Watcher`."""
+        self._used.setdefault(manifest.key, manifest)
+
+    def trained(self, epochs: float) -> None:
+        """See `Watcher`."""
+        self._epochs += epochs
+
+    def peeked(self, epochs: float, miou: float) -> None:
+        """See `Watcher`."""
+        if self._tell is not None and not math.isnan(miou):
+            self._tell(self._epochs + epochs, miou)
+
+    def noted(self, name: str, value: float) -> None:
+        """See `Watcher`."""
+        self.notes[name] = value
+        self.say(f"{name} {value:.6g}")
+
+    def say(self, text: str) -> None:
+        """Write to the cell's log."""
+        with (self._folder / LOG).open("a", encoding="utf-8") as log:
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+
+    def _status(self, state: str, *, force: bool = False, **more: Any) -> None:
+        now = time.monotonic()
+        if force or now - self._told_at > _TELL_SECONDS:
+            self._told_at = now
+            told = {"state": state, "stage": self._stage, "pid": os.getpid(), "at": time.time()}
+            write_json(self._folder / STATUS, told | more)

@@ -1,0 +1,111 @@
+"""The work of one cell, in whatever process it is done: open the lab, run the method, score the model, keep the record.
+
+A cell never raises: what goes wrong becomes its record, and the others go on. A cell that is asked to stop leaves no
+record; its stages and checkpoints are stored, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from segfrontier.errors import SegFrontierError, Stopped
+from segfrontier.lab import Bench, Lab, LabSettings, Scores, make_method, open_lab
+from segfrontier.market import Ledger
+from segfrontier.study.answers import bill
+from segfrontier.study.cells import Cell
+from segfrontier.study.cellwatch import CellWatch
+from segfrontier.study.home import Home
+from segfrontier.study.identity import Atlas, plain_cell, read_cell
+from segfrontier.study.records import Counted, Record, State
+
+Outcome = Literal["done", "failed", "cut", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a cell has to work with. None of it changes results beyond rounding."""
+
+    bench: Bench
+    workers: int = 0  # 0: stages run in the cell's own process
+    cpus_per_worker: float = 0.9
+
+
+def do_cell(
+    home: Home,
+    key: str,
+    means: Means,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    tell: Callable[[float, float], None] | None = None,
+    atlas: Atlas | None = None,
+) -> Outcome:
+    """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) on the way, for early stopping."""
+    watch = CellWatch(home.cell(key), stop=stop, tell=tell)
+    began = time.time()
+    cell = read_cell(home, key)
+    try:
+        with watch, _open(cell, key, home, means, atlas or Atlas(), watch) as lab:
+            model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
+            scores = lab.score(model)
+            best = lab.oracle_best(model) if cell.recipe.snapshots else None
+        more = _scored(scores) | _best(best)
+        state: State = "done"
+    except (Stopped, KeyboardInterrupt):
+        if not watch.is_cut:
+            return watch.left("stopped")
+        state, more = "cut", {}
+    except Exception as error:
+        watch.say(traceback.format_exc())
+        state, more = "failed", {"error": one_line(error)}
+    record = Record(
+        key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
+        notes=watch.notes, curves=watch.curves(), stages=watch.stages(), started=began, ended=time.time(),
+        **_bought(home, key), **more,
+    )  # fmt: skip
+    record.write(home)
+    return watch.left(state)
+
+
+def one_line(error: BaseException) -> str:
+    """An error as it is told to users: SegFrontier's own without their class."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, SegFrontierError) else f"{type(error).__name__}: {text}"
+
+
+def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: CellWatch) -> Lab:
+    settings = LabSettings(
+        home=home.path, world=atlas.target(cell), source=atlas.source(cell), hours=cell.hours, prices=cell.prices,
+        cell=key, seed=cell.seed, noise=cell.noise, bench=means.bench, watcher=watch,
+    )  # fmt: skip
+    if means.workers == 0:
+        return open_lab(settings)
+    from segfrontier.lab._ray import RayLab
+
+    return open_lab(settings, kind=RayLab, workers=means.workers, cpus_per_worker=means.cpus_per_worker)
+
+
+def _scored(scores: Scores) -> dict[str, Any]:
+    return {"values": scores.values, "iou": scores.iou, "scenes": scores.scenes, "score_folder": scores.folder}
+
+
+def _best(best: tuple[int, Scores] | None) -> dict[str, Any]:
+    return {} if best is None else {"oracle_best": {"step": best[0], "miou": best[1].miou}}
+
+
+def _bought(home: Home, key: str) -> dict[str, Any]:
+    """What the cell has bought so far; nothing where it failed before its first purchase, or buys nothing."""
+    path = Path(home.ledger)
+    if not path.exists():
+        return {}
+    ledger = Ledger(path)
+    totals = ledger.totals(key).get(key, {})
+    if not totals:
+        return {}
+    prices = ledger.prices_of(key)
+    counted = {k: Counted(scenes=t.scenes, acts=t.acts, units=t.units, asked=t.asked) for k, t in totals.items()}
+    return {"acts": counted, "seconds": bill(totals, prices), "prices": f"{prices.name} {prices.digest}"}

@@ -1,0 +1,41 @@
+"""What both executors need: whom they serve, with what, and the plain one that computes cells one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from segfrontier.study.cellwork import Means, Outcome, do_cell
+from segfrontier.study.feed import Limited
+from segfrontier.study.home import Home
+from segfrontier.study.identity import Atlas
+from segfrontier.study.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """An executor's order: cells come from `feed`; each end is told to `ended`; while `stop_file` exists, all leave."""
+
+    home: Home
+    feed: Limited
+    means: Means
+    stop_file: Path
+    ended: Callable[[str, Outcome, Record | None], None]
+    atlas: Atlas
+
+    def settle(self, key: str, outcome: Outcome) -> None:
+        """A cell has ended: tell the feed and the listener."""
+        record = None if outcome == "stopped" else Record.read(self.home.cell(key))
+        self.feed.ended(key, record)
+        self.ended(key, outcome, record)
+
+
+def run_here(work: Work) -> None:
+    """Compute cells in this process. A debugger works, and Ray is not imported."""
+    while not work.feed.over:
+        key = work.feed.next()
+        if key is None:
+            return
+        outcome = do_cell(work.home, key, work.means, stop=work.stop_file.exists, atlas=work.atlas)
+        work.settle(key, outcome)

@@ -1,0 +1,79 @@
+"""The key of a cell: the hash of all that decides its result, its code and the content of its worlds included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from segfrontier.lab.methods import method_class
+from segfrontier.lab.store import code_digest
+from segfrontier.market import load_prices
+from segfrontier.scenes.builtin import open_world
+from segfrontier.scenes.world import World
+from segfrontier.study.cells import Cell
+from segfrontier.study.home import Home, read_json, write_json
+
+_ENGINE = ("segfrontier.maths", "segfrontier.models", "segfrontier.lab", "segfrontier.market")
+_CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
+
+
+@dataclass
+class Atlas:
+    """Worlds by what a study calls them, each opened once."""
+
+    progress: Callable[[int, int], None] | None = None
+    _open: dict[str, World] = field(default_factory=dict)
+
+    def world(self, ref: str) -> World:
+        """The world; a built-in one is rendered on first use."""
+        if ref not in self._open:
+            self._open[ref] = open_world(ref, progress=self.progress)
+        return self._open[ref]
+
+    def target(self, cell: Cell) -> World:
+        """The world whose labels a cell buys."""
+        return self.world(cell.world)
+
+    def source(self, cell: Cell) -> World | None:
+        """The world of a cell's synthetic scenes, where it names one."""
+        return None if cell.source is None else self.world(cell.source)
+
+
+def keyed(cells: Iterable[Cell], atlas: Atlas) -> dict[str, Cell]:
+    """The cells by their keys, in their order."""
+    cells = tuple(cells)
+    code = {name: _code(name) for name in {cell.method for cell in cells}}
+    return {cell.key(code[cell.method], _inputs(cell, atlas)): cell for cell in cells}
+
+
+def write_cell(home: Home, key: str, cell: Cell) -> None:
+    """Keep what a cell is, for whoever computes it."""
+    write_json(home.cell(key) / "cell.json", plain_cell(cell))
+
+
+def read_cell(home: Home, key: str) -> Cell:
+    """The cell that `write_cell` kept."""
+    return _CELL.validate_python(read_json(home.cell(key) / "cell.json"))
+
+
+def plain_cell(cell: Cell) -> Mapping[str, Any]:
+    """A cell in JSON types."""
+    plain: Mapping[str, Any] = _CELL.dump_python(cell, mode="json")
+    return plain
+
+
+def _code(method: str) -> str:
+    cls = method_class(method)
+    package = cls.__module__.rpartition(".")[0]
+    engine = [*_ENGINE, package] if package and not package.startswith("segfrontier.") else list(_ENGINE)
+    return code_digest(cls, packages=engine)
+
+
+def _inputs(cell: Cell, atlas: Atlas) -> dict[str, str]:
+    inputs = {"world": atlas.target(cell).digest}
+    inputs["prices"] = load_prices(cell.prices or atlas.target(cell).name).digest
+    source = atlas.source(cell)
+    return inputs if source is None else inputs | {"source": source.digest}

@@ -1,0 +1,183 @@
+"""Running a study: from its file to a record of every cell. The same call again computes only what is missing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segfrontier.lab import Bench
+from segfrontier.study.cells import Cell, expand
+from segfrontier.study.cellwork import Means, Outcome
+from segfrontier.study.config import Study
+from segfrontier.study.executing import Work, run_here
+from segfrontier.study.feed import Feed, Limited, Table
+from segfrontier.study.home import Home, StudyHome, read_json, write_json
+from segfrontier.study.identity import Atlas, keyed, write_cell
+from segfrontier.study.progress import BEAT_SECONDS, RUN, STOP, Board
+from segfrontier.study.records import Record
+
+
+class StudyWatcher:
+    """Hears how a study goes. This one keeps quiet; override what is wanted."""
+
+    def opening(self, done: int, total: int) -> None:
+        """A built-in world is rendered."""
+
+    def began(self, board: Board, *, waiting: int) -> None:
+        """The cells are known; so many have to be computed, as far as that can be told now."""
+
+    def ended(self, key: str, outcome: Outcome, record: Record | None) -> None:
+        """A cell has ended."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run ended. `why` is empty where every cell was computed or found."""
+
+    study: StudyHome
+    outcomes: Mapping[str, Outcome]  # of the cells that this run computed
+    why: str = ""
+
+
+@dataclass
+class _Ended:
+    """Collects outcomes, and passes them on."""
+
+    watcher: StudyWatcher
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def __call__(self, key: str, outcome: Outcome, record: Record | None) -> None:
+        self.outcomes[key] = outcome
+        self.watcher.ended(key, outcome, record)
+
+
+def run_study(
+    study: Study, *, home: Path = Path("runs"), address: str | None = None, watcher: StudyWatcher | None = None
+) -> Finished:
+    """Compute the cells of a study that have no result yet; those that failed before are tried again."""
+    watcher = watcher or StudyWatcher()
+    place = Home(Path(home).absolute()).study(study.name)
+    atlas = Atlas(progress=watcher.opening)
+    with _claimed(place):
+        place.path.mkdir(parents=True, exist_ok=True)
+        place.file.write_text(study.to_yaml(), encoding="utf-8")
+        feed = _feed(study, place, atlas)
+        stop = place.path / STOP
+        limited, ended = Limited(feed, study.limits, stop.exists), _Ended(watcher)
+        watcher.began(Board(place), waiting=len(_waiting(place.home, place.cell_keys())))
+        work = Work(
+            home=place.home, feed=limited, means=_means(study), stop_file=stop, ended=ended, atlas=atlas
+        )  # fmt: skip
+        with heeding(stop):
+            _execute(work, study, place, address)
+    return Finished(place, ended.outcomes, limited.why)
+
+
+def _execute(work: Work, study: Study, place: StudyHome, address: str | None) -> None:
+    if study.executor.kind == "local":
+        run_here(work)
+        return
+    if work.feed.over:
+        return  # Ray takes seconds to start
+    from segfrontier.study.tuning import run_on_ray
+
+    run_on_ray(work, study.executor, folder=place.path / "tune", asha=study.search.asha, address=address)
+
+
+def _feed(study: Study, place: StudyHome, atlas: Atlas) -> Feed:
+    """The study's table as far as it is known, and a search for the rest; `cells.json` grows with its proposals."""
+    keys: list[str] = []
+
+    def keep(cells: Iterable[Cell]) -> Mapping[str, Cell]:
+        found = keyed(cells, atlas)
+        for key, cell in found.items():
+            if key not in keys:
+                keys.append(key)
+                write_cell(place.home, key, cell)
+        write_json(place.path / "cells.json", keys)
+        return found
+
+    table = Table(_waiting(place.home, keep(expand(study))))
+    if study.search.kind != "optuna":
+        return table
+    from segfrontier.study.search import Proposals, Several, space
+
+    return Several([table, *(
+        Proposals(study, entry, place.home, place.path / "search.json", keep)
+        for entry in study.methods if space(entry)
+    )])  # fmt: skip
+
+
+def _waiting(home: Home, keys: Iterable[str]) -> list[str]:
+    """Those without a result."""
+    found = ((key, Record.read(home.cell(key))) for key in keys)
+    return [key for key, record in found if record is None or record.state == "failed"]
+
+
+def _means(study: Study) -> Means:
+    executor = study.executor
+    device = executor.device
+    if device == "auto" and executor.kind == "ray" and executor.workers_per_stage == 0 and not executor.gpus_per_cell:
+        device = "cpu"  # Ray shows no GPU to a process that has not asked for one
+    bench = Bench(device=device, threads=max(1, int(executor.cpus_per_cell)))
+    return Means(bench=bench, workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker)
+
+
+@contextmanager
+def _claimed(place: StudyHome) -> Iterator[None]:
+    """One run a study at a time; onlookers see by its heartbeat that it goes on."""
+    from segfrontier.errors import BadStudy
+
+    if Board(place).alive():
+        run = read_json(place.path / RUN)
+        raise BadStudy(
+            f"study {place.name!r} must be run by one process at a time; process {run['pid']} on {run['host']} is at "
+            f"it. Wait, or stop it with `segfrontier stop {place.name}`."
+        )
+    (place.path / STOP).unlink(missing_ok=True)
+    about = {"pid": os.getpid(), "host": platform.node(), "began": time.time()}
+    over = threading.Event()
+
+    def beat() -> None:
+        while True:
+            write_json(place.path / RUN, about | {"at": time.time(), "state": "running"})
+            if over.wait(BEAT_SECONDS):
+                return
+
+    thread = threading.Thread(target=beat, name="study-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        write_json(place.path / RUN, about | {"at": time.time(), "state": "ended"})
+
+
+@contextmanager
+def heeding(stop: Path) -> Iterator[None]:
+    """SIGTERM and the first Ctrl-C ask all cells to save their state and leave; a second Ctrl-C does not wait."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(number: int, _: object) -> None:
+        if stop.exists() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.touch()
+
+    before: dict[int, Callable[..., object] | int | None] = {
+        number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
