@@ -127,7 +127,7 @@ def needs(points: Iterable[Point], *, target: float, between: Between = "linear"
             curve = [p for p in members if p.method == method]
             mix = _mix([p.seconds for p in curve], [p.score for p in curve], target, between)
             seconds = None if mix is None else float(sum(w * Fraction(curve[i].seconds) for i, w in mix.items()))
-            at_most = seconds is not None and seconds == min(p.seconds for p in curve)
+            at_most = seconds is not None and 0 < seconds == min(p.seconds for p in curve)
             found.append(Need(facet, method, target, seconds, at_most, max(p.score for p in curve)))
     return tuple(found)
 
@@ -229,8 +229,8 @@ def break_even(
 
 
 def in_words(seconds: float) -> str:
-    """ "12.5 h"; seconds where that would be under a tenth of an hour."""
-    return f"{_short(seconds)} s" if seconds < 360 else f"{_short(hours(seconds))} h"
+    """ "12.5 h"; seconds where that would be under a tenth of an hour, and "0 h"."""
+    return f"{_short(seconds)} s" if 0 < seconds < 360 else f"{_short(hours(seconds))} h"
 
 
 def _short(number: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from math import isclose
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_args
 
 import yaml
 from pydantic import (
@@ -31,6 +31,9 @@ from segfrontier.market import Noise, load_prices, seconds_from_hours
 from segfrontier.scenes.builtin import parse_street
 from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, raise_all, settable, wording
 from segfrontier.study.overrides import override, place, read_yaml
+
+if TYPE_CHECKING:
+    from segfrontier.study.running import Finished
 
 SPLIT = "split"
 """The knob of a method that spends on two kinds of labels: the first kind's share of the budget."""
@@ -192,6 +195,12 @@ class Study(Strict):
     def to_yaml(self) -> str:
         """The resolved study as the text of a study file."""
         return yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True)
+
+    def run(self, **how: Any) -> Finished:
+        """Compute the cells that have no result yet, and report: what `segfrontier run` does; see `run_study`."""
+        from segfrontier.study.running import run_study
+
+        return run_study(self, **how)
 
     @field_validator("worlds", mode="before")
     @classmethod

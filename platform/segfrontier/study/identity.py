@@ -33,6 +33,10 @@ class Atlas:
             self._open[ref] = open_world(ref, progress=self.progress)
         return self._open[ref]
 
+    def digests(self) -> dict[str, str]:
+        """The digest of every world that was opened."""
+        return {ref: world.digest for ref, world in self._open.items()}
+
     def target(self, cell: Cell) -> World:
         """The world whose labels a cell buys."""
         return self.world(cell.world)

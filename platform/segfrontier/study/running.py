@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from segfrontier.lab import Bench
 from segfrontier.study.cells import Cell, expand
@@ -20,7 +21,9 @@ from segfrontier.study.executing import Work, run_here
 from segfrontier.study.feed import Feed, Limited, Table
 from segfrontier.study.home import Home, StudyHome, read_json, write_json
 from segfrontier.study.identity import Atlas, keyed, write_cell
-from segfrontier.study.progress import BEAT_SECONDS, RUN, STOP, Board
+from segfrontier.study.outputs import write_report
+from segfrontier.study.progress import BEAT_SECONDS, RUN, STOP, Board, counts
+from segfrontier.study.publishing import Publisher
 from segfrontier.study.records import Record
 
 
@@ -44,6 +47,8 @@ class Finished:
     study: StudyHome
     outcomes: Mapping[str, Outcome]  # of the cells that this run computed
     why: str = ""
+    report: tuple[Path, ...] = ()  # tables, pictures and pages
+    untold: int = 0  # entries that MLflow has not taken yet
 
 
 @dataclass
@@ -51,17 +56,24 @@ class _Ended:
     """Collects outcomes, and passes them on."""
 
     watcher: StudyWatcher
+    publisher: Publisher
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def __call__(self, key: str, outcome: Outcome, record: Record | None) -> None:
         self.outcomes[key] = outcome
+        if record is not None:
+            self.publisher.cell(record)
         self.watcher.ended(key, outcome, record)
 
 
 def run_study(
-    study: Study, *, home: Path = Path("runs"), address: str | None = None, watcher: StudyWatcher | None = None
-) -> Finished:
-    """Compute the cells of a study that have no result yet; those that failed before are tried again."""
+    study: Study, *, home: Path = Path("runs"), address: str | None = None, tracking: str | None = None,
+    watcher: StudyWatcher | None = None,
+) -> Finished:  # fmt: skip
+    """Compute the cells of a study that have no result yet, and report; those that failed before are tried again.
+
+    `address` is that of a Ray cluster, `tracking` that of an MLflow server; without them both live on this machine.
+    """
     watcher = watcher or StudyWatcher()
     place = Home(Path(home).absolute()).study(study.name)
     atlas = Atlas(progress=watcher.opening)
@@ -70,14 +82,25 @@ def run_study(
         place.file.write_text(study.to_yaml(), encoding="utf-8")
         feed = _feed(study, place, atlas)
         stop = place.path / STOP
-        limited, ended = Limited(feed, study.limits, stop.exists), _Ended(watcher)
-        watcher.began(Board(place), waiting=len(_waiting(place.home, place.cell_keys())))
-        work = Work(
-            home=place.home, feed=limited, means=_means(study), stop_file=stop, ended=ended, atlas=atlas
-        )  # fmt: skip
-        with heeding(stop):
+        limited = Limited(feed, study.limits, stop.exists)
+        watcher.began(Board(place), waiting=len(_waiting(study, place.home, place.cell_keys())))
+        with heeding(stop), Publisher(place, study.to_yaml(), atlas.digests(), uri=tracking) as publisher:
+            ended = _Ended(watcher, publisher)
+            work = Work(
+                home=place.home, feed=limited, means=_means(study), stop_file=stop, ended=ended, atlas=atlas
+            )  # fmt: skip
             _execute(work, study, place, address)
-    return Finished(place, ended.outcomes, limited.why)
+            publisher.settle()
+            report = write_report(place)
+            publisher.files(report)
+            publisher.state(_state(place, limited.why))
+        return Finished(place, ended.outcomes, limited.why, tuple(report), publisher.left)
+
+
+def _state(place: StudyHome, why: str) -> Literal["done", "failed", "stopped"]:
+    if why:
+        return "stopped"
+    return "failed" if counts(Board(place).look())["failed"] else "done"
 
 
 def _execute(work: Work, study: Study, place: StudyHome, address: str | None) -> None:
@@ -104,7 +127,7 @@ def _feed(study: Study, place: StudyHome, atlas: Atlas) -> Feed:
         write_json(place.path / "cells.json", keys)
         return found
 
-    table = Table(_waiting(place.home, keep(expand(study))))
+    table = Table(_waiting(study, place.home, keep(expand(study))))
     if study.search.kind != "optuna":
         return table
     from segfrontier.study.search import Proposals, Several, space
@@ -115,10 +138,11 @@ def _feed(study: Study, place: StudyHome, atlas: Atlas) -> Feed:
     )])  # fmt: skip
 
 
-def _waiting(home: Home, keys: Iterable[str]) -> list[str]:
-    """Those without a result."""
+def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
+    """Those without a result. A cell that early stopping once cut has none for a study that stops nothing early."""
+    ends = ("done",) if study.search.asha is None else ("done", "cut")
     found = ((key, Record.read(home.cell(key))) for key in keys)
-    return [key for key, record in found if record is None or record.state == "failed"]
+    return [key for key, record in found if record is None or record.state not in ends]
 
 
 def _means(study: Study) -> Means:

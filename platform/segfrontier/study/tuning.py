@@ -155,6 +155,10 @@ class Cutting(FIFOScheduler):
         self._home, self._asha = home, asha
         self._groups: dict[tuple[object, ...], AsyncHyperBandScheduler] = {}
 
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """See `TrialScheduler`."""
+        self._judge(trial.config["key"]).on_trial_add(tune_controller, trial)
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """See `TrialScheduler`."""
         key, known = trial.config["key"], _EPOCH in result and _SCORE in result

@@ -1,0 +1,133 @@
+"""`segfrontier frontier`: which labels to buy, read off a study's cells; again under any other prices."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from segfrontier.study.findings import Finding
+    from segfrontier.study.harvest import Harvest
+
+
+class Interval(StrEnum):
+    """How intervals over seeds are made."""
+
+    t = "t"
+    bootstrap = "bootstrap"
+
+
+_MOST_FAILED = 10
+
+EPILOG = """Examples:
+
+segfrontier frontier street-baselines
+
+segfrontier frontier street-baselines --target 0.6
+
+segfrontier frontier street-baselines --prices cheap-clicks.yaml --out what-if
+
+segfrontier frontier street-baselines --gpu --json"""
+
+
+def frontier(
+    study: Annotated[str, typer.Argument(help="The name of a study that was run.")],
+    home: Annotated[Path, typer.Option(help="Where studies are kept.")] = Path("runs"),
+    prices: Annotated[
+        str | None, typer.Option(help="What if: another price list, by name or YAML file. Nothing is trained.")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="The score to reach; default: 90 % of oracle's, else the best of fine.")
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Computing hours are a second cost beside annotation.")] = False,
+    references: Annotated[
+        list[Path] | None, typer.Option(help="YAML files of papers' numbers, drawn as stars; default: the study's.")
+    ] = None,
+    how: Annotated[Interval, typer.Option(help="Intervals over seeds: Student t or bootstrap.")] = Interval.t,
+    level: Annotated[float, typer.Option(help="What share of such intervals holds the truth.")] = 0.95,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where pictures, pages and tables go; default: the study's report folder, or what-if/ in it."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Print the frontier of a study and what it says; write frontier.png, frontier.html, report.html and tables.
+
+    Costs are the acts that were bought x a price list, computed here and now: other prices redraw everything.
+    """
+    from segfrontier.commands.console import console
+    from segfrontier.market import load_prices
+    from segfrontier.study.findings import Reading, findings
+    from segfrontier.study.harvest import harvest
+    from segfrontier.study.home import Home
+    from segfrontier.study.outputs import require_ended, write_outputs
+
+    reading = Reading(target=target, gpu=gpu, how=how.value, level=level)
+    place = Home(home).find(study)
+    found = harvest(place, prices=load_prices(prices) if prices else None, references=references)
+    require_ended(found)
+    facets = findings(found, reading)
+    written = write_outputs(found, facets, out or (place.report / "what-if" if prices else place.report))
+    if as_json:
+        from segfrontier.study.export import to_json
+
+        typer.echo(json.dumps(to_json(found, facets) | {"files": [str(p) for p in written]}, allow_nan=False))
+        return
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = 200  # a file has no edge to fold at
+    print_findings(found, facets, screen)
+    for path in written:
+        screen.print(f"[dim]{path}[/]", highlight=False)
+
+
+def print_findings(harvest: Harvest, found: tuple[Finding, ...], out: Console) -> None:
+    """The table and the answers of each facet, then what went wrong."""
+    from rich.markup import escape
+
+    out.print(f"[bold]{escape(harvest.name)}[/]  {harvest.words}", highlight=False)
+    for finding in found:
+        _print_facet(finding, out)
+    failed = harvest.ended("failed")
+    for record in failed[:_MOST_FAILED]:
+        log = harvest.study.home.cell(record.key) / "log.txt"
+        label = record.cell.get("label", record.key)
+        out.print(f"[red]failed[/] {escape(f'{label}: {record.error}  ({log})')}", highlight=False)
+    if len(failed) > _MOST_FAILED:
+        out.print(f"[red]failed[/] and {len(failed) - _MOST_FAILED} more: see report.html", highlight=False)
+    for fault in harvest.faults:
+        out.print(f"[yellow]note[/] {escape(fault)}", highlight=False)
+
+
+def _print_facet(finding: Finding, out: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from segfrontier.study.table import answers, caption, columns, headline, interval_words, prices_words, rows
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    mark, _, _, *numbers = columns(finding)
+    table.add_column(mark)
+    table.add_column("method, knobs")
+    for name in numbers:
+        table.add_column(name, justify="left" if name == "mIoU" else "right", no_wrap=True)
+    for first, method, knobs, *more in rows(finding):
+        table.add_row(first, escape(f"{method} {knobs}".strip()), *more, style=None if first else "dim")
+    out.print(f"\n[bold]{escape(finding.words)}[/]\n[dim]{escape(prices_words(finding))}; {interval_words(finding)}[/]",
+              highlight=False)  # fmt: skip
+    out.print(table)
+    out.print(f"[dim]{escape(caption(finding))}[/]", highlight=False)
+    out.print(f"\n{escape(headline(finding))}", highlight=False)
+    for heading, lines in answers(finding):
+        out.print(f"\n[bold]{escape(heading)}[/]", highlight=False)
+        for line in lines:
+            out.print(f"  {escape(line)}", highlight=False)
+    out.print()

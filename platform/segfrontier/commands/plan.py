@@ -1,0 +1,131 @@
+"""`segfrontier plan`: what a study would take, before anything is bought, trained or stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from segfrontier.study.cells import Facet
+    from segfrontier.study.plan import CellPlan, StudyPlan
+
+_ROWS = 40
+EPILOG = (
+    "Examples: segfrontier plan study.yaml; segfrontier plan study.yaml --set budgets=[5,10] --set seeds=[0,1,2]; "
+    "segfrontier plan study.yaml --no-probe --json | jq .stages"
+)
+
+
+def plan(
+    file: Annotated[Path, typer.Argument(help="A study file.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key of the study, e.g. --set recipe.steps=200.")
+    ] = None,
+    home: Annotated[Path, typer.Option(help="Where the study would run: what is stored there is found.")] = Path(
+        "runs"
+    ),
+    probe: Annotated[
+        bool, typer.Option("--probe/--no-probe", help="Try a few steps of each kind of training, to tell the time.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Tell what a study would take: its cells, stages, annotation and compute. Costs nothing and stores nothing.
+
+    Every cell is rehearsed with a throw-away ledger, so hours, money and what cells share are exact; methods that buy by what
+    their models say are followed as far as that can be. Exit code 3: some cells would be refused.
+    """
+    from segfrontier.commands.console import progress
+    from segfrontier.study.config import Study
+    from segfrontier.study.planning import plan_study
+
+    study = Study.load(file, set_ or [])
+    with progress("opening worlds") as opening, progress("rehearsing cells") as rehearsed:
+        found = plan_study(study, home=home, probe=probe, opening=opening, progress=rehearsed)
+    if as_json:
+        typer.echo(json.dumps(found.plain()))
+    else:
+        _show(found, file, home)
+    if found.refused:
+        raise typer.Exit(3)
+
+
+def _show(plan: StudyPlan, file: Path, home: Path) -> None:
+    from segfrontier.commands.console import console
+
+    out = console()
+    _show_settings(plan)
+    _show_kinds(plan)
+    for sentence in plan.words:
+        out.print(sentence, highlight=False)
+    for title, style, groups in (
+        ("These cells would be refused:", "bold red", plan.refused),
+        ("These cells could not be rehearsed to their end, for they decide by what is not computed yet:", "bold yellow",
+         plan.unforeseen),
+    ):  # fmt: skip
+        if groups:
+            out.print(f"\n{title}", style=style)
+        for text, labels in groups.items():
+            more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+            out.print(f"  {'; '.join(labels[:3])}{more}\n    {text}", highlight=False, markup=False)
+    if not plan.refused:
+        out.print(f"\nnext: segfrontier run {file} --home {home}", style="dim")
+
+
+def _show_settings(plan: StudyPlan) -> None:
+    """A row a setting, its seeds together."""
+    from rich.table import Table
+
+    from segfrontier.commands.console import console
+
+    groups: dict[tuple[Facet, str], list[CellPlan]] = {}
+    for cell in plan.cells:
+        groups.setdefault((cell.cell.facet, cell.cell.label.rpartition(", seed")[0]), []).append(cell)
+    names = _facet_names({facet for facet, _ in groups})
+    table = Table(box=None)
+    table.add_column("cells")
+    if len(names) > 1:
+        table.add_column("facet")
+    for name in ("seeds", "annotation h", "stages", "stored"):
+        table.add_column(name, justify="right")
+    for (facet, label), cells in list(groups.items())[:_ROWS]:
+        stages = {key for cell in cells for key in cell.stages}
+        stored = sum(plan.stages[key].stored for key in stages)
+        which = [label, names[facet]] if len(names) > 1 else [label]
+        table.add_row(*which, str(len(cells)), _hours(cells), str(len(stages)), str(stored))
+    if len(groups) > _ROWS:
+        table.add_row(f"... and {len(groups) - _ROWS} more; --json has them all", style="dim")
+    console().print(table, "")
+
+
+def _facet_names(facets: Set[Facet]) -> dict[Facet, str]:
+    """Facets by what they do not share: `lr=0.01`."""
+    values = {facet: {"world": facet.world, "source": facet.source} | vars(facet.recipe) for facet in facets}
+    odd = [name for name in next(iter(values.values())) if len({str(v[name]) for v in values.values()}) > 1]
+    return {facet: " ".join(f"{name}={value[name]}" for name in odd) for facet, value in values.items()}
+
+
+def _show_kinds(plan: StudyPlan) -> None:
+    from rich.table import Table
+
+    from segfrontier.commands.console import console
+    from segfrontier.study.plan import duration
+
+    table = Table(box=None)
+    table.add_column("stages")
+    for name in ("in all cells", "after sharing", "stored", "to compute", "about"):
+        table.add_column(name, justify="right")
+    for name, kind in plan.kinds.items():
+        time = "" if kind.seconds is None else duration(kind.seconds)
+        table.add_row(name, *map(str, (kind.asked, kind.distinct, kind.stored, kind.left)), time)
+    sets = {digest for cell in plan.cells for digest in cell.purchases}
+    table.add_row("buy", str(sum(len(cell.purchases) for cell in plan.cells)), str(len(sets)), style="dim")
+    console().print(table, "")
+
+
+def _hours(cells: list[CellPlan]) -> str:
+    low, high = (bound(cell.seconds for cell in cells) / 3600 for bound in (min, max))
+    return f"{low:,.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:,.1f} .. {high:,.1f}"

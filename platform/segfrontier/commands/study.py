@@ -1,0 +1,139 @@
+"""`segfrontier run`, `status`, `logs` and `stop`: a study from its file to its frontier."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from segfrontier.study.running import Finished
+
+HOME = typer.Option(help="Where studies, stages, labels and the ledger are kept.")
+NAME = typer.Argument(help="The study's name, as its file says.", show_default=False)
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="A study file.", show_default=False)],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the file's content, e.g. --set recipe.steps=100.")
+    ] = None,
+    home: Annotated[Path, HOME] = Path("runs"),
+    address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster; default: RAY_ADDRESS, or this machine alone.")
+    ] = None,
+    tracking: Annotated[
+        str | None, typer.Option(help="MLflow tracking URI; default: MLFLOW_TRACKING_URI, or a database in the home.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Compute the cells of a study that have no result yet, then draw the frontier.
+
+    The same command again resumes; a seed, a budget or a knob value that is added computes only the new cells. Ctrl-C
+    and SIGTERM save the state first; a second Ctrl-C does not wait. Exit code 1: cells failed, or the run was stopped.
+    """
+    from segfrontier.commands.board import LiveBoard
+    from segfrontier.study.config import Study
+
+    study = Study.load(file, set_ or [])
+    with LiveBoard() as board:
+        finished = study.run(home=home, address=address, tracking=tracking, watcher=board)
+    _report(finished, as_json=as_json)
+
+
+def status(
+    study: Annotated[str | None, typer.Argument(help="A study's name; default: all of the home.")] = None,
+    home: Annotated[Path, HOME] = Path("runs"),
+    cells: Annotated[bool, typer.Option("--cells", help="List every cell.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Show how far a study is: cells done, running and failed, and the best so far of each method."""
+    from segfrontier.commands.board import drawn
+    from segfrontier.commands.console import console
+    from segfrontier.study.home import Home
+    from segfrontier.study.progress import Board
+
+    place = Home(home.absolute())
+    found = [place.find(study)] if study else [place.study(name) for name in place.studies()]
+    boards = {one.name: Board(one) for one in found}
+    if as_json:
+        plain = {n: {"running": b.alive(), "cells": [c.plain() for c in b.look()]} for n, b in boards.items()}
+        typer.echo(json.dumps(plain))
+        return
+    for name, board in boards.items():
+        states = board.look()
+        console().print(f"[bold]{name}[/] {'(running)' if board.alive() else ''}")
+        console().print(drawn(states))
+        for cell in states if cells else ():
+            score = "" if cell.miou != cell.miou else f"{cell.miou:.1%}"
+            console().print(f"  {cell.key[:8]}  {cell.state:<8} {score:>6}  {cell.label}", markup=False)
+    if not boards:
+        console().print(f"no study was started in {home}; try `segfrontier demo`")
+
+
+def logs(
+    cell: Annotated[str, typer.Argument(help="The beginning of a cell's key, as `status --cells` shows it.")],
+    home: Annotated[Path, HOME] = Path("runs"),
+    tail: Annotated[int, typer.Option(help="How many lines of its end; 0: all.")] = 60,
+) -> None:
+    """Print the log of a cell."""
+    from segfrontier.errors import BadInput
+    from segfrontier.study.cellwatch import LOG
+
+    found = sorted(p.parent for p in home.glob(f"cells/{cell}*/{LOG}"))
+    if len(found) != 1:
+        told = ", ".join(p.name[:12] for p in found[:8]) or "none"
+        raise BadInput(
+            f"{cell!r} must be the beginning of one cell's key in {home}; found {told}. "
+            f"See `segfrontier status --cells`."
+        )
+    lines = (found[0] / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    typer.echo("\n".join(lines[-tail:]))
+
+
+def stop(study: Annotated[str, NAME], home: Annotated[Path, HOME] = Path("runs")) -> None:
+    """Ask a running study to save its state and end; `segfrontier run` goes on from there."""
+    from segfrontier.commands.console import console
+    from segfrontier.study.home import Home
+    from segfrontier.study.progress import STOP, Board
+
+    place = Home(home.absolute()).find(study)
+    if not Board(place).alive():
+        console().print(f"{study} is not running")
+        return
+    (place.path / STOP).touch()
+    console().print(f"{study} was asked to stop; its cells save their state and leave")
+
+
+def _report(finished: Finished, *, as_json: bool) -> None:
+    from segfrontier.commands.board import drawn
+    from segfrontier.commands.console import console
+    from segfrontier.study.progress import Board, counts
+
+    states = Board(finished.study).look()
+    if as_json:
+        plain = {"study": finished.study.name, "why": finished.why, "cells": [c.plain() for c in states]}
+        typer.echo(json.dumps(plain | {"report": [str(p) for p in finished.report]}))
+    else:
+        console().print(drawn(states))
+        _next_steps(finished)
+    if counts(states)["failed"] or finished.why:
+        raise typer.Exit(1)
+
+
+def _next_steps(finished: Finished) -> None:
+    from segfrontier.commands.console import console
+
+    out, name = console(), finished.study.name
+    if finished.why:
+        out.print(f"[yellow]not all cells were computed: {finished.why}; the same command goes on[/]")
+    for path in finished.report:
+        out.print(f"  {_near(path)}")
+    home = "" if finished.study.home.path == Path("runs").absolute() else f" --home {_near(finished.study.home.path)}"
+    out.print(f"next: segfrontier frontier {name}{home}    or, in the browser: segfrontier ui{home}")
+
+
+def _near(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,69 @@
+"""`segfrontier ui`: the MLflow dashboard on 127.0.0.1, over the right store."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """Examples:
+
+segfrontier ui
+
+segfrontier ui --home runs --port 5010
+
+segfrontier ui --uri http://tracking:5000   (tells what waits, prints the address)"""
+
+
+def ui(
+    home: Annotated[Path, typer.Option(help="Where studies are kept.")] = Path("runs"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where this is taken, the next free one; 0: any.")] = 5000,
+    uri: Annotated[
+        str | None, typer.Option(help="A tracking server; default: MLFLOW_TRACKING_URI, else the file under HOME.")
+    ] = None,
+) -> None:
+    """Open the dashboard: every cell with its numbers, and score over cost. Ctrl-C ends it.
+
+    What still waits for MLflow is told first. With a tracking server nothing is started: its address is printed.
+    """
+    from segfrontier.errors import BadInput
+    from segfrontier.tracking import hidden, is_server, prepare, resolve
+    from segfrontier.tracking.server import Server, free_port
+
+    home = home.absolute()
+    if not home.is_dir():
+        raise BadInput(f"--home must be a folder with studies; there is no {home}; run a study first, or give another")
+    address = resolve(uri, home)
+    prepare(address)
+    tell_waiting(home, address)
+    if is_server(address):
+        typer.echo(f"dashboard: {hidden(address)}")
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with Server(address, port=free_port(port), log=home / "mlflow-server.log") as server:
+            typer.echo(f"dashboard: {server.address}  (Ctrl-C ends it)")
+            assert server.process is not None
+            server.process.wait()
+    except KeyboardInterrupt:
+        typer.echo("the dashboard has ended", err=True)
+
+
+def tell_waiting(home: Path, address: str) -> None:
+    """Replay what waits in the spools of all studies of a home; where a study is running, its own writer does."""
+    from segfrontier.study.home import Home
+    from segfrontier.tracking import Spool, SpoolHeld, replay
+
+    for name in Home(home).studies():
+        study = Home(home).study(name)
+        spool = Spool(study.spool)
+        if not spool.waiting():
+            continue
+        try:
+            told = replay(spool, address, runs_file=study.path / "runs.json")
+        except SpoolHeld:
+            continue
+        more = f"; {told.left} still wait: {told.error}" if told.left else ""
+        typer.echo(f"{name}: told MLflow {told.sent} records{more}", err=True)

@@ -1,0 +1,143 @@
+"""All that the outputs of a study are made from, read once: its points, its ended cells, stars, prices and run ids.
+
+What cannot be read is named in `faults` and left out; one odd record never costs a study its report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from segfrontier.errors import BadInput, BadStudy, LedgerError
+from segfrontier.market import Ledger
+from segfrontier.market.prices import PriceList
+from segfrontier.study.frontier import Facet, Point
+from segfrontier.study.home import StudyHome
+from segfrontier.study.points import Entry, compute_unit, entries, facet_of, facet_words
+from segfrontier.study.records import Record
+from segfrontier.study.references import Reference, load_references, stars
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harvest:
+    """What a study has brought in so far."""
+
+    study: StudyHome
+    records: tuple[Record, ...]  # every ended cell, in the order of the study's table
+    waiting: int  # cells that have not ended
+    entries: tuple[Entry, ...]
+    stars: tuple[Point, ...]
+    prices: Mapping[Facet, PriceList]  # what the points' seconds are made from; none where nothing was bought
+    what_if: bool  # the prices are not those that the cells bought under
+    runs: Mapping[str, str]
+    compute: Literal["GPU", "CPU"]
+    yaml: str
+    faults: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The study's."""
+        return self.study.name
+
+    @property
+    def facets(self) -> dict[Facet, str]:
+        """Facets of the points with their words."""
+        return {e.point.facet: facet_words(e.point.facet) for e in self.entries}
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """In the order of the study's table, so that a method keeps its colour."""
+        return tuple(dict.fromkeys(str(r.cell["method"]) for r in self.records))
+
+    def ended(self, state: str) -> tuple[Record, ...]:
+        """The cells that ended so: done, failed or cut."""
+        return tuple(r for r in self.records if r.state == state)
+
+    @property
+    def words(self) -> str:
+        """ "42 cells: 40 done, 2 failed"."""
+        counts = {state: len(self.ended(state)) for state in ("done", "failed", "cut")}
+        counts |= {
+            "not ended": self.waiting,
+            "unreadable": len(self.study.cell_keys()) - self.waiting - sum(counts.values()),
+        }
+        told = ", ".join(f"{n} {state}" for state, n in counts.items() if n or state == "done")
+        total = len(self.study.cell_keys())
+        return f"{total} cell{'s' * (total != 1)}: {told}"
+
+
+def harvest(
+    study: StudyHome, *, prices: PriceList | None = None, references: Sequence[str | Path] | None = None
+) -> Harvest:
+    """Read a study. `prices` replace those that the cells bought under, `references` the files that the study names."""
+    faults: list[str] = []
+    found, waiting = _records(study, faults)
+    text = study.file.read_text(encoding="utf-8") if study.file.exists() else ""
+    plain = _plain(text)
+    runs, bought = study.runs(), {facet_of(r): prices for r in found} if prices else _bought(study, found, faults)
+    made = entries(found, prices=prices, runs=runs, seeds=plain.get("seeds") or ())
+    words = {e.point.facet: facet_words(e.point.facet) for e in made}
+    told = _references(references, plain.get("references") or (), faults)
+    return Harvest(
+        study=study, records=found, waiting=waiting, entries=made, stars=stars(told, words),
+        prices={facet: p for facet, p in bought.items() if p is not None}, what_if=prices is not None, runs=runs,
+        compute=compute_unit(found), yaml=text, faults=tuple(faults),
+    )  # fmt: skip
+
+
+def _records(study: StudyHome, faults: list[str]) -> tuple[tuple[Record, ...], int]:
+    """Records that can be read, and how many cells have none."""
+    found, waiting = [], 0
+    for key in study.cell_keys():
+        folder = study.home.cell(key)
+        try:
+            record = Record.read(folder)
+        except (ValidationError, OSError) as error:
+            faults.append(f"cell {key}: its record cannot be read ({' '.join(str(error).split())[:200]})")
+            continue
+        if record is None:
+            waiting += 1
+        elif lacks := [name for name in ("method", "knobs", "hours", "seed") if name not in record.cell]:
+            faults.append(f"cell {key}: its record does not say its {', '.join(lacks)}")
+        else:
+            found.append(record)
+    return tuple(found), waiting
+
+
+def _plain(text: str) -> Mapping[str, Any]:
+    """The resolved study as plain values; it is shown and asked for its seeds, so that nothing is validated again."""
+    try:
+        plain = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return plain if isinstance(plain, Mapping) else {}
+
+
+def _bought(study: StudyHome, records: Iterable[Record], faults: list[str]) -> dict[Facet, PriceList]:
+    """The price list of each facet, as its first buyer's was."""
+    buyers = {facet_of(r): r.key for r in reversed(list(records)) if r.acts}
+    found: dict[Facet, PriceList] = {}
+    for facet, key in buyers.items():
+        try:
+            found[facet] = Ledger(study.home.ledger).prices_of(key)
+        except (LedgerError, BadInput) as error:
+            faults.append(f"prices of {facet_words(facet)} are not known: {error}")
+    return found
+
+
+def _references(given: Sequence[str | Path] | None, named: Collection[str], faults: list[str]) -> tuple[Reference, ...]:
+    """References that the caller gave must be right; those that the study names are left out with a word."""
+    if given is not None:
+        return tuple(r for file in given for r in load_references(file))
+    found: list[Reference] = []
+    for file in named:
+        try:
+            found += load_references(file)
+        except BadStudy as error:
+            faults.append(str(error))
+    return tuple(found)

@@ -1,0 +1,152 @@
+"""What a study would take, told before it runs: a rehearsal of all of its cells, in which nothing is bought or stored.
+
+Cells buy in a throw-away ledger and ask for their stages by the real keys (see `rehearsal`), so acts, bills and what is
+shared are what they will be. Time is the one estimate: see `probe`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from segfrontier.errors import BadInput, BadStudy, SegFrontierError
+from segfrontier.lab import LabSettings, make_method, open_lab
+from segfrontier.lab.store import Store
+from segfrontier.market import Ledger, PriceList, load_prices
+from segfrontier.study.cells import Cell, expand
+from segfrontier.study.cellwork import one_line
+from segfrontier.study.config import Study
+from segfrontier.study.home import Home
+from segfrontier.study.identity import Atlas, keyed
+from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan
+from segfrontier.study.probe import estimate
+from segfrontier.study.records import Record
+from segfrontier.study.rehearsal import RehearsalLab, Shadow, StandIns
+from segfrontier.study.rehearsal_market import Memory, RememberingMarket
+
+Progress = Callable[[int, int], None]
+_MEMORY_DISK = Path("/dev/shm")
+
+
+def plan_study(
+    study: Study,
+    *,
+    home: Path = Path("runs"),
+    probe: bool = True,
+    opening: Progress | None = None,
+    progress: Progress | None = None,
+) -> StudyPlan:
+    """Rehearse all cells of a study; with `probe`, a few steps of each kind of training tell how long the rest takes.
+
+    `opening` hears how a built-in world is rendered, `progress` how many cells are rehearsed.
+    """
+    place, atlas = Home(Path(home).absolute()), Atlas(progress=opening)
+    cells = expand(_drawn(study))
+    _require_worlds(cells, atlas)
+    with _stage(place) as stage:
+        planned = []
+        for done, (key, cell) in enumerate(keyed(cells, atlas).items(), start=1):
+            planned.append(_rehearse(cell, key, atlas, stage, _is_done(place, key)))
+            if progress is not None:
+                progress(done, len(cells))
+        stages = _stages(planned, stage.shadow)
+        left = {key: work for key, work in stage.stand_ins.work.items() if not stages[key].stored}
+        times = estimate(left, study.executor) if probe else None
+    return StudyPlan(study=study, cells=tuple(planned), stages=stages, times=times)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Where the rehearsal takes place."""
+
+    shadow: Shadow
+    stand_ins: StandIns
+    memory: Memory
+    ledger_home: Path
+    prices: Callable[[str], PriceList]
+
+
+@contextmanager
+def _stage(home: Home) -> Iterator[_Stage]:
+    """The ledger is kept in memory where that is possible: it waits for the disk at each of its many small writes."""
+    fast = _MEMORY_DISK if _MEMORY_DISK.is_dir() else None
+    with tempfile.TemporaryDirectory() as disk, tempfile.TemporaryDirectory(dir=fast) as quick:
+        folder = Path(disk)
+        shadow = Shadow(folder / "store", Store(home.store))
+        yield _Stage(shadow, StandIns(folder / "labels"), Memory(folder / "labels"), Path(quick), cache(load_prices))
+
+
+def _drawn(study: Study) -> Study:
+    """A model-based search is rehearsed with as many random choices."""
+    if study.search.kind != "optuna":
+        return study
+    return study.model_copy(update={"search": study.search.model_copy(update={"kind": "random"})})
+
+
+def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:
+    """Open every world now, and tell of all that do not open."""
+    wrong: dict[str, None] = {}
+    for ref in dict.fromkeys(ref for cell in cells for ref in (cell.world, cell.source) if ref is not None):
+        try:
+            atlas.world(ref)
+        except BadInput as error:
+            wrong[str(error)] = None
+    if wrong:
+        raise BadStudy("\n".join(wrong))
+
+
+def _is_done(home: Home, key: str) -> bool:
+    record = Record.read(home.cell(key))
+    return record is not None and record.state == "done"
+
+
+def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> CellPlan:
+    """What a cell would do, as far as it comes."""
+    plan = CellPlan(key=key, cell=cell, done=done)
+    try:
+        settings = LabSettings(
+            home=stage.ledger_home, world=atlas.target(cell), source=atlas.source(cell), hours=cell.hours,
+            prices=cell.prices, cell=key, seed=cell.seed, noise=cell.noise,
+        )  # fmt: skip
+        market = partial(RememberingMarket, memory=stage.memory)
+        lab = open_lab(settings, kind=RehearsalLab, store=stage.shadow, market=market, stand_ins=stage.stand_ins)
+    except SegFrontierError as error:
+        return dataclasses.replace(plan, refused=one_line(error))
+    assert isinstance(lab, RehearsalLab)
+    with lab:
+        trouble = _act(lab, cell)
+        plan = dataclasses.replace(
+            plan, stages=dict(lab.stages), purchases=tuple(lab.purchases), seconds=lab.spent, **trouble
+        )  # fmt: skip
+    prices = stage.prices(cell.prices or atlas.target(cell).name)
+    acts = Ledger(stage.ledger_home / "ledger.sqlite").totals(key).get(key, {})
+    return dataclasses.replace(plan, acts=acts, prices=prices)
+
+
+def _act(lab: RehearsalLab, cell: Cell) -> Mapping[str, str]:
+    """Run the cell's method; what goes wrong is the method's refusal, or due to what was not really computed."""
+    try:
+        model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
+        lab.score(model)
+        if cell.recipe.snapshots:
+            lab.oracle_best(model)
+    except Exception as error:
+        own = isinstance(error, SegFrontierError) and not lab.guesses
+        return {"refused" if own else "unforeseen": one_line(error)}
+    return {}
+
+
+def _stages(cells: list[CellPlan], shadow: Shadow) -> dict[str, StagePlan]:
+    """Every stage once, in the order in which cells come to it."""
+    users: dict[str, int] = {}
+    kinds: dict[str, str] = {}
+    for cell in cells:
+        for key, kind in cell.stages.items():
+            users[key] = users.get(key, 0) + 1
+            kinds[key] = kind
+    return {key: StagePlan(kind=kinds[key], cells=count, stored=key in shadow.stored) for key, count in users.items()}

@@ -1,0 +1,67 @@
+"""Handing a study's results to MLflow: all of it goes through the study's spool, so an outage costs nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from segfrontier.study.environment import commit, environment
+from segfrontier.study.home import StudyHome
+from segfrontier.study.records import Record, records
+from segfrontier.tracking import Spool, Writer, resolve
+
+_PATIENCE = 10.0
+
+
+class Publisher:
+    """Tells of a study while the block lasts; the talking to MLflow is done by a process of its own."""
+
+    def __init__(self, study: StudyHome, config: str, worlds: Mapping[str, str], *, uri: str | None) -> None:
+        self._study = study
+        self._spool = Spool(study.spool)
+        self._writer = Writer(self._spool, resolve(uri, study.home.path), study.path / "runs.json")
+        self._about = {
+            "study": study.name, "config": config, "worlds": dict(worlds), "environment": environment(),
+            "commit": commit(),
+        }  # fmt: skip
+
+    def __enter__(self) -> Publisher:
+        self.state("running")
+        self._catch_up()
+        self._writer.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    @property
+    def left(self) -> int:
+        """What MLflow has not taken yet; the next run goes on with it."""
+        return len(self._spool.waiting())
+
+    def state(self, state: Literal["running", "done", "failed", "stopped"]) -> None:
+        """How the study stands."""
+        self._spool.put("study", self._study.name, self._about | {"state": state})
+
+    def cell(self, record: Record) -> None:
+        """A cell has ended."""
+        self._spool.put("cell", record.key, record.plain() | {"study": self._study.name})
+
+    def files(self, files: Iterable[Path]) -> None:
+        """The study's tables and pictures."""
+        self._spool.put("artefacts", self._study.name, {"study": self._study.name, "files": [str(f) for f in files]})
+
+    def settle(self) -> None:
+        """Give the writer a moment, so that reports can name the runs."""
+        until = time.monotonic() + _PATIENCE
+        while self.left and time.monotonic() < until:
+            time.sleep(0.1)
+
+    def _catch_up(self) -> None:
+        """Cells that ended while nobody told: those of another study, or of a run that was killed."""
+        told = set(self._study.runs()) | {entry.key for entry in self._spool.entries()}
+        for record in records(self._study, states=("done", "failed", "cut")):
+            if record.key not in told:
+                self.cell(record)

@@ -1,0 +1,91 @@
+"""Reference points: numbers that papers print, drawn as stars beside a study's own points and never joined to them.
+
+A file lists them under `references`, each with what it is, where it stands, what it cost and what it scored:
+`{name: fully supervised, paper: "Chen et al. 2018", where: Table 4, hours: 4462.5, score: 0.788, world: cityscapes}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
+
+from segfrontier.errors import BadStudy
+from segfrontier.market.prices import NoDuplicates
+from segfrontier.study.frontier import Facet, Point
+from segfrontier.study.knobs import Strict, wording
+from segfrontier.study.overrides import place
+
+_Text = Annotated[str, Field(min_length=1)]
+_Cost = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class Reference(Strict):
+    """One printed number. `world` and `facet` are words that a panel must contain for the star to be drawn in it."""
+
+    name: _Text
+    paper: _Text
+    where: _Text
+    score: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    hours: _Cost | None = None
+    seconds: _Cost | None = None
+    world: str = ""
+    facet: str = ""
+
+    @model_validator(mode="after")
+    def _has_one_cost(self) -> Self:
+        if (self.hours is None) == (self.seconds is None):
+            found = "neither" if self.hours is None else "both"
+            raise ValueError(f"must give either hours or seconds; found {found}")
+        return self
+
+    @property
+    def cost(self) -> float:
+        """Annotation seconds."""
+        return self.seconds if self.seconds is not None else 3600 * (self.hours or 0.0)
+
+    def star(self, facet: Facet) -> Point:
+        """The reference as a point of a facet."""
+        label = f"{self.paper}, {self.where}"
+        return Point(
+            method=self.name, label=label, seconds=self.cost, facet=facet, scores={0: self.score}, star=True
+        )  # fmt: skip
+
+    def belongs(self, words: str) -> bool:
+        """Whether a facet with these words is one it may be shown beside."""
+        return self.world.casefold() in words.partition(" ")[0].casefold() and self.facet.casefold() in words.casefold()
+
+
+def load_references(file: str | Path) -> tuple[Reference, ...]:
+    """The references of a YAML file; all its mistakes are told at once."""
+    try:
+        plain = yaml.load(Path(file).read_text(encoding="utf-8"), Loader=NoDuplicates)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadStudy(f"{file}: references must be a readable YAML file; it is not ({error})") from error
+    if not isinstance(plain, Mapping) or list(plain) != ["references"] or not isinstance(plain["references"], list):
+        raise BadStudy(f"{file}: references must be a list under the one key 'references'; found {_short(plain)}")
+    try:
+        return _ADAPTER.validate_python(plain["references"])
+    except ValidationError as error:
+        told = dict.fromkeys(f"{file}: references.{place(m['loc'])}: {_explain(m)}" for m in error.errors())
+        raise BadStudy("\n".join(told)) from None
+
+
+def stars(references: Iterable[Reference], facets: Mapping[Facet, str]) -> tuple[Point, ...]:
+    """Each reference as a star of every facet that it belongs to. `facets`: facet -> its words."""
+    return tuple(r.star(facet) for r in references for facet, words in facets.items() if r.belongs(words))
+
+
+def _explain(mistake: Mapping[str, Any]) -> str:
+    return wording(mistake, Reference.model_fields)
+
+
+def _short(plain: object) -> str:
+    text = repr(plain)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+_ADAPTER: TypeAdapter[tuple[Reference, ...]] = TypeAdapter(tuple[Reference, ...])
