@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _register() -> None:
-    from segfrontier.commands import frontier, ledger, store, study, train, ui, world
+    from segfrontier.commands import claims, frontier, ledger, store, study, train, ui, world
 
     app.command("run", epilog="Example: segfrontier run study.yaml --set seeds=[0,1,2]")(study.run)
     app.command("status", epilog="Example: segfrontier status street-baselines --cells")(study.status)
@@ -47,6 +47,7 @@ def _register() -> None:
     )
     app.command("methods")(train.methods)
     app.command("ledger")(ledger.ledger)
+    app.add_typer(claims.app, name="claims")
     app.add_typer(world.app, name="world")
     app.add_typer(store.app, name="store")
 

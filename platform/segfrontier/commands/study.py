@@ -16,7 +16,7 @@ NAME = typer.Argument(help="The study's name, as its file says.", show_default=F
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="A study file.", show_default=False)],
+    file: Annotated[str, typer.Argument(help="A study file, or a table such as coarse_to_fine:table-2.")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change the file's content, e.g. --set recipe.steps=100.")
     ] = None,
@@ -25,7 +25,8 @@ def run(
         str | None, typer.Option(help="Address of a Ray cluster; default: RAY_ADDRESS, or this machine alone.")
     ] = None,
     tracking: Annotated[
-        str | None, typer.Option(help="MLflow tracking URI; default: MLFLOW_TRACKING_URI, or a database in the home.")
+        str | None,
+        typer.Option(help="MLflow's URI, or `none`; default: MLFLOW_TRACKING_URI, or a database in the home."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
@@ -35,9 +36,9 @@ def run(
     and SIGTERM save the state first; a second Ctrl-C does not wait. Exit code 1: cells failed, or the run was stopped.
     """
     from segfrontier.commands.board import LiveBoard
-    from segfrontier.study.config import Study
+    from segfrontier.study.tables import load_study
 
-    study = Study.load(file, set_ or [])
+    study = load_study(file, set_ or [])
     with LiveBoard() as board:
         finished = study.run(home=home, address=address, tracking=tracking, watcher=board)
     _report(finished, as_json=as_json)

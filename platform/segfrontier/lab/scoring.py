@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.errors import StageError
 from segfrontier.lab.predict import Looking, Predictor, as_labels
 from segfrontier.maths import (
     BoundaryCounts,
@@ -69,6 +70,11 @@ def score_image(
 ) -> tuple[Sums, NDArray[np.uint8]]:
     """One image's sums and the prediction, which is made at the truth's own size."""
     confidence, labels = predictor.look(image, looking).confidence()
+    if not bool(confidence.isfinite().all()):
+        raise StageError(
+            "a model's outputs must be finite numbers to be scored; found NaN or infinity: its training has diverged. "
+            "Lower the learning rate, raise the batch, or clip gradients (recipe.lr, recipe.batch, recipe.clip)."
+        )
     prediction, classes = as_labels(labels), len(predictor.classes)
     sums = Sums(
         confusion_counts(truth, prediction, num_classes=classes),

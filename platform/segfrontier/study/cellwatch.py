@@ -115,6 +115,7 @@ class CellWatch(Watcher):
         """See `Watcher`."""
         if self._tell is not None and not math.isnan(miou):
             self._tell(self._epochs + epochs, miou)
+            self._asked_at = -math.inf  # the verdict is there by now
 
     def noted(self, name: str, value: float) -> None:
         """See `Watcher`."""

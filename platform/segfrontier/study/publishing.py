@@ -15,13 +15,18 @@ from segfrontier.tracking import Spool, Writer, resolve
 _PATIENCE = 10.0
 
 
+NONE = "none"
+"""The tracking URI of those who want no MLflow; the spool fills all the same, for a run that does."""
+
+
 class Publisher:
     """Tells of a study while the block lasts; the talking to MLflow is done by a process of its own."""
 
     def __init__(self, study: StudyHome, config: str, worlds: Mapping[str, str], *, uri: str | None) -> None:
         self._study = study
         self._spool = Spool(study.spool)
-        self._writer = Writer(self._spool, resolve(uri, study.home.path), study.path / "runs.json")
+        wanted = uri != NONE
+        self._writer = Writer(self._spool, resolve(uri, study.home.path), study.path / "runs.json") if wanted else None
         self._about = {
             "study": study.name, "config": config, "worlds": dict(worlds), "environment": environment(),
             "commit": commit(),
@@ -30,11 +35,13 @@ class Publisher:
     def __enter__(self) -> Publisher:
         self.state("running")
         self._catch_up()
-        self._writer.__enter__()
+        if self._writer is not None:
+            self._writer.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     @property
     def left(self) -> int:
@@ -55,7 +62,7 @@ class Publisher:
 
     def settle(self) -> None:
         """Give the writer a moment, so that reports can name the runs."""
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + (_PATIENCE if self._writer is not None else 0)
         while self.left and time.monotonic() < until:
             time.sleep(0.1)
 

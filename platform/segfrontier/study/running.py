@@ -68,11 +68,14 @@ class _Ended:
 
 def run_study(
     study: Study, *, home: Path = Path("runs"), address: str | None = None, tracking: str | None = None,
-    watcher: StudyWatcher | None = None,
+    watcher: StudyWatcher | None = None, cells: Iterable[Cell] | None = None,
 ) -> Finished:  # fmt: skip
     """Compute the cells of a study that have no result yet, and report; those that failed before are tried again.
 
-    `address` is that of a Ray cluster, `tracking` that of an MLflow server; without them both live on this machine.
+    `cells` stand in for those that the study's lists multiply to, as claims need it.
+
+    `address` is that of a Ray cluster, `tracking` that of an MLflow server, or "none"; without them both live on this
+    machine.
     """
     watcher = watcher or StudyWatcher()
     place = Home(Path(home).absolute()).study(study.name)
@@ -80,7 +83,7 @@ def run_study(
     with _claimed(place):
         place.path.mkdir(parents=True, exist_ok=True)
         place.file.write_text(study.to_yaml(), encoding="utf-8")
-        feed = _feed(study, place, atlas)
+        feed = _feed(study, place, atlas, tuple(cells) if cells is not None else expand(study))
         stop = place.path / STOP
         limited = Limited(feed, study.limits, stop.exists)
         watcher.began(Board(place), waiting=len(_waiting(study, place.home, place.cell_keys())))
@@ -114,7 +117,7 @@ def _execute(work: Work, study: Study, place: StudyHome, address: str | None) ->
     run_on_ray(work, study.executor, folder=place.path / "tune", asha=study.search.asha, address=address)
 
 
-def _feed(study: Study, place: StudyHome, atlas: Atlas) -> Feed:
+def _feed(study: Study, place: StudyHome, atlas: Atlas, cells: tuple[Cell, ...]) -> Feed:
     """The study's table as far as it is known, and a search for the rest; `cells.json` grows with its proposals."""
     keys: list[str] = []
 
@@ -127,7 +130,7 @@ def _feed(study: Study, place: StudyHome, atlas: Atlas) -> Feed:
         write_json(place.path / "cells.json", keys)
         return found
 
-    table = Table(_waiting(study, place.home, keep(expand(study))))
+    table = Table(_waiting(study, place.home, keep(cells)))
     if study.search.kind != "optuna":
         return table
     from segfrontier.study.search import Proposals, Several, space

@@ -49,13 +49,15 @@ _TUNE = {
 def run_on_ray(work: Work, executor: Executor, *, folder: Path, asha: Asha | None, address: str | None) -> None:
     """Compute cells as trials until the feed is over; `folder` is Tune's own, and empty afterwards."""
     os.environ |= _TUNE
+    mine = not ray.is_initialized()
     start_ray(address)
     for name in ("ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         _fit(work, executor, folder, asha)
     finally:
-        stop_ray()
+        if mine:
+            stop_ray()
         shutil.rmtree(folder, ignore_errors=True)
 
 

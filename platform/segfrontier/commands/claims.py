@@ -1,0 +1,140 @@
+"""`segfrontier claims`: what the papers say, and what runs say of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from segfrontier.study.judging import Judged, Measured
+
+app = typer.Typer(no_args_is_help=True, help="What the papers say, as small studies with verdicts computed from runs.")
+
+METHOD = typer.Argument(help="A method; default: every one that makes claims.")
+ID = typer.Option("--claim", help="Only this claim, by its id; may be given several times.")
+HOME = typer.Option(help="Where studies, stages, labels and the ledger are kept.")
+_STYLES = {"holds": "green", "fails": "red", "cannot tell": "yellow"}
+
+
+@app.command("run", epilog="Example: segfrontier claims run coarse_to_fine --claim boundary-loss-helps")
+def run(
+    method: Annotated[str | None, METHOD] = None,
+    claim: Annotated[list[str] | None, ID] = None,
+    home: Annotated[Path, HOME] = Path("runs"),
+    address: Annotated[str | None, typer.Option(help="Address of a Ray cluster.")] = None,
+    tracking: Annotated[str | None, typer.Option(help="MLflow's URI, or `none`.")] = None,
+    here: Annotated[bool, typer.Option("--here", help="In this process, without Ray.")] = False,
+) -> None:
+    """Run the cells of the claims, as one study a method whose stages are shared; then show the verdicts.
+
+    The same command again resumes. Exit code 1: cells failed. A claim that fails is a result, not an error.
+    """
+    from segfrontier.commands.board import LiveBoard
+    from segfrontier.study.claims import claiming, claims_of, known
+    from segfrontier.study.config import Executor
+    from segfrontier.study.running import run_study
+
+    failed = False
+    for name in claiming(method):
+        claims = claims_of(name)
+        assert claims is not None, "claiming() names methods that have claims"
+        claims = known(claims, claim or [])
+        study = claims.whole(f"claims-{name}", Executor(kind="local" if here else "ray"))
+        with LiveBoard() as board:
+            finished = run_study(
+                study, home=home, address=address, tracking=tracking, watcher=board, cells=claims.all_cells()
+            )
+        failed |= "failed" in finished.outcomes.values() or bool(finished.why)
+        show(name, claim, home)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("show", epilog="Example: segfrontier claims show active_points --json")
+def show(
+    method: Annotated[str | None, METHOD] = None,
+    claim: Annotated[list[str] | None, ID] = None,
+    home: Annotated[Path, HOME] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a README.")] = False,
+) -> None:
+    """Print each claim with the paper's numbers, what was measured with its interval, the verdict and the runs."""
+    from segfrontier.study.claims import claiming, claims_of, known
+    from segfrontier.study.home import Home
+    from segfrontier.study.identity import Atlas
+    from segfrontier.study.judging import judge_all
+
+    place, found = Home(home.absolute()), dict[str, tuple[Judged, ...]]()
+    for name in claiming(method):
+        claims = claims_of(name)
+        assert claims is not None, "claiming() names methods that have claims"
+        found[name] = judge_all(known(claims, claim or []), place, Atlas())
+    if as_json:
+        typer.echo(json.dumps({name: [j.plain() for j in judged] for name, judged in found.items()}))
+        return
+    for name, judged in found.items():
+        if markdown:
+            typer.echo(_markdown(judged))
+        else:
+            runs = place.study(f"claims-{name}").runs()
+            for one in judged:
+                _print(name, one, runs)
+
+
+@app.command("tables", epilog="Example: segfrontier claims tables coarse_to_fine")
+def tables(method: Annotated[str | None, METHOD] = None) -> None:
+    """List the papers' own tables: `segfrontier plan METHOD:TABLE` costs one, `run` runs it where the data is."""
+    from segfrontier.commands.console import console
+    from segfrontier.lab.methods import installed
+    from segfrontier.study.tables import tables_of
+
+    told = set()
+    for name in [method] if method else installed():
+        for table in tables_of(name):
+            if table not in told:
+                told.add(table.id)
+                console().print(f"[bold]{name}:{table.id}[/]  {table.says}")
+    if not told:
+        console().print("no method that is installed brings tables")
+
+
+def _print(method: str, judged: Judged, runs: dict[str, str]) -> None:
+    from segfrontier.commands.console import console
+
+    out, claim = console(), judged.claim
+    out.print(f"\n[bold]{method}/{claim.id}[/]  [{_STYLES[judged.verdict]}]{judged.verdict}[/]")
+    out.print(f"  {claim.says} ({claim.where})", markup=False)
+    if claim.paper:
+        out.print(f"  paper: {_inline(claim.paper)}", markup=False)
+    for one in judged.measured:
+        out.print(f"  {one.pairing.expect}:  A = {one.pairing.a.words};  B = {one.pairing.b.words}", markup=False)
+        out.print(f"    {_words(one)}: {one.verdict}, {one.reason}", markup=False)
+        named = [runs.get(key, key)[:8] for key in one.keys]
+        out.print(f"    runs {' '.join(named) or 'none yet'}", markup=False, style="dim")
+
+
+def _words(one: Measured) -> str:
+    if one.difference.count == 0:
+        return "not measured"
+    between = one.difference.interval
+    interval = "" if between is None else f" [{between[0]:+.3f}, {between[1]:+.3f}]"
+    return (
+        f"{one.a.mean:.3f} - {one.b.mean:.3f} = {one.difference.mean:+.3f}{interval} over {one.difference.count} seeds"
+    )
+
+
+def _inline(plain: dict[str, object]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in plain.items())
+
+
+def _markdown(judged: tuple[Judged, ...]) -> str:
+    lines = ["| claim | paper | measured: A, B, difference with its interval | verdict |", "|---|---|---|---|"]
+    for one in judged:
+        measured = "<br>".join(f"{m.pairing.a.words} vs {m.pairing.b.words}: {_words(m)}" for m in one.measured)
+        lines.append(
+            f"| {one.claim.says} ({one.claim.where}) | {_inline(one.claim.paper)} | {measured} | **{one.verdict}** |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,173 @@
+"""Claims: a paper's statements as small studies. A method's package holds them in `claims.yaml`.
+
+Every claim compares cells pair by pair, A against B on the same seed. See `judging` for what runs say of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from segfrontier.errors import BadInput, BadStudy
+from segfrontier.lab.methods import installed, method_class
+from segfrontier.market.acts import nearest
+from segfrontier.market.prices import NoDuplicates
+from segfrontier.study.cells import Cell, expand
+from segfrontier.study.config import Executor, Study, budget_of
+from segfrontier.study.knobs import Strict, wording
+from segfrontier.study.overrides import place
+
+_EXPECT = re.compile(r"a > b|a >= b - (0?\.\d+)")
+
+
+class Side(Strict):
+    """One of the two sides of a comparison: a method with its knobs at a budget."""
+
+    method: str
+    hours: float | Literal["all"] | None = None
+    knobs: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """ "coarse_to_fine boundary=0.0 at 10 h"."""
+        knobs = "".join(f" {k}={v}" for k, v in self.knobs.items())
+        at = {None: "", "all": " with all labels"}.get(self.hours, f" at {self.hours} h")  # type: ignore[arg-type]
+        return f"{self.method}{knobs}{at}"
+
+
+class Pairing(Strict):
+    """A against B, and what is expected: `a > b`, or `a >= b - 0.01` where A may be worse by so much."""
+
+    a: Side
+    b: Side
+    expect: str = "a > b"
+
+    @field_validator("expect")
+    @classmethod
+    def _is_known(cls, expect: str) -> str:
+        if not _EXPECT.fullmatch(expect):
+            raise ValueError(f"must be 'a > b' or 'a >= b - 0.01' (any margin); found {expect!r}")
+        return expect
+
+    @property
+    def margin(self) -> float:
+        """How much worse A may be."""
+        found = _EXPECT.fullmatch(self.expect)
+        return float(found[1]) if found and found[1] else 0.0
+
+
+class Claim(Strict):
+    """One statement of a paper."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    says: str
+    where: str
+    paper: dict[str, Any] = Field(default_factory=dict)
+    compare: Annotated[tuple[Pairing, ...], Field(min_length=1)]
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    seeds: tuple[int, ...] | None = None
+
+
+class Claims(Strict):
+    """A `claims.yaml`. `base` holds the parts of a study file that its claims share."""
+
+    base: dict[str, Any] = Field(default_factory=dict)
+    claims: tuple[Claim, ...]
+
+    @field_validator("claims")
+    @classmethod
+    def _are_distinct(cls, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        names = [claim.id for claim in claims]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"every claim needs an id of its own; found twice: {', '.join(twice)}")
+        return claims
+
+    def study(self, claim: Claim, side: Side) -> Study:
+        """One side of a claim as a study of its own: a cell for each seed."""
+        plain: dict[str, Any] = {"name": "claims", **{k: v for k, v in self.base.items() if k != "budgets"}}
+        plain["recipe"] = dict(self.base.get("recipe", {})) | claim.recipe
+        plain["methods"] = [{"name": side.method, "knobs": side.knobs}]
+        if claim.seeds is not None:
+            plain["seeds"] = list(claim.seeds)
+        if budget_of(method_class(side.method)) == "any":
+            if side.hours is None:
+                raise BadStudy(f"claim {claim.id!r}: {side.method!r} spends a budget: give hours; found none")
+            plain["budgets"] = [side.hours]
+        return Study.parse(yaml.safe_dump(plain), where=f"claim {claim.id!r}")
+
+    def cells(self, claim: Claim, side: Side) -> tuple[Cell, ...]:
+        """The cells of one side."""
+        return expand(self.study(claim, side))
+
+    def all_cells(self) -> tuple[Cell, ...]:
+        """The cells of all claims; the same cell may stand in several of them."""
+        return tuple(
+            cell
+            for claim in self.claims
+            for pairing in claim.compare
+            for side in (pairing.a, pairing.b)
+            for cell in self.cells(claim, side)
+        )
+
+    def whole(self, name: str, executor: Executor) -> Study:
+        """The study that stands for all claims: its methods and terms; the cells are those of `all_cells`."""
+        base = {k: v for k, v in self.base.items() if k != "budgets"}
+        sides = [side for c in self.claims for p in c.compare for side in (p.a, p.b)]
+        budgets: list[Any] = sorted({s.hours for s in sides if isinstance(s.hours, float)})
+        methods = [{"name": method} for method in sorted({s.method for s in sides})]
+        plain = {**base, "name": name, "methods": methods, "budgets": budgets or ["all"]}
+        return Study.parse(yaml.safe_dump(plain), where=name).model_copy(update={"executor": executor})
+
+
+def claims_of(method: str) -> Claims | None:
+    """What a method's package claims; None where it claims nothing."""
+    text = packaged(method, "claims.yaml")
+    return None if text is None else parse_claims(text, where=f"claims.yaml of {method}")
+
+
+def parse_claims(text: str, *, where: str) -> Claims:
+    """Claims from the text of their file."""
+    try:
+        return Claims.model_validate(yaml.load(text, Loader=NoDuplicates))
+    except yaml.YAMLError as error:
+        raise BadStudy(f"{where}: claims must be valid YAML; {error}") from error
+    except ValidationError as error:
+        lines = (f"{where}: {place(m['loc'])}: {wording(m, ())}" for m in error.errors())
+        raise BadStudy("\n".join(dict.fromkeys(lines))) from None
+
+
+def packaged(method: str, file: str) -> str | None:
+    """The text of a file beside a method's code."""
+    package = method_class(method).__module__.rpartition(".")[0]
+    try:
+        return files(package).joinpath(file).read_text(encoding="utf-8") if package else None
+    except (FileNotFoundError, ModuleNotFoundError):
+        return None
+
+
+def claiming(method: str | None = None) -> list[str]:
+    """Methods whose package makes claims, one name a package; or the one that is asked for."""
+    names = list(installed()) if method is None else [method]
+    found: dict[str, str] = {}
+    for name in names:
+        if packaged(name, "claims.yaml") is not None:
+            found.setdefault(method_class(name).__module__.rpartition(".")[0], name)
+    if not found:
+        raise BadInput(f"claims need a package with claims.yaml; found none in {', '.join(names)}")
+    return list(found.values())
+
+
+def known(claims: Claims, wanted: Sequence[str]) -> Claims:
+    """Those claims that are asked for by id; all where none is named."""
+    ids = [claim.id for claim in claims.claims]
+    for name in wanted:
+        if name not in ids:
+            raise BadInput(f"a claim must be one of {', '.join(ids)}; found {name!r} ({nearest(name, ids)})")
+    chosen = tuple(c for c in claims.claims if not wanted or c.id in wanted)
+    return claims.model_copy(update={"claims": chosen})

@@ -1,0 +1,182 @@
+"""Studies on Ray Tune: the numbers of one process, no hang where trials train on workers, killed and resumed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+import ray
+from rayhere import SETTINGS, family
+from toystudy import RECIPE, outcome, toy_study
+
+from segfrontier.errors import BadStudy
+from segfrontier.market import Ledger
+from segfrontier.study.cellwatch import CUT
+from segfrontier.study.config import Executor
+from segfrontier.study.progress import Board, counts
+from segfrontier.study.records import records
+from segfrontier.study.tuning import room
+
+RAY = {"kind": "ray"}
+
+
+def by_label(finished, *states):
+    return sorted(map(outcome, records(finished.study, states=states or ("done",))), key=str)
+
+
+@pytest.mark.ray
+def test_trials_end_with_the_numbers_of_one_process(tmp_path, ray_here):
+    here = toy_study(tmp_path).run(home=tmp_path / "here", tracking="none")
+    tune = toy_study(tmp_path, executor=RAY).run(home=tmp_path / "tune", tracking="none")
+    assert len(by_label(here)) == 8 and by_label(tune) == by_label(here)
+    assert ray.is_initialized(), "a Ray that was there before is left alone"
+    assert not (tune.study.path / "tune").exists()
+
+
+@pytest.mark.ray
+def test_a_trial_that_fails_or_dies_stops_no_other(tmp_path, ray_here):
+    finished = toy_study(tmp_path, executor=RAY, budgets=[50 / 3600, 0.1], methods=["fine"]).run(
+        home=tmp_path / "runs", tracking="none"
+    )
+    assert counts(Board(finished.study).look()) == {"failed": 2, "done": 2}
+    assert all("at least one fine mask" in r.error for r in records(finished.study, states=("failed",)))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_trials_with_workers_of_their_own_do_not_wait_for_each_other_for_ever(tmp_path, ray_here):
+    """Two CPUs, two trials at once, a worker each: naively, trials would hold the CPUs that their workers wait for."""
+    nested = toy_study(tmp_path, executor=RAY | {"workers_per_stage": 1}, methods=["fine"], budgets=[0.1])
+    finished = nested.run(home=tmp_path / "nested", tracking="none")
+    here = toy_study(tmp_path, methods=["fine"], budgets=[0.1]).run(home=tmp_path / "here", tracking="none")
+    assert len(by_label(finished)) == 2 and by_label(finished) == by_label(here)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_cutting_a_trial_with_workers_leaves_nothing_reserved(tmp_path, ray_here):
+    """Without a dashboard, where Ray would leak what the workers of a trial that it ends had reserved."""
+    study = toy_study(
+        tmp_path, methods=["fine"], budgets=[0.2], search={"asha": {"grace": 1}},
+        recipe=RECIPE | {"steps": 60}, executor=RAY | {"workers_per_stage": 1, "parallel_cells": 1},
+    )  # fmt: skip
+    home = tmp_path / "runs"
+
+    def cut_the_first():
+        while not (training := [f for f in home.glob("cells/*/status.json") if '"done": ' in f.read_text()]):
+            time.sleep(0.02)
+        (training[0].parent / CUT).touch()
+
+    thread = threading.Thread(target=cut_the_first, daemon=True)
+    thread.start()
+    finished = study.run(home=home, tracking="none")
+    thread.join()
+    assert sorted(finished.outcomes.values()) == ["cut", "done"]
+    until = time.monotonic() + 20
+    while ray.available_resources().get("CPU", 0) < 2 and time.monotonic() < until:
+        time.sleep(0.2)
+    assert ray.available_resources()["CPU"] == 2
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_early_stopping_cuts_the_worse_and_runs_them_when_it_is_taken_out(tmp_path, ray_here):
+    splits = {"name": "fine+coarse", "knobs": {"split": [0.2, 0.4, 0.6, 0.8]}}
+    plain = {"methods": [splits], "budgets": [0.3], "seeds": [0], "recipe": RECIPE | {"steps": 30, "snapshots": 2}}
+    study = toy_study(tmp_path, search={"asha": {"grace": 1}}, executor=RAY, **plain)
+    finished = study.run(home=tmp_path / "runs", tracking="none")
+    cut = records(finished.study, states=("cut",))
+    assert 1 <= len(cut) <= 3 and all(not r.values for r in cut)
+    whole = toy_study(tmp_path, executor=RAY, **plain).run(home=tmp_path / "runs", tracking="none")
+    assert set(whole.outcomes) == {r.key for r in cut} and set(whole.outcomes.values()) == {"done"}
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_optuna_goes_on_with_the_proposals_it_made(tmp_path, ray_here):
+    knobs = {"name": "fine+coarse", "knobs": {"split": {"low": 0.2, "high": 0.8}}}
+    plain = {"methods": [knobs], "budgets": [0.3], "seeds": [0]}
+    search = {"kind": "optuna", "samples": 5, "seed": 3}
+    whole = toy_study(tmp_path, search=search, **plain).run(home=tmp_path / "whole", tracking="none")
+    part = toy_study(tmp_path, search=search, limits={"cells": 2}, **plain).run(home=tmp_path / "part", tracking="none")
+    assert len(part.outcomes) == 2
+    rest = toy_study(tmp_path, search=search, executor=RAY | {"parallel_cells": 1}, **plain).run(
+        home=tmp_path / "part", tracking="none"
+    )
+    assert len(rest.outcomes) == 3 and by_label(rest) == by_label(whole)
+    assert len({r.cell["knobs"]["split"] for r in records(whole.study)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("executor", "nodes", "cells"),
+    [
+        ({}, [{"CPU": 2.0}], 2),
+        ({"cpus_per_cell": 2}, [{"CPU": 3.0}, {"CPU": 3.0}], 2),
+        ({"gpus_per_cell": 0.5}, [{"CPU": 8.0, "GPU": 1.0}], 2),
+        ({"gpus_per_cell": 1}, [{"CPU": 8.0}], 0),
+        ({"workers_per_stage": 1}, [{"CPU": 2.0}], 2),
+        ({"workers_per_stage": 2}, [{"CPU": 2.0}], 1),
+        ({"workers_per_stage": 3}, [{"CPU": 2.0}], 0),
+        ({"workers_per_stage": 2, "cpus_per_cell": 4}, [{"CPU": 6.0}] * 4, 2),
+        ({"workers_per_stage": 4, "gpus_per_cell": 1}, [{"CPU": 64.0, "GPU": 8.0}, {"CPU": 64.0, "GPU": 8.0}], 4),
+    ],
+)
+def test_how_many_cells_fit(executor, nodes, cells):
+    assert room(Executor(**executor), nodes) == cells
+
+
+@pytest.mark.ray
+def test_more_than_this_machine_can_ever_give_is_refused(tmp_path, ray_here):
+    study = toy_study(tmp_path, executor=RAY | {"cpus_per_cell": 64})
+    with pytest.raises(BadStudy, match="room for a cell of 64 CPUs"):
+        study.run(home=tmp_path / "runs", tracking="none")
+
+
+def start(study, folder, home):
+    """A driver of its own, as a user starts it."""
+    file = folder / "study.yaml"
+    file.write_text(study.to_yaml())
+    code = "from segfrontier.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", str(file), "--home", str(home), "--tracking", "none"]
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS
+    with (folder / "driver.log").open("ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_forty_cells_survive_five_kills_with_exactly_the_same_numbers(tmp_path):
+    methods = ["fine", "coarse", {"name": "fine+coarse", "knobs": {"split": [0.4, 0.6]}}]
+    plain = {"methods": methods, "budgets": [n / 36 for n in (10, 14, 18, 22, 26)], "seeds": [0, 1]}
+    undisturbed = toy_study(tmp_path, **plain).run(home=tmp_path / "whole", tracking="none")
+    study, home = toy_study(tmp_path, executor=RAY, **plain), tmp_path / "killed"
+    rng = random.Random(0)
+    for moment in sorted(rng.sample(range(2, 38), 5)):
+        driver = start(study, tmp_path, home)
+        while len(list(home.glob("cells/*/record.json"))) < moment and driver.poll() is None:
+            time.sleep(0.05)
+        time.sleep(rng.random())
+        mine = family(driver.pid)
+        assert driver.poll() is None, (tmp_path / "driver.log").read_text()[-3000:]
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        end(mine)
+    driver = start(study, tmp_path, home)
+    assert driver.wait(300) == 0, (tmp_path / "driver.log").read_text()[-3000:]
+    finished = type(undisturbed)(undisturbed.study.__class__(undisturbed.study.home.__class__(home), "toy"), {})
+    assert len(by_label(undisturbed)) == 40 and by_label(finished) == by_label(undisturbed)
+    ledgers = [Ledger(h / "ledger.sqlite") for h in (home, tmp_path / "whole")]
+    totals = [{cell: ledger.totals(cell) for cell in ledger.cells()} for ledger in ledgers]
+    assert totals[0] == totals[1], "nothing was bought twice"
+
+
+def end(processes):
+    """What a killed driver leaves behind ends by itself, its agents after a minute and a half; a test need not wait."""
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
