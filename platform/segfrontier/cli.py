@@ -32,16 +32,17 @@ def main() -> None:
 
 
 def _register() -> None:
-    from segfrontier.commands import claims, frontier, ledger, store, study, train, ui, world
+    from segfrontier.commands import claims, demo, doctor, frontier, ledger, plan, store, study, train, ui, world
 
+    app.command("demo", epilog="Example: segfrontier demo --home runs")(demo.demo)
+    app.command("plan", epilog=plan.EPILOG)(plan.plan)
     app.command("run", epilog="Example: segfrontier run study.yaml --set seeds=[0,1,2]")(study.run)
     app.command("status", epilog="Example: segfrontier status street-baselines --cells")(study.status)
     app.command("logs", epilog="Example: segfrontier logs 55faf96e")(study.logs)
     app.command("stop", epilog="Example: segfrontier stop street-baselines")(study.stop)
-    app.command("frontier", epilog="Example: segfrontier frontier street-baselines --prices mine.yaml")(
-        frontier.frontier
-    )
-    app.command("ui", epilog="Example: segfrontier ui --home runs --port 5001")(ui.ui)
+    app.command("frontier", epilog=frontier.EPILOG)(frontier.frontier)
+    app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)
+    app.command("ui", epilog=ui.EPILOG)(ui.ui)
     app.command("train", epilog="Example: segfrontier train coarse --hours 20 --encoder resnet18 --steps 200")(
         train.train
     )

@@ -1,0 +1,45 @@
+"""`segfrontier demo`: from nothing to a frontier in minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    home: Annotated[Path, typer.Option(help="Where studies, stages, labels and the ledger are kept.")] = Path("runs"),
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Change the study, e.g. --set seeds=[0,1,2].")] = None,
+) -> None:
+    """Run every installed method on the built-in street world, at two budgets, on all cores; show the frontier.
+
+    A few minutes on two cores, without a GPU, a download or an account. Started again it goes on where it was.
+    """
+    from importlib.resources import files
+
+    from segfrontier.commands.board import LiveBoard
+    from segfrontier.commands.console import console
+    from segfrontier.commands.frontier import frontier
+    from segfrontier.lab.methods import installed
+    from segfrontier.study.config import Study
+    from segfrontier.study.progress import Board, counts
+
+    text = files("segfrontier.study").joinpath("examples/demo.yaml").read_text(encoding="utf-8")
+    study = Study.parse(text, [f"methods=[{', '.join(installed())}]", *(set_ or [])], where="demo")
+    with LiveBoard() as board:
+        finished = study.run(home=home, watcher=board)
+    if finished.why:
+        console().print(f"[yellow]not all cells were computed: {finished.why}; `segfrontier demo` goes on[/]")
+        raise typer.Exit(1)
+    frontier(study=study.name, home=home)
+    where = "" if home == Path("runs") else f" --home {home}"
+    console().print(
+        f"\n[bold]next[/]  segfrontier ui{where}                             the same in the MLflow dashboard\n"
+        f"      segfrontier frontier {study.name}{where} --prices mine.yaml   the same acts at other prices\n"
+        f"      segfrontier demo{where} --set seeds=[0,1,2,3]          two more seeds: only their cells are computed\n"
+        f"      segfrontier plan study.yaml                   what a study of your own would cost",
+        highlight=False,
+    )
+    if counts(Board(finished.study).look())["failed"]:
+        raise typer.Exit(1)
