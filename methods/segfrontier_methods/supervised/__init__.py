@@ -5,3 +5,4 @@ from segfrontier_methods.supervised.method import FineAfterCoarse as FineAfterCo
 from segfrontier_methods.supervised.method import FineOnly as FineOnly
 from segfrontier_methods.supervised.method import Oracle as Oracle
 from segfrontier_methods.supervised.method import SyntheticOnly as SyntheticOnly
+from segfrontier_methods.supervised.method import fit as fit

@@ -36,7 +36,7 @@ def demo(
     where = "" if home == Path("runs") else f" --home {home}"
     console().print(
         f"\n[bold]next[/]  segfrontier ui{where}                             the same in the MLflow dashboard\n"
-        f"      segfrontier frontier {study.name}{where} --prices mine.yaml   the same acts at other prices\n"
+        f"      segfrontier frontier {study.name}{where} --prices my-prices.yaml   the same acts at other prices\n"
         f"      segfrontier demo{where} --set seeds=[0,1,2,3]          two more seeds: only their cells are computed\n"
         f"      segfrontier plan study.yaml                   what a study of your own would cost",
         highlight=False,
