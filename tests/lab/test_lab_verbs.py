@@ -25,6 +25,10 @@ class Counting(Watcher):
 
     def __init__(self):
         self.computed, self.reused, self.steps = [], [], 0
+        self.notes = {}
+
+    def noted(self, name, value):
+        self.notes[name] = value
 
     def end(self, kind, key, *, seconds):
         assert seconds >= 0
@@ -116,6 +120,25 @@ def test_known_labels_are_never_touched(lab):
     sure = lab.label(model, Part(images=lab.pool, labels=known), Argmax(above=0.999999))
     assert (sure.map(known.scenes()[0]) == 255).sum() > 0
     np.testing.assert_array_equal(keep_known(np.array([[1, 2]]), np.array([[255, 0]])), [[1, 0]])
+
+
+def test_the_quality_of_made_labels_is_told_to_the_record_alone(lab, toy_world):
+    """Against a count by hand over all pixels."""
+    model = lab.train(Plain(), labelled(lab), Plan(steps=30))
+    made = lab.label(model, Part(images=lab.pool), Argmax(above=0.5))
+    truth = toy_world.truth()
+    pairs = [(made.map(s), truth.semantic(s)) for s in made.scenes()]
+    right = sum(int(((m == t) & (m != 255) & (t != 255)).sum()) for m, t in pairs)
+    judged = sum(int(((m != 255) & (t != 255)).sum()) for m, t in pairs)
+    covered = sum(int((m != 255).sum()) for m, _ in pairs) / sum(m.size for m, _ in pairs)
+    assert lab.watcher.notes["labels_1/pixel_accuracy"] == pytest.approx(right / judged)
+    assert lab.watcher.notes["labels_1/coverage"] == pytest.approx(covered) and 0 < covered < 1
+    told = dict(lab.watcher.notes)
+    lab.watcher.notes.clear()
+    lab.label(model, Part(images=lab.pool), Argmax(above=0.5))  # found in the store
+    assert {k.replace("labels_2", "labels_1"): v for k, v in lab.watcher.notes.items()} == told
+    lab.label(model, lab.synthetic, Argmax())
+    assert not any(k.startswith("labels_3") for k in lab.watcher.notes), "synthetic scenes are nobody's training pool"
 
 
 def test_scores_are_those_of_the_model(lab, toy_world):

@@ -18,8 +18,10 @@ from segfrontier.errors import BadStudy
 from segfrontier.market import Ledger
 from segfrontier.study.cellwatch import CUT
 from segfrontier.study.config import Executor
+from segfrontier.study.home import Home
 from segfrontier.study.progress import Board, counts
 from segfrontier.study.records import records
+from segfrontier.study.running import Finished
 from segfrontier.study.tuning import room
 
 RAY = {"kind": "ray"}
@@ -150,6 +152,25 @@ def start(study, folder, home):
 
 @pytest.mark.ray
 @pytest.mark.slow
+def test_sigterm_to_the_driver_ends_the_trials_with_their_state_saved(tmp_path):
+    study = toy_study(tmp_path, methods=["fine"], budgets=[0.2], recipe=RECIPE | {"steps": 600}, executor=RAY)
+    home = tmp_path / "runs"
+    driver = start(study, tmp_path, home)
+    while not any('"done": ' in f.read_text() for f in home.glob("cells/*/status.json")):
+        assert driver.poll() is None, (tmp_path / "driver.log").read_text()[-3000:]
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGTERM)
+    assert driver.wait(90) == 1
+    assert "it was asked to stop" in (tmp_path / "driver.log").read_text()
+    assert not list(home.glob("cells/*/record.json")) and list((home / "store").rglob("checkpoints/*"))
+    here = study.model_copy(update={"executor": Executor(kind="local")})
+    assert set(here.run(home=home, tracking="none").outcomes.values()) == {"done"}
+    logs = [f.read_text() for f in home.glob("cells/*/log.txt")]
+    assert any("stopped" in log for log in logs) and all(log.rstrip().endswith("done") for log in logs)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
 def test_forty_cells_survive_five_kills_with_exactly_the_same_numbers(tmp_path):
     methods = ["fine", "coarse", {"name": "fine+coarse", "knobs": {"split": [0.4, 0.6]}}]
     plain = {"methods": methods, "budgets": [n / 36 for n in (10, 14, 18, 22, 26)], "seeds": [0, 1]}
@@ -168,8 +189,8 @@ def test_forty_cells_survive_five_kills_with_exactly_the_same_numbers(tmp_path):
         end(mine)
     driver = start(study, tmp_path, home)
     assert driver.wait(300) == 0, (tmp_path / "driver.log").read_text()[-3000:]
-    finished = type(undisturbed)(undisturbed.study.__class__(undisturbed.study.home.__class__(home), "toy"), {})
-    assert len(by_label(undisturbed)) == 40 and by_label(finished) == by_label(undisturbed)
+    killed = Finished(Home(home).study("toy"), {})
+    assert len(by_label(undisturbed)) == 40 and by_label(killed) == by_label(undisturbed)
     ledgers = [Ledger(h / "ledger.sqlite") for h in (home, tmp_path / "whole")]
     totals = [{cell: ledger.totals(cell) for cell in ledger.cells()} for ledger in ledgers]
     assert totals[0] == totals[1], "nothing was bought twice"

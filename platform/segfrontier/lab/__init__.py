@@ -5,12 +5,15 @@ place besides the study's executor that imports Ray) on a cluster.
 """
 
 from segfrontier.lab.augment import Augment as Augment
+from segfrontier.lab.drawing import Sketch as Sketch
 from segfrontier.lab.handles import Model as Model
 from segfrontier.lab.lab import Lab as Lab
 from segfrontier.lab.labelling import Argmax as Argmax
 from segfrontier.lab.labelling import Rule as Rule
 from segfrontier.lab.labelling import keep_known as keep_known
 from segfrontier.lab.local import LocalLab as LocalLab
+from segfrontier.lab.measuring import Gauge as Gauge
+from segfrontier.lab.measuring import Measures as Measures
 from segfrontier.lab.methods import Method as Method
 from segfrontier.lab.methods import installed as installed
 from segfrontier.lab.methods import make_method as make_method
@@ -33,6 +36,7 @@ from segfrontier.lab.recipe import Recipe as Recipe
 from segfrontier.lab.scoring import Scores as Scores
 from segfrontier.lab.streams import Part as Part
 from segfrontier.lab.streams import Stream as Stream
+from segfrontier.lab.streams import stable_seed as stable_seed
 from segfrontier.lab.training import Bench as Bench
 from segfrontier.lab.training import Plan as Plan
 from segfrontier.lab.watching import Watcher as Watcher
@@ -41,3 +45,4 @@ from segfrontier.market import Coarse as Coarse
 from segfrontier.market import Fine as Fine
 from segfrontier.market import Points as Points
 from segfrontier.market import Tags as Tags
+from segfrontier.scenes.labels import LabelSet as LabelSet

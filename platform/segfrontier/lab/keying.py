@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segfrontier.lab.drawing import Sketch
 from segfrontier.lab.handles import Model
 from segfrontier.lab.labelling import Rule
+from segfrontier.lab.measuring import Gauge
 from segfrontier.lab.predict import Looking
 from segfrontier.lab.store import code_digest, stage_key
 from segfrontier.lab.streams import Part, Stream
@@ -46,8 +48,25 @@ def train_key(job: Job, start: Mapping[str, Model]) -> str:
 def label_key(model: Model, part: Part, rule: Rule) -> str:
     """Key of a labelling stage."""
     return stage_key(
-        "label", {"rule": rule}, {"model": model.digest, **_part(part)}, _code("labelling", "predict", of=rule)
+        "label",
+        {"rule": rule},
+        {"model": model.digest, **_part(part)},
+        _code("labelling", "predict", "quality", of=rule),
     )
+
+
+def measure_key(model: Model, part: Part, gauge: Gauge) -> str:
+    """Key of a measuring stage."""
+    return stage_key(
+        "measure", {"gauge": gauge}, {"model": model.digest, **_part(part)}, _code("measuring", "predict", of=gauge)
+    )
+
+
+def draw_key(sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str]) -> str:
+    """Key of a drawing stage."""
+    inputs = {f"model/{name}": model.digest for name, model in models.items()}
+    arguments = {"sketch": sketch, "scenes": scenes}
+    return stage_key("draw", arguments, inputs | _part(part), _code("drawing", "predict", of=sketch))
 
 
 def score_key(model: Model, truth: str, looking: Looking, pictures: int) -> str:

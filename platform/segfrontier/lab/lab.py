@@ -1,9 +1,11 @@
-"""The bench that a method works at. Four verbs; each call is a stage whose result is stored and computed once.
+"""The bench that a method works at. Six verbs; each call is a stage whose result is stored and computed once.
 
 lab.buy(request)                     the ledger is charged, the bought labels come back
 lab.train(objective, streams, plan)  a trained model
 lab.label(model, part, rule)         labels made by a model
+lab.measure(model, part, gauge)      numbers of fixed shapes for each image
 lab.score(model)                     the evaluator's verdict on the validation split
+lab.draw(sketch, models, part)       pictures of a few scenes
 """
 
 from __future__ import annotations
@@ -18,14 +20,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 
 from segfrontier.errors import BadInput, Stopped
+from segfrontier.lab.drawing import PICTURES, Sketch, draw_sheet
 from segfrontier.lab.handles import Model
 from segfrontier.lab.history import Watch
-from segfrontier.lab.keying import label_key, score_key, train_key
+from segfrontier.lab.keying import draw_key, label_key, measure_key, score_key, train_key
 from segfrontier.lab.labelling import Rule
+from segfrontier.lab.measuring import FILE, Gauge, Measures
 from segfrontier.lab.peeking import Peek
-from segfrontier.lab.predict import Looking
+from segfrontier.lab.predict import Looking, Predictor, spread
+from segfrontier.lab.quality import QUALITY, quality_of
 from segfrontier.lab.scoring import Scores
 from segfrontier.lab.sealed import Sealed, unseal
 from segfrontier.lab.signals import heeding_sigterm
@@ -56,7 +62,7 @@ class Lab(ABC):
         self.pool, self.synthetic = pool, synthetic
         self.seed, self.bench, self.watcher = seed, bench, watcher
         self.classes = unseal(places).classes
-        self._bought = 0
+        self._bought = self._labelled = 0
         self._held: list[Entry] = []  # stored results in use: the store's garbage collection passes them by
 
     # ---------------------------------------------------------------------------------------------------- buy
@@ -70,6 +76,10 @@ class Lab(ABC):
     def spent(self) -> int:
         """Seconds of annotation spent so far."""
         return self._window.spent
+
+    def price(self, kind: str) -> float:
+        """Seconds that one act of a kind (fine, coarse, point, box, tag) costs here."""
+        return self._window.price(kind)
 
     def buy(self, request: Request, *, at_most: int | None = None) -> LabelSet:
         """Buy labels. With `at_most` (seconds), as many scenes as fit, in the request's order; else all or nothing."""
@@ -156,14 +166,28 @@ class Lab(ABC):
                 "count": labels.count,
             }
             (out / "labels.json").write_text(json.dumps(plain | {"faults": faults}))
+            (out / QUALITY).write_text(json.dumps(quality_of(labels, part.images, unseal(self._places))))
 
         entry = self._stage("label", key, compute, inputs={"model": model.key})
         unseal(self._places).note_free("pseudo_labels", detail=key, count=len(part.names()))
+        self._labelled += 1
+        for name, value in json.loads(entry.local(QUALITY).read_text()).items():
+            self.watcher.noted(f"labels_{self._labelled}/{name}", value)
         plain = json.loads(entry.local("labels.json").read_text())
         return LabelSet(
             path=str(entry.local(plain["path"])), kind=plain["kind"], digest=plain["digest"], count=plain["count"],
             classes=model.classes,
         )  # fmt: skip
+
+    # ---------------------------------------------------------------------------------------------------- measure
+
+    def measure(self, model: Model, part: Part, gauge: Gauge) -> Measures:
+        """Measure images with a model; labels of the part that exist already are shown to the gauge."""
+        key = measure_key(model, part, gauge)
+        entry = self._stage(
+            "measure", key, lambda out: self._measure(model, part, gauge, out), inputs={"model": model.key}
+        )
+        return Measures.at(entry.local(FILE))
 
     # ---------------------------------------------------------------------------------------------------- score
 
@@ -189,6 +213,14 @@ class Lab(ABC):
         scored = {step: self.score(one, looking=looking, pictures=0) for step, one in family.items()}
         step = max(scored, key=lambda s: (scored[s].miou, s))
         return step, scored[step]
+
+    def draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, *, scenes: int = 4) -> Path:
+        """Draw a fixed set of a part's scenes, as models see them; returns the folder that holds `pictures.png`."""
+        shown = spread(part.names(), scenes)
+        key = draw_key(sketch, models, part, shown)
+        entry = self._stage("draw", key, lambda out: self._draw(sketch, models, part, shown, out), inputs=_keys(models))
+        self.watcher.drawn(entry.path / PICTURES)
+        return entry.path
 
     def note(self, name: str, value: float) -> None:
         """Tell a number by the way, such as the score of one iteration; it is recorded with the cell, not ranked."""
@@ -267,6 +299,16 @@ class Lab(ABC):
     @abstractmethod
     def _label(self, model: Model, part: Part, rule: Rule, out: Path) -> tuple[LabelSet, list[str]]:
         """Write the labels into `out`; returns them and the faults of single images."""
+
+    @abstractmethod
+    def _measure(self, model: Model, part: Part, gauge: Gauge, out: Path) -> None:
+        """Write the measures into `out`."""
+
+    def _draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str], out: Path) -> None:
+        """Draw into `out`; a handful of images, so every lab does it where the method runs."""
+        device = torch.device("cuda" if self.bench.device != "cpu" and torch.cuda.is_available() else "cpu")
+        predictors = {name: Predictor(model, device=device) for name, model in models.items()}
+        draw_sheet(sketch, predictors, part, scenes, self.classes, out / PICTURES)
 
     @abstractmethod
     def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:

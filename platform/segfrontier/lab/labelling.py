@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.labels import LabelRow
 
 MAX_BAD_SHARE = 0.01
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Rule(ABC):
@@ -28,6 +29,10 @@ class Rule(ABC):
         self, predictor: Predictor, image: NDArray[np.uint8], known: NDArray[np.uint8] | None
     ) -> NDArray[np.uint8]:
         """(H, W) labels, 255 where the rule abstains. `known` holds labels that exist already (255: none)."""
+
+    def at(self, part: Part, scene: str) -> Rule:  # noqa: ARG002
+        """The rule for one scene. Override where it takes more than an image: the scene's name, what was asked."""
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +73,32 @@ def label_scene(predictor: Predictor, rule: Rule, part: Part, scene: str) -> Lab
     try:
         image = part.images.image(scene)
         known = part.labels.map(scene) if part.labels is not None else None
-        labels = rule.label(predictor, image, known)
+        labels = rule.at(part, scene).label(predictor, image, known)
         return Labelled(scene, LabelRow(scene, image.shape[0], image.shape[1], map=labels), "")
     except (BadInput, ValueError, OSError) as error:
         return Labelled(scene, None, f"{scene}: {error}")
 
 
+class Outcome(Protocol[R_co]):
+    """What came of one image: a row, or a fault."""
+
+    @property
+    def row(self) -> R_co | None:
+        """None where there is a fault."""
+
+    @property
+    def fault(self) -> str:
+        """Empty where there is a row."""
+
+
 def sift(
-    results: Iterable[Labelled], faults: list[str], *, total: int, max_bad: float = MAX_BAD_SHARE
-) -> Iterator[LabelRow]:
+    results: Iterable[Outcome[R_co]],
+    faults: list[str],
+    *,
+    total: int,
+    done: str = "labelled",
+    max_bad: float = MAX_BAD_SHARE,
+) -> Iterator[R_co]:
     """The good rows, in order; faults are collected, and too many of them stop the stage."""
     for result in results:
         if result.row is not None:
@@ -85,6 +107,6 @@ def sift(
         faults.append(result.fault)
         if len(faults) > max_bad * total:
             raise StageError(
-                f"{len(faults)} of {total} images could not be labelled, more than the share {max_bad:g} that may be "
+                f"{len(faults)} of {total} images could not be {done}, more than the share {max_bad:g} that may be "
                 f"left out: {' | '.join(faults[:3])}"
             )

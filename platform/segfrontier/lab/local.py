@@ -12,6 +12,7 @@ from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.labelling import Labelled, Rule, label_scene, sift
+from segfrontier.lab.measuring import Gauge, Measured, measure_scene, write_measures
 from segfrontier.lab.pictures import Album
 from segfrontier.lab.predict import Looking, Predictor, spread
 from segfrontier.lab.scoring import Scores, Sums, score_image
@@ -39,6 +40,17 @@ class LocalLab(Lab):
 
         rows = sift(results(), faults, total=len(names))
         return write_labels(out, kind="pseudo", classes=model.classes, rows=rows), faults
+
+    def _measure(self, model: Model, part: Part, gauge: Gauge, out: Path) -> None:
+        predictor, names, faults = self._predictor(model), part.names(), list[str]()
+
+        def results() -> Iterator[Measured]:
+            for done, scene in enumerate(names, start=1):
+                yield measure_scene(predictor, gauge, part, scene)
+                self._told(done, len(names))
+
+        rows = sift(results(), faults, total=len(names), done="measured")
+        write_measures(out, shapes=gauge.shapes(len(model.classes)), rows=rows, faults=faults)
 
     def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:
         places, predictor = unseal(self._places), self._predictor(model)

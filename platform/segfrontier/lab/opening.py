@@ -39,18 +39,25 @@ class LabSettings:
     watcher: Watcher = field(default_factory=Watcher)
 
 
-def open_lab(settings: LabSettings, *, kind: Callable[..., Lab] = LocalLab, **more: object) -> Lab:
-    """A lab of the given kind. Close it, or use it as a context manager."""
+def open_lab(
+    settings: LabSettings,
+    *,
+    kind: Callable[..., Lab] = LocalLab,
+    store: Store | None = None,
+    market: Callable[..., Market] = Market,
+    **more: object,
+) -> Lab:
+    """A lab of the given kind, to be closed in the end. Only a rehearsal brings a store and a market of its own."""
     world, home = settings.world, Path(settings.home).absolute()
     ledger = Ledger(home / "ledger.sqlite", create=True)
-    store = Store(home / "store")
+    store = store or Store(home / "store")
     prices = load_prices(settings.prices or world.name)
     truth = world.truth()
     if settings.hours == "all":
         budget = whole(prices.milliseconds("fine", units=len(truth), asked=len(truth)))
     else:
         budget = seconds_from_hours(settings.hours)
-    market = Market(
+    shop = market(
         truth, prices, ledger, settings.cell, budget, home / "labels",
         noise=settings.noise, seed=settings.seed,
     )  # fmt: skip
@@ -60,7 +67,7 @@ def open_lab(settings: LabSettings, *, kind: Callable[..., Lab] = LocalLab, **mo
     if synthetic is not None:
         places.note_free("source_labels", detail=synthetic.images.world, count=len(synthetic.images))
     return kind(
-        places=Sealed(places), window=open_window(market), pool=world.pool(), synthetic=synthetic, store=store,
+        places=Sealed(places), window=open_window(shop), pool=world.pool(), synthetic=synthetic, store=store,
         seed=settings.seed, bench=settings.bench, watcher=settings.watcher, **more,
     )  # fmt: skip
 

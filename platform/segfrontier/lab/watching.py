@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Watcher:
 
     def peeked(self, epochs: float, miou: float) -> None:
         """The weights after so many epochs of the training that runs now score this on validation."""
+
+    def drawn(self, picture: Path) -> None:
+        """A method drew a picture."""
 
     def noted(self, name: str, value: float) -> None:
         """A method told a number by the way."""

@@ -27,6 +27,7 @@ class CellWatch(Watcher):
     ) -> None:
         self.peeks = tell is not None
         self.notes: dict[str, float] = {}
+        self.pictures: list[str] = []
         self._folder, self._stop, self._tell = folder, stop, tell
         self._found: set[str] = set()
         self._used: dict[str, Manifest] = {}
@@ -121,6 +122,10 @@ class CellWatch(Watcher):
         """See `Watcher`."""
         self.notes[name] = value
         self.say(f"{name} {value:.6g}")
+
+    def drawn(self, picture: Path) -> None:
+        """See `Watcher`."""
+        self.pictures.append(str(picture))
 
     def say(self, text: str) -> None:
         """Write to the cell's log."""

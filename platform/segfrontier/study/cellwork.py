@@ -64,7 +64,8 @@ def do_cell(
         state, more = "failed", {"error": one_line(error)}
     record = Record(
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
-        notes=watch.notes, curves=watch.curves(), stages=watch.stages(), started=began, ended=time.time(),
+        notes=watch.notes, pictures=tuple(watch.pictures), curves=watch.curves(), stages=watch.stages(),
+        started=began, ended=time.time(),
         **_bought(home, key), **more,
     )  # fmt: skip
     record.write(home)

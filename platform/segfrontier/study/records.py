@@ -61,6 +61,7 @@ class Record:
     notes: Mapping[str, float] = field(default_factory=dict)  # what the method told by the way, e.g. "iteration_1/miou"
     curves: Mapping[str, list[tuple[float, float]]] = field(default_factory=dict)  # name -> (step, value), thinned
     stages: tuple[StageNote, ...] = ()
+    pictures: tuple[str, ...] = ()  # that the method drew
     score_folder: str = ""  # holds pictures.png, where it was made
     started: float = 0.0  # seconds since 1970
     ended: float = 0.0

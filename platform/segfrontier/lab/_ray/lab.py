@@ -13,12 +13,13 @@ import torch
 
 from segfrontier.lab._ray.data import rows
 from segfrontier.lab._ray.fleet import Fleet
-from segfrontier.lab._ray.looking import Address, LabelLook, Look, ScoreLook
+from segfrontier.lab._ray.looking import Address, LabelLook, Look, MeasureLook, ScoreLook
 from segfrontier.lab._ray.start import start_ray
 from segfrontier.lab._ray.train import train
 from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.labelling import Labelled, Rule, sift
+from segfrontier.lab.measuring import Gauge, Measured, Row, write_measures
 from segfrontier.lab.pictures import Album
 from segfrontier.lab.predict import Looking, spread
 from segfrontier.lab.scoring import Scores, Sums
@@ -64,6 +65,13 @@ class RayLab(Lab):
             good = sift((_labelled(row) for row in looked), faults, total=len(names))
             return write_labels(out, kind="pseudo", classes=model.classes, rows=good), faults
 
+    def _measure(self, model: Model, part: Part, gauge: Gauge, out: Path) -> None:
+        names, faults = part.names(), list[str]()
+        bare = replace(part, scenes=())
+        with closing(self._look(MeasureLook, model, names, part=bare, gauge=gauge)) as looked:
+            good = sift((_measured(row) for row in looked), faults, total=len(names), done="measured")
+            write_measures(out, shapes=gauge.shapes(len(model.classes)), rows=good, faults=faults)
+
     def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:
         places = unseal(self._places)
         pool, truth = places.world.pool(split=split), places.truth(split)
@@ -94,3 +102,8 @@ def _labelled(row: dict[str, Any]) -> Labelled:
     if row["map"] is None:
         return Labelled(row["scene"], None, row["fault"])
     return Labelled(row["scene"], LabelRow(row["scene"], row["height"], row["width"], map=decode_map(row["map"])), "")
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    scene, data = row["scene"], row["values"]
+    return Measured(scene, None if data is None else Row(scene, data), row["fault"] or "")

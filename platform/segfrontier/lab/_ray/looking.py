@@ -17,6 +17,7 @@ import torch
 from segfrontier.errors import StageError
 from segfrontier.lab.handles import Model
 from segfrontier.lab.labelling import Rule, label_scene
+from segfrontier.lab.measuring import Gauge, measure_scene
 from segfrontier.lab.predict import Looking, Predictor
 from segfrontier.lab.scoring import score_image
 from segfrontier.lab.streams import Part
@@ -31,6 +32,7 @@ ROW = pa.schema(
         ("height", pa.int32()),
         ("width", pa.int32()),
         ("map", pa.large_binary()),  # labels or a prediction, as lossless PNG
+        ("values", pa.large_binary()),  # measured numbers
         ("sums", pa.large_string()),  # JSON
         ("fault", pa.large_string()),  # what is wrong with this scene alone; the stage goes on
         ("error", pa.large_binary()),  # a pickled exception; the stage ends
@@ -83,6 +85,19 @@ class LabelLook(Look):
             return {"fault": fault}
         assert row.map is not None, "a labelled scene has a map"
         return {"height": row.height, "width": row.width, "map": encode_map(row.map)}
+
+
+@dataclass
+class MeasureLook(Look):
+    """Measures scenes."""
+
+    part: Part
+    gauge: Gauge
+
+    def look(self, scene: str) -> dict[str, Any]:
+        """Its numbers, or its fault."""
+        _, row, fault = measure_scene(self.predictor, self.gauge, self.part, scene)
+        return {"fault": fault} if row is None else {"values": row.data}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""Drawing: what a method wants to show of single scenes, panel by panel, beside the evaluator's own pictures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segfrontier.lab.predict import Predictor
+from segfrontier.lab.streams import Part
+from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.preview import sheet
+
+PICTURES = "pictures.png"
+
+
+class Sketch(ABC):
+    """What is drawn of a scene. Subclasses are frozen dataclasses; all fields enter the stage's key."""
+
+    @abstractmethod
+    def panels(
+        self, predictors: Mapping[str, Predictor], part: Part, scene: str
+    ) -> Sequence[tuple[str, NDArray[np.uint8]]]:
+        """Captioned (H, W, 3) pictures, the scene's image first."""
+
+
+def draw_sheet(
+    sketch: Sketch,
+    predictors: Mapping[str, Predictor],
+    part: Part,
+    scenes: Sequence[str],
+    classes: ClassTable,
+    file: Path,
+    *,
+    width: int = 320,
+) -> None:
+    """A PNG with a row of panels for each scene; `width` is that of a panel."""
+    rows = [(scene, list(sketch.panels(predictors, part, scene))) for scene in scenes]
+    Image.fromarray(sheet(rows, classes, width=width)).save(file)

@@ -1,0 +1,173 @@
+"""Measuring: a model and a gauge make numbers of fixed shapes for each image, such as the entropy of its patches.
+
+The numbers of a whole pool lie in one Arrow file. It is written image by image, and read by mapping it into memory, so
+neither side ever holds more of a pool than it looks at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.predict import Predictor
+from segfrontier.lab.streams import Part
+
+FILE, ABOUT = "measures.arrow", "measures.json"
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Gauge(ABC):
+    """What is measured of one image. Subclasses are frozen dataclasses; all fields enter the stage's key."""
+
+    @abstractmethod
+    def shapes(self, classes: int) -> Shapes:
+        """The columns by name, with the shape that each has for every image."""
+
+    @abstractmethod
+    def measure(
+        self, predictor: Predictor, image: NDArray[np.uint8], known: NDArray[np.uint8] | None
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """The numbers of one image, in those columns. `known` holds labels that exist already (255: none)."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The numbers of a part's images: a small, picklable reference; columns are mapped into memory, not read."""
+
+    path: str
+    digest: str
+    count: int
+
+    @classmethod
+    def at(cls, file: Path) -> Measures:
+        """The measures in a file that `write_measures` wrote."""
+        about = _about(file)
+        return cls(path=str(file), digest=about["digest"], count=about["count"])
+
+    def __len__(self) -> int:
+        return self.count
+
+    def scenes(self) -> list[str]:
+        """The measured scenes, in the order of the part; images with faults are not among them."""
+        names: list[str] = _open(self.path)["scene"].to_pylist()
+        return names
+
+    @property
+    def faults(self) -> list[str]:
+        """What was wrong with the images that are left out, one line each."""
+        return list(_about(Path(self.path))["faults"])
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """(N, *shape) numbers in the order of `scenes`: a read-only view of the file, nothing is copied."""
+        batch = _open(self.path)
+        shapes = json.loads(batch.schema.metadata[b"shapes"])
+        if name not in shapes:
+            raise BadInput(f"these measures have the columns {', '.join(shapes)}; found {name!r}")
+        flat: NDArray[np.float32] = batch[name].values.to_numpy(zero_copy_only=True)
+        return flat.reshape(self.count, *shapes[name])
+
+
+class Row(NamedTuple):
+    """The numbers of one image: all columns one after another, as little-endian float32."""
+
+    scene: str
+    data: bytes
+
+
+class Measured(NamedTuple):
+    """The outcome for one image: its numbers, or what went wrong with it."""
+
+    scene: str
+    row: Row | None
+    fault: str
+
+
+def measure_scene(predictor: Predictor, gauge: Gauge, part: Part, scene: str) -> Measured:
+    """Measure one image; a fault of this image becomes its status and stays there."""
+    try:
+        image = part.images.image(scene)
+        known = part.labels.map(scene) if part.labels is not None else None
+        values = gauge.measure(predictor, image, known)
+        return Measured(scene, Row(scene, _packed(values, gauge.shapes(len(predictor.classes)))), "")
+    except (BadInput, ValueError, OSError) as error:
+        return Measured(scene, None, f"{scene}: {error}")
+
+
+def _packed(values: Mapping[str, NDArray[np.float32]], shapes: Shapes) -> bytes:
+    found = {name: (tuple(value.shape), str(value.dtype)) for name, value in values.items()}
+    due = {name: (tuple(shape), "float32") for name, shape in shapes.items()}
+    if found != due:
+        raise ValueError(f"a gauge must measure just what its shapes say, {due}; it measured {found}")
+    return b"".join(np.ascontiguousarray(values[name], "<f4").tobytes() for name in shapes)
+
+
+def write_measures(folder: Path, *, shapes: Shapes, rows: Iterable[Row], faults: Sequence[str]) -> Measures:
+    """Write the rows as they come; `faults` is read when they have ended.
+
+    Columns grow as raw files side by side, which are then mapped and laid into one record batch: only so is a column
+    contiguous in the file.
+    """
+    widths = {name: math.prod(shape) for name, shape in shapes.items()}
+    if not widths or not all(widths.values()) or "scene" in widths:
+        raise ValueError(
+            f"a gauge must measure at least one number in each column, none of them called `scene`; its shapes are "
+            f"{dict(shapes)}"
+        )
+    raw = [folder / f"{i}.raw" for i in range(2 + len(widths))]
+    bounds = np.cumsum([0, *widths.values()]) * 4
+    state, count, end = hashlib.blake2b(json.dumps(dict(shapes)).encode(), digest_size=16), 0, 0
+    with ExitStack() as stack:
+        ends, names, *columns = (stack.enter_context(path.open("wb")) for path in raw)
+        ends.write(bytes(8))
+        for scene, data in rows:
+            name = scene.encode()
+            state.update(len(name).to_bytes(8, "little") + name + data)
+            count, end = count + 1, end + len(name)
+            ends.write(end.to_bytes(8, "little"))
+            names.write(name)
+            for column, start, stop in zip(columns, bounds, bounds[1:], strict=False):
+                column.write(data[start:stop])
+    _assemble(folder / FILE, shapes, widths, count, [_mapped(path) for path in raw])
+    for path in raw:
+        path.unlink()
+    about = {"digest": state.hexdigest(), "count": count, "faults": list(faults)}
+    (folder / ABOUT).write_text(json.dumps(about))
+    return Measures.at(folder / FILE)
+
+
+def _assemble(file: Path, shapes: Shapes, widths: Mapping[str, int], count: int, raw: Sequence[pa.Buffer]) -> None:
+    ends, names, *data = raw
+    columns = {"scene": pa.Array.from_buffers(pa.large_string(), count, [None, ends, names])}
+    for (name, width), buffer in zip(widths.items(), data, strict=True):
+        flat = pa.Array.from_buffers(pa.float32(), count * width, [None, buffer])
+        columns[name] = pa.FixedSizeListArray.from_arrays(flat, width)
+    batch = pa.record_batch(columns).replace_schema_metadata({"shapes": json.dumps(dict(shapes))})
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+
+
+def _mapped(path: Path) -> pa.Buffer:
+    return pa.memory_map(str(path)).read_buffer() if path.stat().st_size else pa.py_buffer(b"")
+
+
+@lru_cache(maxsize=16)
+def _open(path: str) -> pa.RecordBatch:
+    return pa.ipc.open_file(pa.memory_map(path)).get_batch(0)
+
+
+def _about(file: Path) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(file.with_name(ABOUT).read_text())
+    return about

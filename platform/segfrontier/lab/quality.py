@@ -1,0 +1,34 @@
+"""How good labels are that a model made: against truth that no method sees, for the record alone."""
+
+from __future__ import annotations
+
+from segfrontier.lab.places import Places
+from segfrontier.lab.predict import spread
+from segfrontier.lab.scoring import ABSENT
+from segfrontier.maths import Confusion, confusion_counts, semantic_scores
+from segfrontier.scenes.classes import VOID
+from segfrontier.scenes.labels import LabelSet
+from segfrontier.scenes.world import Pool
+
+QUALITY = "quality.json"
+SCENES = 200
+"""At most so many scenes, evenly spread, are looked at."""
+
+
+def quality_of(labels: LabelSet, images: Pool, places: Places) -> dict[str, float]:
+    """Share of pixels that have a label, and how right those are; empty for images that are no training scenes."""
+    if images.digest != places.world.pool(split="train").digest:
+        return {}
+    truth, classes = places.truth("train"), len(places.classes)
+    total, labelled, pixels = Confusion.zero(num_classes=classes), 0, 0
+    for scene in spread(labels.scenes(), SCENES):
+        made, known = labels.map(scene), truth.semantic(scene)
+        labelled += int((made != VOID).sum())
+        pixels += made.size
+        known = known.copy()
+        known[made == VOID] = VOID
+        total = total + confusion_counts(known, made, num_classes=classes)
+    if labelled == 0:
+        return {"coverage": 0.0}
+    scores = semantic_scores(total, absent=ABSENT)
+    return {"coverage": labelled / pixels} | {k: scores[k] for k in ("pixel_accuracy", f"miou_{ABSENT}")}
