@@ -27,13 +27,13 @@ _MOST_FAILED = 10
 
 EPILOG = """Examples:
 
-segfrontier frontier street-baselines
-
 segfrontier frontier street-baselines --target 0.6
 
-segfrontier frontier street-baselines --prices cheap-clicks.yaml --out what-if
+segfrontier frontier street-baselines --prices cheap-clicks.yaml
 
-segfrontier frontier street-baselines --gpu --json"""
+segfrontier frontier street-baselines --references papers.yaml --gpu --out review
+
+segfrontier frontier street-baselines --json"""
 
 
 def frontier(
@@ -47,7 +47,11 @@ def frontier(
     ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Computing hours are a second cost beside annotation.")] = False,
     references: Annotated[
-        list[Path] | None, typer.Option(help="YAML files of papers' numbers, drawn as stars; default: the study's.")
+        list[Path] | None,
+        typer.Option(
+            help="YAML files of papers' numbers, drawn as stars: `references: [{name: .., paper: .., where: .., "
+            "hours: .., score: ..}]`; default: the study's."
+        ),
     ] = None,
     how: Annotated[Interval, typer.Option(help="Intervals over seeds: Student t or bootstrap.")] = Interval.t,
     level: Annotated[float, typer.Option(help="What share of such intervals holds the truth.")] = 0.95,
@@ -61,7 +65,7 @@ def frontier(
 ) -> None:
     """Print the frontier of a study and what it says; write frontier.png, frontier.html, report.html and tables.
 
-    Costs are the acts that were bought x a price list, computed here and now: other prices redraw everything.
+    Costs are acts x prices, computed here and now: other prices redraw everything without training.
     """
     from segfrontier.commands.console import console
     from segfrontier.market import load_prices
@@ -77,7 +81,7 @@ def frontier(
     facets = findings(found, reading)
     written = write_outputs(found, facets, out or (place.report / "what-if" if prices else place.report))
     if as_json:
-        from segfrontier.study.export import to_json
+        from segfrontier.study.asjson import to_json
 
         typer.echo(json.dumps(to_json(found, facets) | {"files": [str(p) for p in written]}, allow_nan=False))
         return
@@ -86,7 +90,7 @@ def frontier(
         screen.width = 200  # a file has no edge to fold at
     print_findings(found, facets, screen)
     for path in written:
-        screen.print(f"[dim]{path}[/]", highlight=False)
+        screen.print(str(path), style="dim", markup=False, highlight=False)
 
 
 def print_findings(harvest: Harvest, found: tuple[Finding, ...], out: Console) -> None:
@@ -111,7 +115,7 @@ def _print_facet(finding: Finding, out: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from segfrontier.study.table import answers, caption, columns, headline, interval_words, prices_words, rows
+    from segfrontier.study.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
 
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     mark, _, _, *numbers = columns(finding)

@@ -21,13 +21,11 @@ EPILOG = (
 
 
 def plan(
-    file: Annotated[Path, typer.Argument(help="A study file.")],
+    file: Annotated[str, typer.Argument(help="A study file, or a table such as coarse_to_fine:table-2.")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the study, e.g. --set recipe.steps=200.")
     ] = None,
-    home: Annotated[Path, typer.Option(help="Where the study would run: what is stored there is found.")] = Path(
-        "runs"
-    ),
+    home: Annotated[Path, typer.Option(help="Where it would run; what is stored there is found.")] = Path("runs"),
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Try a few steps of each kind of training, to tell the time.")
     ] = True,
@@ -35,25 +33,27 @@ def plan(
 ) -> None:
     """Tell what a study would take: its cells, stages, annotation and compute. Costs nothing and stores nothing.
 
-    Every cell is rehearsed with a throw-away ledger, so hours, money and what cells share are exact; methods that buy by what
-    their models say are followed as far as that can be. Exit code 3: some cells would be refused.
+    Every cell is rehearsed with a throw-away ledger, so hours, money and what cells share are exact; methods that buy
+    by what their models say are followed as far as that can be. Exit code 3: some cells would be refused.
     """
     from segfrontier.commands.console import progress
-    from segfrontier.study.config import Study
     from segfrontier.study.planning import plan_study
+    from segfrontier.study.tables import load_study
 
-    study = Study.load(file, set_ or [])
+    study = load_study(file, set_ or [])
     with progress("opening worlds") as opening, progress("rehearsing cells") as rehearsed:
         found = plan_study(study, home=home, probe=probe, opening=opening, progress=rehearsed)
     if as_json:
         typer.echo(json.dumps(found.plain()))
     else:
-        _show(found, file, home)
+        _show(found)
+        if not found.refused:
+            _show_next(file, set_ or [], home)
     if found.refused:
         raise typer.Exit(3)
 
 
-def _show(plan: StudyPlan, file: Path, home: Path) -> None:
+def _show(plan: StudyPlan) -> None:
     from segfrontier.commands.console import console
 
     out = console()
@@ -65,14 +65,25 @@ def _show(plan: StudyPlan, file: Path, home: Path) -> None:
         ("These cells would be refused:", "bold red", plan.refused),
         ("These cells could not be rehearsed to their end, for they decide by what is not computed yet:", "bold yellow",
          plan.unforeseen),
+        ("The time of these stages is not known, for their probe failed:", "bold yellow", plan.unprobed),
     ):  # fmt: skip
         if groups:
             out.print(f"\n{title}", style=style)
         for text, labels in groups.items():
             more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
             out.print(f"  {'; '.join(labels[:3])}{more}\n    {text}", highlight=False, markup=False)
-    if not plan.refused:
-        out.print(f"\nnext: segfrontier run {file} --home {home}", style="dim")
+
+
+def _show_next(file: str, assignments: list[str], home: Path) -> None:
+    """The command that does what was planned."""
+    import shlex
+
+    from segfrontier.commands.console import console
+
+    words = ["segfrontier", "run", str(file), *(word for given in assignments for word in ("--set", given))]
+    if home != Path("runs"):
+        words += ["--home", str(home)]
+    console().print(f"\nnext: {shlex.join(words)}", style="dim", markup=False, highlight=False)
 
 
 def _show_settings(plan: StudyPlan) -> None:
@@ -112,7 +123,7 @@ def _show_kinds(plan: StudyPlan) -> None:
     from rich.table import Table
 
     from segfrontier.commands.console import console
-    from segfrontier.study.plan import duration
+    from segfrontier.study.plan_words import duration
 
     table = Table(box=None)
     table.add_column("stages")

@@ -39,16 +39,30 @@ def ui(
     prepare(address)
     tell_waiting(home, address)
     if is_server(address):
-        typer.echo(f"dashboard: {hidden(address)}")
+        show_studies(home, address, hidden(address))
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with Server(address, port=free_port(port), log=home / "mlflow-server.log") as server:
-            typer.echo(f"dashboard: {server.address}  (Ctrl-C ends it)")
+            show_studies(home, address, server.address)
+            typer.echo("Ctrl-C ends it")
             assert server.process is not None
             server.process.wait()
     except KeyboardInterrupt:
         typer.echo("the dashboard has ended", err=True)
+
+
+def show_studies(home: Path, uri: str, address: str) -> None:
+    """Print the dashboard's address, and that of each study's cells as cost vs score."""
+    from segfrontier.study.home import Home
+    from segfrontier.tracking.runs import experiments
+    from segfrontier.tracking.views import COSTS, view_link
+
+    typer.echo(f"dashboard: {address}")
+    known = experiments(uri)
+    for name in Home(home).studies():
+        if name in known:
+            typer.echo(f"  {name}: {address}/{view_link(name, known[name], COSTS)}")
 
 
 def tell_waiting(home: Path, address: str) -> None:

@@ -61,6 +61,14 @@ class Window:
             raise failure
         return result
 
+    def price(self, kind: str) -> float:
+        """Seconds that one act of a kind costs."""
+        result, failure = _ask(self._token, lambda market: market.prices.price(kind).milliseconds / 1000)
+        if failure is not None:
+            raise failure
+        assert result is not None
+        return result
+
     @property
     def spent(self) -> int:
         """The cell's bill in whole seconds."""

@@ -43,7 +43,8 @@ class Need:
         """ "coarse reaches 0.6 with 12.5 h"."""
         if self.seconds is None:
             return f"{self.method} does not reach {self.target:g} (best: {self.best:.3f})"
-        return f"{self.method} reaches {self.target:g} with {'at most ' * self.at_most}{in_words(self.seconds)}"
+        cost = f"{'at most ' * self.at_most}{in_words(self.seconds)}" if self.seconds else "no annotation"
+        return f"{self.method} reaches {self.target:g} with {cost}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +230,8 @@ def break_even(
 
 
 def in_words(seconds: float) -> str:
-    """ "12.5 h"; seconds where that would be under a tenth of an hour, and "0 h"."""
-    return f"{_short(seconds)} s" if 0 < seconds < 360 else f"{_short(hours(seconds))} h"
+    """ "12.5 h"; seconds where that would be under a tenth of an hour."""
+    return f"{_short(seconds)} s" if seconds < 360 else f"{_short(hours(seconds))} h"
 
 
 def _short(number: float) -> str:

@@ -50,9 +50,7 @@ def do_cell(
     cell = read_cell(home, key)
     try:
         with watch, _open(cell, key, home, means, atlas or Atlas(), watch) as lab:
-            model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
-            scores = lab.score(model)
-            best = lab.oracle_best(model) if cell.recipe.snapshots else None
+            scores, best = perform(lab, cell)
         more = _scored(scores) | _best(best)
         state: State = "done"
     except (Stopped, KeyboardInterrupt):
@@ -70,6 +68,12 @@ def do_cell(
     )  # fmt: skip
     record.write(home)
     return watch.left(state)
+
+
+def perform(lab: Lab, cell: Cell) -> tuple[Scores, tuple[int, Scores] | None]:
+    """All that a cell does in its lab; the second is `oracle_best`, where there is anything to choose from."""
+    model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
+    return lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None
 
 
 def one_line(error: BaseException) -> str:

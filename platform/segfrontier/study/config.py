@@ -105,7 +105,7 @@ class MethodEntry(Strict):
 
 
 class Executor(Strict):
-    """Where cells run: how many side by side, and what each of them gets.
+    """Where cells run: how many side by side, and what each of them (with workers: each worker) gets.
 
     `ray`: Ray Tune, a trial a cell. `local`: one after another in this process, without Ray. A cell's stages run in the
     trial's own process, or, with `workers_per_stage`, on so many data-parallel workers of Ray each.

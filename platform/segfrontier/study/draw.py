@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, isfinite
 from pathlib import Path
-from textwrap import fill, shorten
+from textwrap import fill
 from typing import Any
 
 from segfrontier.market.budget import hours
@@ -14,10 +14,11 @@ from segfrontier.study.findings import Finding
 from segfrontier.study.frontier import Point
 from segfrontier.study.labels import place_labels
 from segfrontier.study.points import Entry
+from segfrontier.study.sentences import interval_words, prices_words
 from segfrontier.study.style import FRONTIER, Axis, Style, styles
-from segfrontier.study.table import interval_words, prices_words
 
 _DPI = 200
+_STAR = "#F0C000"
 _MOST_SERIES = 9  # more are named by their method alone
 
 
@@ -84,7 +85,7 @@ class Panel:
         if self.has_line:
             self.axes.plot(*zip(*self._steps(), strict=True), color=FRONTIER, linewidth=1.4, zorder=2)
         for star in self.stars:
-            self.axes.plot(*self._xy(star), "*", color="#F0C000", mec="#333333", mew=0.7, ms=13, zorder=5)
+            self.axes.plot(*self._xy(star), "*", color=_STAR, mec="#333333", mew=0.7, ms=13, zorder=5)
 
     def series(self) -> dict[tuple[str, str], list[Entry]]:
         """Points by what joins them: the budgets of a method with its knobs."""
@@ -98,14 +99,16 @@ class Panel:
         groups: dict[str, list[Entry]] = {}
         few = len(self.series()) <= _MOST_SERIES
         for members in self.series().values():
-            name = members[0].name if few else members[0].point.method
-            groups.setdefault(name, []).extend(members)
+            groups.setdefault(_clip(members[0].name if few else members[0].point.method), []).extend(members)
         names = [
-            (shorten(name, 34, placeholder="...") if " " in name else name[:34], self.styles[m[0].point.method].colour,
-             [self._xy(e.point) for e in m])
-            for name, m in groups.items()
-        ]  # fmt: skip
-        names += [(shorten(s.method, 40, placeholder="..."), "#333333", [self._xy(s)]) for s in self.stars]
+            (
+                name,
+                self.styles[members[0].point.method].colour,
+                sorted((self._xy(e.point) for e in members), key=_height),
+            )
+            for name, members in groups.items()
+        ]
+        names += [(_clip(star.method), "#333333", [self._xy(star)]) for star in self.stars]
         place_labels(self.axes, names, self._lines(), size=8.5)
 
     def _steps(self) -> list[tuple[float, float]]:
@@ -161,28 +164,40 @@ class Panel:
         intervals = [i for e in self.entries if (i := self.finding.reading.summary(e.point).interval)]
         low = max(min([*scores, *(i[0] for i in intervals)]), min(scores) - 0.5 * spread)
         high = min(max([*scores, *(i[1] for i in intervals)]), max(scores) + 0.5 * spread)
-        low, high = low - 0.08 * spread, high + 0.08 * spread
+        room = max(0.08 * spread, 0.01)
+        low, high = low - room, high + room
         self.cut = any(i[0] < low or i[1] > high for i in intervals)
         return low, high
 
 
+def _height(xy: tuple[float, float]) -> float:
+    return xy[1]
+
+
+def _clip(name: str, most: int = 34) -> str:
+    return name if len(name) <= most else f"{name[: most - 3]}..."
+
+
 def _legend(figure: Any, panels: Sequence[Panel]) -> None:
-    """What lines, bars and stars mean, below all panels."""
+    """What marks, lines, bars and stars mean, below all panels."""
     from matplotlib.lines import Line2D
 
+    shown = dict.fromkeys(m for p in panels for m in p.finding.methods)
     entries = [
-        Line2D([], [], color="#555555", marker="o", ls="", mec=FRONTIER, label="on the frontier"),
-        Line2D([], [], color="#555555", marker="o", ls="", alpha=0.4, label="beaten"),
+        Line2D([], [], color=look.colour, marker=look.marker, lw=0.9, ms=6, label=_clip(method))
+        for method, look in panels[0].styles.items() if method in shown
+    ]  # fmt: skip
+    entries += [
+        Line2D([], [], color="#777777", marker="o", ls="", mec=FRONTIER, label="on the frontier"),
+        Line2D([], [], color="#777777", marker="o", ls="", alpha=0.4, label="beaten"),
     ]
     if panels[0].has_line:
-        entries.insert(0, Line2D([], [], color=FRONTIER, lw=1.4, label="frontier: the best mean that a budget affords"))
+        entries.append(Line2D([], [], color=FRONTIER, lw=1.4, label="frontier: best mean a budget affords"))
     if any(p.stars for p in panels):
-        entries.append(
-            Line2D([], [], color="#F0C000", marker="*", ls="", ms=11, mec="#333333", label="printed in a paper")
-        )
+        entries.append(Line2D([], [], color=_STAR, marker="*", ls="", ms=11, mec="#333333", label="printed in a paper"))
     cut = "; long intervals are cut off" if any(p.cut for p in panels) else ""
     said = "; ".join(dict.fromkeys(f"{interval_words(p.finding)}; {prices_words(p.finding)}" for p in panels))
     figure.legend(
-        handles=entries, loc="outside lower center", ncols=len(entries), fontsize=8, frameon=False,
-        title=fill(f"{said}{cut}", 110), title_fontproperties={"size": 8},
+        handles=entries, loc="outside lower center", ncols=4 if figure.get_figwidth() < 10 else 7, fontsize=8,
+        frameon=False, title=fill(f"{said}{cut}", 110), title_fontproperties={"size": 8},
     )  # fmt: skip

@@ -6,11 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from segfrontier.lab import Bench
 from segfrontier.study.cellwork import Means, Outcome, do_cell
+from segfrontier.study.config import Executor
 from segfrontier.study.feed import Limited
 from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas
 from segfrontier.study.records import Record
+
+
+def bench_of(executor: Executor) -> Bench:
+    """How a cell's stages run."""
+    device = executor.device
+    if device == "auto" and executor.kind == "ray" and not executor.workers_per_stage and not executor.gpus_per_cell:
+        device = "cpu"  # Ray shows no GPU to a process that has not asked for one
+    return Bench(device=device, threads=max(1, int(executor.cpus_per_cell)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A study's points and cells as tables for other tools: CSV, Parquet, and JSON for a script."""
+"""A study's points and cells as tables for other tools, in CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from segfrontier.market.budget import hours
 from segfrontier.study.findings import Finding
 from segfrontier.study.harvest import Harvest
-from segfrontier.study.points import Entry, budget_words, facet_words, knob_words
+from segfrontier.study.points import Entry, budget_words, knob_words
 from segfrontier.study.records import Record
 
 
@@ -40,91 +40,15 @@ def point_rows(found: Sequence[Finding]) -> list[dict[str, Any]]:
     return [_point(finding, entry) for finding in found for entry in finding.entries]
 
 
-def to_json(harvest: Harvest, found: Sequence[Finding]) -> dict[str, Any]:
-    """Everything that `segfrontier frontier` prints."""
-    return {
-        "study": harvest.name,
-        "cells": harvest.words,
-        "points": point_rows(found),
-        "facets": [_facet(finding) for finding in found],
-        "stars": [
-            {
-                "name": s.method,
-                "where": s.label,
-                "hours": hours(s.seconds),
-                "score": s.score,
-                "facet": facet_words(s.facet),
-            }
-            for s in harvest.stars
-        ],
-        "failed": [{"key": r.key, "label": r.cell.get("label"), "error": r.error} for r in harvest.ended("failed")],
-        "cut": [{"key": r.key, "label": r.cell.get("label")} for r in harvest.ended("cut")],
-        "faults": list(harvest.faults),
-    }
-
-
-def _facet(finding: Finding) -> dict[str, Any]:
-    target, why = finding.target or (None, "")
-    limits, areas = finding.areas or ((None, None), {})
-    return {
-        "facet": finding.words,
-        "prices": None if finding.prices is None else f"{finding.prices.name} (version {finding.prices.version})",
-        "target": target,
-        "target_is": why,
-        "needs": [
-            {
-                "method": n.method,
-                "hours": None if n.seconds is None else hours(n.seconds),
-                "at_most": n.at_most,
-                "words": n.words,
-            }
-            for n in finding.needs
-        ],
-        "savings": [
-            {"method": s.need.method, "against": s.against.method, "factor": _finite(s.factor), "words": s.words}
-            for s in finding.savings
-        ],
-        "beats": [
-            {
-                "a": d.a,
-                "b": d.b,
-                "hours": d.hours,
-                "verdict": d.result.verdict,
-                "difference": _finite(d.result.difference.mean),
-                "interval": d.result.difference.interval,
-                "reason": d.result.reason,
-            }
-            for d in finding.duels
-        ],
-        "area": {
-            "from_hours": limits[0],
-            "to_hours": limits[1],
-            "all": areas.get(""),
-            "methods": {m: a for m, a in areas.items() if m},
-        },
-        "break_even": [
-            {
-                "kind": b.kind,
-                "a": b.a,
-                "b": b.b,
-                "verdict": b.verdict,
-                "wins": [[_finite(x) for x in w] for w in b.wins],
-                "words": b.words,
-            }
-            for b in finding.break_evens
-        ],
-    }
-
-
 def _point(finding: Finding, entry: Entry) -> dict[str, Any]:
     p, summary = entry.point, finding.reading.summary(entry.point)
     low, high = summary.interval or (None, None)
     return {
         "facet": finding.words, "method": p.method, "knobs": entry.knobs, "budget": budget_words(entry.budget),
-        "seconds": float(p.seconds), "hours": hours(p.seconds), "score": _finite(p.score), "low": low, "high": high,
+        "seconds": float(p.seconds), "hours": hours(p.seconds), "score": finite(p.score), "low": low, "high": high,
         "interval": f"{summary.level * 100:g} % {summary.how}" if summary.interval else "",
         "percent_of_full": finding.percent.get(p), "on_frontier": p in finding.front.on,
-        "p_frontier": finding.probability.get(p), "compute_hours": _finite(p.gpu), "compute": finding.harvest.compute,
+        "p_frontier": finding.probability.get(p), "compute_hours": finite(p.gpu), "compute": finding.harvest.compute,
         "seeds": " ".join(map(str, p.scores)), "missing_seeds": " ".join(map(str, entry.missing)),
         "runs": " ".join(p.runs),
     }  # fmt: skip
@@ -140,13 +64,15 @@ def _cell(harvest: Harvest, record: Record) -> dict[str, Any]:
         "compute_hours": record.compute_hours, "gpu_hours": record.gpu_hours,
         "started": record.started, "ended": record.ended, "error": record.error,
     }  # fmt: skip
-    plain |= {name: _finite(value) for name, value in record.values.items()}
-    plain |= {f"iou/{name}": _finite(value) for name, value in record.iou.items()}
+    plain |= {name: finite(value) for name, value in record.values.items()}
+    for group, values in (("iou", record.iou), ("oracle_best", record.oracle_best), ("note", record.notes)):
+        plain |= {f"{group}/{name}": finite(value) for name, value in values.items()}
     acts: Mapping[str, Any] = {kind: asdict(counted) for kind, counted in record.acts.items()}
     return plain | {f"{kind}/{what}": n for kind, by_what in acts.items() for what, n in by_what.items()}
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """The number itself; None where it is none."""
     return value if value is not None and isfinite(value) else None
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from math import isfinite
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ import numpy as np
 from segfrontier.errors import BadInput
 from segfrontier.market.budget import hours, seconds_from_hours
 from segfrontier.market.prices import PriceList
-from segfrontier.study.answers import BreakEven, Need, Saving, beats, break_even, needs, percent_of_full, savings
+from segfrontier.study.answers import BreakEven, Need, Saving, beats, needs, percent_of_full, savings
+from segfrontier.study.breakeven import turning_prices
 from segfrontier.study.frontier import Front, Point, area, frontiers, probability_on_frontier
 from segfrontier.study.harvest import Harvest
 from segfrontier.study.points import Entry, facet_words
@@ -116,11 +116,8 @@ class Finding:
         """What each method needs for the target, thriftiest first."""
         if self.target is None:
             return ()
-        return tuple(
-            sorted(
-                needs(self.points, target=self.target[0]), key=lambda n: (n.seconds is None, n.seconds or 0, -n.best)
-            )
-        )
+        found = needs(self.points, target=self.target[0])
+        return tuple(sorted(found, key=lambda n: (n.seconds is None, n.seconds or 0, -n.best)))
 
     @cached_property
     def savings(self) -> tuple[Saving, ...]:
@@ -133,7 +130,7 @@ class Finding:
         found = []
         for budget in self.budgets:
             for a, b in combinations(self.methods, 2):
-                if self._can(a, budget) and self._can(b, budget):
+                if None not in (self._can(a, budget), self._can(b, budget)):
                     found.append(self._duel(a, b, budget))
         return tuple(found)
 
@@ -168,16 +165,9 @@ class Finding:
         """For each kind of act that two methods use differently: the prices at which the keener buyer still wins."""
         if self.prices is None or self.target is None:
             return ()
-        thrifty, prices = _thrifty(self.points, self.prices), self.prices
-        reached = {n.method for n in self.needs if n.seconds is not None and n.method != FULL}
-        found = []
-        for a, b in combinations([m for m in self.methods if m in reached], 2):
-            for kind in prices.acts:
-                use = {m: max(_bought(p, prices).get(kind, 0.0) for p in thrifty if p.method == m) for m in (a, b)}
-                if use[a] != use[b]:
-                    keen, other = (a, b) if use[a] > use[b] else (b, a)
-                    found.append(break_even(thrifty, keen, other, kind=kind, prices=prices, target=self.target[0]))
-        return tuple(found)
+        reached = [n.method for n in self.needs if n.seconds is not None and n.method != FULL]
+        methods = [m for m in self.methods if m in reached]
+        return turning_prices(self.points, methods, prices=self.prices, target=self.target[0])
 
     def _can(self, method: str, budget: float) -> float | None:
         """The best mean that a method buys with so many hours."""
@@ -216,26 +206,3 @@ def _thrift(entry: Entry) -> tuple[Any, ...]:
 def _down(score: float) -> float:
     """Three digits, never above the score itself, so that what a table shows is what was asked for."""
     return float(np.floor(score * 1000) / 1000)
-
-
-def _bought(point: Point, prices: PriceList) -> dict[str, float]:
-    """What is paid for, by kind of act, mean over seeds."""
-    assert point.acts, "a point that was made from records knows its acts"
-    acts = point.acts.values()
-    kinds = {kind for by_kind in acts for kind in by_kind}
-    return {k: fmean(getattr(a[k], prices.counter(k)) if k in a else 0 for a in acts) for k in kinds}
-
-
-def _thrifty(points: tuple[Point, ...], prices: PriceList) -> tuple[Point, ...]:
-    """Without the points that another one of their method beats at any prices: no more of any kind, no less score.
-
-    Such a point never matters, and a sweep with hundreds of them would take long to price.
-    """
-    bought = {p: _bought(p, prices) for p in points}
-    groups = [[p for p in points if p.method == method] for method in dict.fromkeys(p.method for p in points)]
-    return tuple(p for group in groups for p in group if not any(_always_beats(q, p, bought) for q in group))
-
-
-def _always_beats(q: Point, p: Point, bought: Mapping[Point, Mapping[str, float]]) -> bool:
-    no_more = all(bought[q].get(k, 0) <= bought[p].get(k, 0) for k in {*bought[q], *bought[p]})
-    return no_more and q.score >= p.score and (q.score > p.score or bought[q] != bought[p])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from segfrontier.errors import BadInput, BadStudy, LedgerError
 from segfrontier.market import Ledger
+from segfrontier.market.acts import KINDS
 from segfrontier.market.prices import PriceList
 from segfrontier.study.frontier import Facet, Point
 from segfrontier.study.home import StudyHome
@@ -102,11 +104,26 @@ def _records(study: StudyHome, faults: list[str]) -> tuple[tuple[Record, ...], i
             continue
         if record is None:
             waiting += 1
-        elif lacks := [name for name in ("method", "knobs", "hours", "seed") if name not in record.cell]:
-            faults.append(f"cell {key}: its record does not say its {', '.join(lacks)}")
+        elif wrong := _wrong(record):
+            faults.append(f"cell {key}: its record does not rightly say its {', '.join(wrong)}")
         else:
             found.append(record)
     return tuple(found), waiting
+
+
+def _wrong(record: Record) -> list[str]:
+    """What a record must say, and does not, before it can stand for a cell."""
+    cell, budget = record.cell, record.cell.get("hours")
+    right = {
+        "method": isinstance(cell.get("method"), str),
+        "knobs": isinstance(cell.get("knobs"), Mapping),
+        "seed": isinstance(cell.get("seed"), int),
+        "hours": budget == "all" or (isinstance(budget, int | float) and 0 <= budget < inf),
+        "seconds": record.seconds >= 0,
+        "acts": record.acts.keys() <= KINDS.keys(),
+        "ended": 0 <= record.ended < 1e11,
+    }
+    return [name for name, is_right in right.items() if not is_right]
 
 
 def _plain(text: str) -> Mapping[str, Any]:

@@ -28,8 +28,10 @@ def place_labels(
     inside, scale = axes.get_window_extent(renderer), axes.figure.dpi / 72
     busy = [_around(axes.transData.transform(p), 5 * scale) for _, _, points in names for p in points]
     busy += [_around(p, 2 * scale) for line in lines for p in _along(axes.transData.transform(line), 4 * scale)]
+    marks = [[axes.transData.transform(p) for p in points] for _, _, points in names]
     placed: list[Box] = []
-    for text, colour, points in names:
+    for own, (text, colour, points) in enumerate(names):
+        others = [p for i, group in enumerate(marks) if i != own for p in group]
         label = axes.annotate(
             text, xy=points[0], xytext=(0, 0), textcoords="offset points", color=colour, fontsize=size, zorder=6,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
@@ -37,7 +39,7 @@ def place_labels(
         extent = label.get_window_extent(renderer)
         best = min(
             _places(points, extent.width / scale, extent.height / scale),
-            key=lambda place: _cost(_box(axes, place, extent, scale), placed, busy, inside) + place[3],
+            key=lambda place: _cost(axes, place, extent, scale, (placed, busy, others, inside)),
         )  # fmt: skip
         label.xy, label.xyann = best[0], best[1:3]
         placed.append(_box(axes, best, extent, scale))
@@ -63,9 +65,21 @@ def _box(axes: Any, place: _Place, extent: Any, scale: float) -> Box:
     return left, bottom, left + extent.width, bottom + extent.height
 
 
-def _cost(box: Box, placed: Sequence[Box], busy: Sequence[Box], inside: Any) -> float:
+def _cost(axes: Any, place: _Place, extent: Any, scale: float, drawn: tuple[Any, Any, Any, Any]) -> float:
+    """What a name hides there, and whether it would be taken for the name of another point."""
+    placed, busy, others, inside = drawn
+    box = _box(axes, place, extent, scale)
+    reach = max(12 * scale, _distance(box, axes.transData.transform(place[0])))
     out = box[0] < inside.x0 or box[1] < inside.y0 or box[2] > inside.x1 or box[3] > inside.y1
-    return _LOST * out + 20 * sum(_shared(box, other) for other in placed) + sum(_shared(box, other) for other in busy)
+    near = sum(_distance(box, p) < reach for p in others)
+    hidden = 20 * sum(_shared(box, other) for other in placed) + sum(_shared(box, other) for other in busy)
+    return _LOST * out + hidden + 250 * near + place[3]
+
+
+def _distance(box: Box, point: Any) -> float:
+    """Pixels from a point to a box."""
+    x, y = max(box[0] - point[0], point[0] - box[2], 0.0), max(box[1] - point[1], point[1] - box[3], 0.0)
+    return float(np.hypot(x, y))
 
 
 def _shared(a: Box, b: Box) -> float:

@@ -15,8 +15,8 @@ from segfrontier.study.frontier import Point
 from segfrontier.study.harvest import Harvest
 from segfrontier.study.points import Entry, budget_words
 from segfrontier.study.records import Record
+from segfrontier.study.sentences import interval_words, prices_words, score_words, short
 from segfrontier.study.style import FRONTIER, Axis, Style, styles
-from segfrontier.study.table import interval_words, prices_words, score_words, short
 
 _HEIGHT, _GAP, _EDGE = 460, 100, 40  # pixels of a panel, between panels, above and below all
 
@@ -62,7 +62,7 @@ def figure(found: Sequence[Finding]) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "height": height, "template": "none",
         "hovermode": "closest", "annotations": [], "hoverlabel": {"align": "left"},
-        "margin": {"t": _EDGE + 20, "r": 20, "b": _EDGE, "l": 60},
+        "modebar": {"orientation": "v"}, "margin": {"t": _EDGE + 20, "r": 50, "b": _EDGE, "l": 60},
         "legend": {"orientation": "h", "y": 1 + 30 / height, "yanchor": "bottom"},
     }  # fmt: skip
     traces: list[dict[str, Any]] = []
@@ -161,7 +161,7 @@ class _Panel:
         at = [self._xy(s) for s in self.stars]
         return {
             "mode": "markers+text", "name": "printed in papers", "showlegend": False,
-            "x": [x for x, _ in at], "y": [y for _, y in at], "textposition": "top center",
+            "x": [x for x, _ in at], "y": [y for _, y in at], "textposition": "middle left",
             "text": [escape(s.method) for s in self.stars], "hovertemplate": "%{customdata}<extra></extra>",
             "customdata": [
                 _lines(s.method, s.label, f"{hours(s.seconds):,.4g} h, mIoU {s.score:.3f}", "as printed")

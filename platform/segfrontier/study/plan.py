@@ -10,8 +10,9 @@ from segfrontier.market import PriceList
 from segfrontier.market.ledger import Totals
 from segfrontier.study.cells import Cell
 from segfrontier.study.config import Study
+from segfrontier.study.plan_words import many, sentences
 
-KINDS = ("train", "label", "measure", "score")
+KINDS = ("train", "label", "measure", "score", "draw")
 """Kinds of stages, in the order of the table."""
 
 
@@ -29,6 +30,7 @@ class CellPlan:
     prices: PriceList | None = None
     refused: str = ""
     unforeseen: str = ""
+    guided: bool = False  # stages stand on results that are still to be computed: their number is the most it can be
 
     @property
     def money(self) -> tuple[float, str] | None:
@@ -52,6 +54,7 @@ class Times:
     """Estimated seconds by stage, on one process of the kind that was probed; stages of `unknown` could not be."""
 
     device: str
+    memory: int  # bytes: what probing took at most, of the GPU or of main memory
     seconds: Mapping[str, float]
     unknown: Mapping[str, str]  # stage -> why
 
@@ -63,7 +66,7 @@ class KindPlan:
     asked: int  # summed over cells
     distinct: int
     stored: int
-    seconds: float | None  # to compute the others; None where nothing was probed
+    seconds: float | None  # to compute the others, as far as known; None where nothing is
 
     @property
     def left(self) -> int:
@@ -77,6 +80,7 @@ class StudyPlan:
 
     study: Study
     cells: tuple[CellPlan, ...]
+    stand_ins: int = 0  # cells with random knobs, where a search has still to choose
     stages: Mapping[str, StagePlan]
     times: Times | None
 
@@ -88,12 +92,13 @@ class StudyPlan:
 
     def _kind(self, kind: str) -> KindPlan:
         own = {key: stage for key, stage in self.stages.items() if stage.kind == kind}
-        times = self.times
+        known = {} if self.times is None else self.times.seconds
+        told = [known[key] for key, stage in own.items() if not stage.stored and key in known]
         return KindPlan(
             asked=sum(s.cells for s in own.values()),
             distinct=len(own),
             stored=sum(s.stored for s in own.values()),
-            seconds=None if times is None else sum(times.seconds.get(key, 0.0) for key in own),
+            seconds=sum(told) if told else None,
         )
 
     @property
@@ -133,23 +138,28 @@ class StudyPlan:
     def unforeseen(self) -> dict[str, list[str]]:
         """What stopped a rehearsal -> labels of the cells."""
         told = (
-            (f"after {len(c.stages)} stages: {c.unforeseen}" if c.unforeseen else "", c.cell.label) for c in self.cells
+            (f"after {many(len(c.stages), 'stage')}: {c.unforeseen}" if c.unforeseen else "", c.cell.label)
+            for c in self.cells
         )
         return _grouped(told)
 
     @property
+    def unprobed(self) -> dict[str, list[str]]:
+        """Why a probe did not succeed -> the kinds of the stages that it was for."""
+        unknown = {} if self.times is None else self.times.unknown
+        return _grouped((why, self.stages[key].kind) for key, why in unknown.items())
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The plan in sentences."""
-        return tuple(filter(None, (
-            self._cells_words(), self._stage_words(), self._annotation_words(), self._compute_words(),
-            *self._limit_words(),
-        )))  # fmt: skip
+        return sentences(self)
 
     def plain(self) -> dict[str, Any]:
         """JSON form."""
         return {
             "study": self.study.name,
             "words": list(self.words),
+            "stand_ins": self.stand_ins,
             "cells": [_plain_cell(cell) for cell in self.cells],
             "stages": {
                 "asked": self.asked, "distinct": len(self.stages), "saved": self.saved,
@@ -161,84 +171,12 @@ class StudyPlan:
                 "money": self.money,
             },
             "compute": None if self.times is None else {
-                "device": self.times.device, "seconds": self.compute_seconds, "unknown": dict(self.times.unknown),
+                "device": self.times.device, "memory": self.times.memory, "seconds": self.compute_seconds,
+                "unknown": dict(self.times.unknown),
             },
             "refused": self.refused,
             "unforeseen": self.unforeseen,
         }  # fmt: skip
-
-    def _cells_words(self) -> str:
-        done, text = sum(cell.done for cell in self.cells), _many(len(self.cells), "cell")
-        if done:
-            text += f", {done} of them done already"
-        if self.study.search.kind == "optuna":
-            text += "; where the search will choose knobs, random ones stand in"
-        return f"{text}."
-
-    def _stage_words(self) -> str:
-        if not self.stages:
-            return ""
-        text = f"{_many(len(self.stages), 'stage')} instead of {self.asked}"
-        text += f": sharing saves {self.saved} ({self.saved / self.asked:.0%})" if self.saved else ": nothing is shared"
-        stored = sum(stage.stored for stage in self.stages.values())
-        return f"{text}; {_are(stored)} stored already, {len(self.stages) - stored} to compute."
-
-    def _annotation_words(self) -> str:
-        bills = [cell.seconds for cell in self.cells]
-        if not any(bills):
-            return "No annotation is bought."
-        paid = sum(cell.seconds for cell in self.cells if cell.done)
-        money = "".join(f", {amount:,.0f} {currency}" for currency, amount in self.money.items())
-        largest = max(bills)
-        text = (
-            f"Annotation: {_hours(min(b for b in bills if b))} to {_hours(largest)} a cell; cells are alternatives, "
-            f"each pays for all of its labels: {_hours(sum(bills))}{money} over all cells"
-        )
-        return f"{text}, {_hours(paid)} of it by cells that are done." if paid else f"{text}."
-
-    def _compute_words(self) -> str:
-        times = self.times
-        if times is None or not (times.seconds or times.unknown):
-            return ""
-        total, side_by_side = sum(times.seconds.values()), self.study.executor.parallel_cells or 1
-        device = "GPU" if times.device.startswith("cuda") else "CPU"
-        text = f"Compute: about {duration(total)} of one {device} process, by a probe on this machine"
-        if side_by_side > 1:
-            longest = max(sum(times.seconds.get(key, 0.0) for key in cell.stages) for cell in self.cells)
-            text += f"; at best {duration(max(longest, total / side_by_side))} with {side_by_side} cells side by side"
-        if times.unknown:
-            text += f"; {_are(len(times.unknown))} not in it, for the probe of their kind did not succeed"
-        return f"{text}."
-
-    def _limit_words(self) -> list[str]:
-        limits, new = self.study.limits, sum(not cell.done for cell in self.cells)
-        told = []
-        if limits.cells is not None and limits.cells < new:
-            told.append(f"limits.cells lets {limits.cells} of the {new} cells begin in one run.")
-        seconds = self.compute_seconds
-        for name, hours in (("hours", limits.hours), ("gpu_hours", limits.gpu_hours)):
-            if hours is not None and seconds is not None and seconds > hours * 3600:
-                told.append(f"limits.{name} = {hours:g} may end a run early: {duration(seconds)} one after another.")
-        return told
-
-
-def duration(seconds: float) -> str:
-    """`5400` as `90 min`; hours from 100 min on."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _hours(seconds: int) -> str:
-    return f"{seconds / 3600:,.1f} h"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _are(count: int) -> str:
-    return {0: "none is", 1: "1 is"}.get(count, f"{count} are")
 
 
 def _grouped(told: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -252,7 +190,7 @@ def _grouped(told: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 def _plain_cell(plan: CellPlan) -> dict[str, Any]:
     return {
         "key": plan.key, "label": plan.cell.label, "done": plan.done, "annotation_seconds": plan.seconds,
-        "money": plan.money, "acts": {kind: asdict(totals) for kind, totals in plan.acts.items()},
+        "money": list(plan.money or ()), "acts": {kind: asdict(totals) for kind, totals in plan.acts.items()},
         "purchases": len(plan.purchases), "stages": dict(plan.stages),
-        "refused": plan.refused, "unforeseen": plan.unforeseen,
+        "refused": plan.refused, "unforeseen": plan.unforeseen, "guided": plan.guided,
     }  # fmt: skip

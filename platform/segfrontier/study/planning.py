@@ -7,20 +7,22 @@ shared are what they will be. Time is the one estimate: see `probe`.
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 from segfrontier.errors import BadInput, BadStudy, SegFrontierError
-from segfrontier.lab import LabSettings, make_method, open_lab
+from segfrontier.lab import LabSettings, open_lab
 from segfrontier.lab.store import Store
 from segfrontier.market import Ledger, PriceList, load_prices
-from segfrontier.study.cells import Cell, expand
-from segfrontier.study.cellwork import one_line
+from segfrontier.study.cells import Cell
+from segfrontier.study.cellwork import one_line, perform
 from segfrontier.study.config import Study
+from segfrontier.study.foreseen import foreseen
 from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, keyed
 from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan
@@ -46,7 +48,7 @@ def plan_study(
     `opening` hears how a built-in world is rendered, `progress` how many cells are rehearsed.
     """
     place, atlas = Home(Path(home).absolute()), Atlas(progress=opening)
-    cells = expand(_drawn(study))
+    cells, stand_ins = foreseen(study, place.study(study.name))
     _require_worlds(cells, atlas)
     with _stage(place) as stage:
         planned = []
@@ -57,7 +59,7 @@ def plan_study(
         stages = _stages(planned, stage.shadow)
         left = {key: work for key, work in stage.stand_ins.work.items() if not stages[key].stored}
         times = estimate(left, study.executor) if probe else None
-    return StudyPlan(study=study, cells=tuple(planned), stages=stages, times=times)
+    return StudyPlan(study=study, cells=tuple(planned), stand_ins=stand_ins, stages=stages, times=times)
 
 
 @dataclass(frozen=True)
@@ -74,18 +76,11 @@ class _Stage:
 @contextmanager
 def _stage(home: Home) -> Iterator[_Stage]:
     """The ledger is kept in memory where that is possible: it waits for the disk at each of its many small writes."""
-    fast = _MEMORY_DISK if _MEMORY_DISK.is_dir() else None
+    fast = _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else None
     with tempfile.TemporaryDirectory() as disk, tempfile.TemporaryDirectory(dir=fast) as quick:
         folder = Path(disk)
         shadow = Shadow(folder / "store", Store(home.store))
         yield _Stage(shadow, StandIns(folder / "labels"), Memory(folder / "labels"), Path(quick), cache(load_prices))
-
-
-def _drawn(study: Study) -> Study:
-    """A model-based search is rehearsed with as many random choices."""
-    if study.search.kind != "optuna":
-        return study
-    return study.model_copy(update={"search": study.search.model_copy(update={"kind": "random"})})
 
 
 def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:
@@ -119,26 +114,24 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
         return dataclasses.replace(plan, refused=one_line(error))
     assert isinstance(lab, RehearsalLab)
     with lab:
-        trouble = _act(lab, cell)
+        refused, unforeseen = _act(lab, cell)
         plan = dataclasses.replace(
-            plan, stages=dict(lab.stages), purchases=tuple(lab.purchases), seconds=lab.spent, **trouble
+            plan, stages=dict(lab.stages), purchases=tuple(lab.purchases), seconds=lab.spent, refused=refused,
+            unforeseen=unforeseen, guided=lab.guided,
         )  # fmt: skip
     prices = stage.prices(cell.prices or atlas.target(cell).name)
     acts = Ledger(stage.ledger_home / "ledger.sqlite").totals(key).get(key, {})
     return dataclasses.replace(plan, acts=acts, prices=prices)
 
 
-def _act(lab: RehearsalLab, cell: Cell) -> Mapping[str, str]:
-    """Run the cell's method; what goes wrong is the method's refusal, or due to what was not really computed."""
+def _act(lab: RehearsalLab, cell: Cell) -> tuple[str, str]:
+    """Run the cell's method. What goes wrong is the method's refusal, or due to what was not really computed."""
     try:
-        model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
-        lab.score(model)
-        if cell.recipe.snapshots:
-            lab.oracle_best(model)
+        perform(lab, cell)
     except Exception as error:
         own = isinstance(error, SegFrontierError) and not lab.guesses
-        return {"refused" if own else "unforeseen": one_line(error)}
-    return {}
+        return (one_line(error), "") if own else ("", one_line(error))
+    return "", ""
 
 
 def _stages(cells: list[CellPlan], shadow: Shadow) -> dict[str, StagePlan]:

@@ -6,6 +6,8 @@ fraction (rates, weights, thresholds): those change what is computed, not how lo
 
 from __future__ import annotations
 
+import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +18,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import torch
 
 from segfrontier.errors import Stopped
 from segfrontier.lab import Bench, Looking, Predictor, Rule, training
@@ -28,18 +31,19 @@ from segfrontier.lab.store.keys import dumps, plain
 from segfrontier.lab.streams import Part
 from segfrontier.study.cellwork import one_line
 from segfrontier.study.config import Executor
+from segfrontier.study.executing import bench_of
 from segfrontier.study.plan import Times
 from segfrontier.study.rehearsal import Looks, Training, Work, stripes
 
-STEPS, IMAGES = 4, 3
-"""How much is tried of each kind; the first of each is a warm-up and does not count."""
+STEPS, IMAGES, SECONDS = 4, 3, 10.0
+"""How much is tried of each kind, and how long; the first step or image is a warm-up and does not count."""
 PATIENCE = 90.0
 """Seconds after which no further kind is tried."""
 
 
 def estimate(work: Mapping[str, Work], executor: Executor, *, patience: float = PATIENCE) -> Times:
     """Seconds of each stage, alone on what a cell of this executor gets."""
-    bench, began = bench_of(executor), time.monotonic()
+    bench, began = replace(bench_of(executor), log_steps=1), time.monotonic()
     pace: dict[str, float] = {}
     failed: dict[str, str] = {}
     for key, kind in (kinds := {key: kind_of(one) for key, one in work.items()}).items():
@@ -54,17 +58,10 @@ def estimate(work: Mapping[str, Work], executor: Executor, *, patience: float = 
             failed[kind] = one_line(error)
     return Times(
         device=str(bench.torch_device()),
+        memory=_memory(bench),
         seconds={key: pace[kind] * size_of(work[key]) for key, kind in kinds.items() if kind in pace},
         unknown={key: failed[kind] for key, kind in kinds.items() if kind in failed},
     )
-
-
-def bench_of(executor: Executor) -> Bench:
-    """Where a cell's stages run, as far as this machine has it."""
-    device = executor.device
-    if device == "auto" and executor.kind == "ray" and not executor.workers_per_stage and not executor.gpus_per_cell:
-        device = "cpu"  # Ray shows no GPU to a process that has not asked for one
-    return Bench(device=device, threads=max(1, int(executor.cpus_per_cell)), log_steps=1)
 
 
 def kind_of(work: Work) -> str:
@@ -73,7 +70,8 @@ def kind_of(work: Work) -> str:
         streams = [(name, s.batch, s.augment, _sizes(s.parts)) for name, s in work.job.streams.items()]
         told: Any = [work.job.objective, streams, work.job.plan.precision, work.job.plan.accumulate]
     else:
-        told = [work.task, work.model.network, dict(work.model.blueprints), work.images.size(work.scenes[0])]
+        size = work.images.size(work.scenes[0]) if work.scenes else None
+        told = [work.task, work.model.network, dict(work.model.blueprints), size]
     return dumps(plain(_coarse(told)))
 
 
@@ -97,7 +95,7 @@ class _Clock:
         self.ticks.append(time.perf_counter())
 
     def enough(self) -> bool:
-        return len(self.ticks) >= STEPS
+        return len(self.ticks) >= (2 if self.ticks and self.ticks[-1] - self.ticks[0] > SECONDS else STEPS)
 
     def pace(self) -> float:
         """Seconds a step, without the first."""
@@ -117,6 +115,8 @@ def _seconds_a_step(work: Training, bench: Bench) -> float:
 
 
 def _seconds_an_image(work: Looks, bench: Bench) -> float:
+    if not work.scenes:
+        return 0.0
     device, look = bench.torch_device(), _look(work)
     blueprint = work.model.blueprints[work.model.network.partition("/")[0]]
     module = without_pretraining(blueprint).build(seed=0).to(device).eval()
@@ -141,6 +141,15 @@ def _score(predictor: Predictor, part: Part, scene: str, looking: Looking) -> ob
     image = part.images.image(scene)
     truth = stripes(image.shape[0], image.shape[1], len(predictor.classes))
     return score_image(predictor, image, truth, looking=looking)
+
+
+def _memory(bench: Bench) -> int:
+    """The most bytes that this process has held so far, or its tensors on the GPU."""
+    device = bench.torch_device()
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 def _sizes(parts: tuple[Part, ...]) -> list[tuple[int, int]]:

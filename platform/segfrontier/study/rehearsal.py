@@ -14,7 +14,7 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.lab import Gauge, Lab, Looking, Model, Part, Rule, Scores
+from segfrontier.lab.drawing import PICTURES, Sketch
 from segfrontier.lab.measuring import Row, write_measures
 from segfrontier.lab.scoring import Sums
 from segfrontier.lab.sealed import unseal
@@ -55,6 +56,8 @@ class Looks:
 
 
 Work = Training | Looks
+_TELLING = ("label", "measure", "score")
+"""Stages whose results a method may look at and decide by."""
 
 
 class Shadow(Store):
@@ -102,13 +105,13 @@ class RehearsalLab(Lab):
 
     _store: Shadow
 
-    def __init__(self, *, stand_ins: StandIns, tell: Callable[[str], None] = lambda _: None, **lab: Any) -> None:
+    def __init__(self, *, stand_ins: StandIns, **lab: Any) -> None:
         super().__init__(**lab)
         self.stages: dict[str, str] = {}
         self.purchases: list[str] = []
         self.guesses: set[str] = set()  # stages whose stand-ins the method has seen
-        self._stand_ins, self._tell = stand_ins, tell
-        self._key = ""
+        self.guided = False  # whether it has gone on from there
+        self._stand_ins, self._key = stand_ins, ""
 
     def buy(self, request: Request, *, at_most: int | None = None) -> LabelSet:
         """See `Lab.buy`."""
@@ -128,10 +131,10 @@ class RehearsalLab(Lab):
 
     def _stage(self, kind: str, key: str, compute: Callable[[Path], None], *, inputs: Mapping[str, str]) -> Entry:
         self._key = key
+        self.guided |= bool(self.guesses) and kind not in ("score", "draw")
         self.stages.setdefault(key, kind)
-        self._tell(key)
         entry = super()._stage(kind, key, compute, inputs=inputs)
-        if kind != "train" and key not in self._store.stored:
+        if kind in _TELLING and key not in self._store.stored:
             self.guesses.add(key)
         return entry
 
@@ -166,6 +169,9 @@ class RehearsalLab(Lab):
             calibration_counts(sure, said, truth, num_bins=15),
         )
         return Scores.of(sums, model.classes, scenes=len(pool))
+
+    def _draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str], out: Path) -> None:  # noqa: ARG002
+        (out / PICTURES).touch()
 
 
 def stripes(height: int, width: int, classes: int) -> NDArray[np.uint8]:

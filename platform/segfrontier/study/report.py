@@ -15,9 +15,9 @@ from segfrontier.study.harvest import Harvest
 from segfrontier.study.points import Entry
 from segfrontier.study.records import Record
 from segfrontier.study.reportcss import CSS
+from segfrontier.study.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
 from segfrontier.study.spending import spending
 from segfrontier.study.style import styles
-from segfrontier.study.table import answers, caption, columns, headline, interval_words, prices_words, rows
 
 _NUMBERS = ("budget", "hours", "seeds", "acts", "units", "money")
 _MOST_FAILED, _LOG_LINES, _SHEET_WIDTH = 20, 15, 1000
@@ -39,10 +39,14 @@ def write_report_page(harvest: Harvest, found: Sequence[Finding], picture: Path,
 def _sections(harvest: Harvest, found: Sequence[Finding], picture: Path) -> Iterator[str]:
     yield f"<h1>{escape(harvest.name)}</h1><p class=quiet>{escape(_subtitle(harvest))}</p>"
     yield from (f'<p class="headline">{_of_facet(f, found)}{escape(headline(f))}</p>' for f in found)
-    yield _section("Frontier", f'<img class="wide" alt="The frontier" src="{_png(picture.read_bytes())}">')
+    if any(f.points for f in found):
+        yield _section("Frontier", f'<img class="wide" alt="The frontier" src="{_png(picture.read_bytes())}">')
+    elif not found:
+        yield '<p class="headline">No cell is done, so that there is nothing to compare yet.</p>'
     yield from (_facet(finding, found) for finding in found)
     yield from _optional("What was bought", _table(*spending(harvest)))
-    yield from _optional("Sample predictions", "".join(_sheets(found)))
+    sheets = "".join(_sheets(found))
+    yield from _optional("Sample predictions", f"<div class=sheets>{sheets}</div>" if sheets else "")
     yield from _optional("Failed cells", "".join(_failures(harvest)))
     yield from _optional("Cells that early stopping cut", _listed(_label(r) for r in harvest.ended("cut")))
     yield from _optional("Notes", _listed(harvest.faults))
@@ -77,7 +81,8 @@ def _key(finding: Finding) -> str:
         f'stroke-width="2"/><circle cx="11" cy="5" r="3" fill="{looks[m].colour}"/></svg> {escape(m)}</span>'
         for m in finding.methods
     )
-    return f'<p class="key">{"".join(entries)}<span class=quiet>best knobs at each budget, mean over seeds</span></p>'
+    told = "best knobs at each budget, mean over seeds; hours as in the picture above"
+    return f'<p class="key">{"".join(entries)}<span class=quiet>{told}</span></p>'
 
 
 def _sheets(found: Sequence[Finding]) -> Iterator[str]:

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from segfrontier.lab import Bench
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
-from segfrontier.study.config import Study
-from segfrontier.study.executing import Work, run_here
+from segfrontier.study.config import Executor, Study
+from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.feed import Feed, Limited, Table
 from segfrontier.study.home import Home, StudyHome, read_json, write_json
 from segfrontier.study.identity import Atlas, keyed, write_cell
@@ -90,7 +89,7 @@ def run_study(
         with heeding(stop), Publisher(place, study.to_yaml(), atlas.digests(), uri=tracking) as publisher:
             ended = _Ended(watcher, publisher)
             work = Work(
-                home=place.home, feed=limited, means=_means(study), stop_file=stop, ended=ended, atlas=atlas
+                home=place.home, feed=limited, means=_means(study.executor), stop_file=stop, ended=ended, atlas=atlas
             )  # fmt: skip
             _execute(work, study, place, address)
             publisher.settle()
@@ -148,13 +147,10 @@ def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
     return [key for key, record in found if record is None or record.state not in ends]
 
 
-def _means(study: Study) -> Means:
-    executor = study.executor
-    device = executor.device
-    if device == "auto" and executor.kind == "ray" and executor.workers_per_stage == 0 and not executor.gpus_per_cell:
-        device = "cpu"  # Ray shows no GPU to a process that has not asked for one
-    bench = Bench(device=device, threads=max(1, int(executor.cpus_per_cell)))
-    return Means(bench=bench, workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker)
+def _means(executor: Executor) -> Means:
+    return Means(
+        bench=bench_of(executor), workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker
+    )
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def spending(harvest: Harvest) -> tuple[list[str], list[list[str]]]:
         costs = {kind: prices.milliseconds(kind, units=c["units"], asked=c["asked"]) for kind, c in bought.items()}
         name = f"{prices.name} (version {prices.version})"
         for kind, counts in bought.items():
-            per = f"{prices.price(kind).seconds.normalize():f} s per {prices.price(kind).per}"
+            per = f"{prices.price(kind).seconds.normalize():,f} s per {prices.price(kind).per}"
             told = [name, kind, f"{counts['acts']:,}", f"{counts[prices.counter(kind)]:,}", per]
             rows.append([*told, *_cost(costs[kind], prices)])
         rows.append([name, "all", "", "", "", *_cost(sum(costs.values()), prices)])

@@ -1,16 +1,27 @@
 """How methods look in every picture of a study, and where hours lie on an axis that holds 0 and spans decades.
 
-Colours are those of Okabe and Ito, told apart by the colour-blind; each comes with a marker, so that a grey print
-tells methods apart as well.
+Colours are after Okabe and Ito, so that the colour-blind tell them apart; each comes with a marker, so that a grey
+print tells methods apart as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor, inf, log10
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#A0528A", "#B07D00", "#3A9BD1", "#4D4D4D", "#8C510A")
+_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#A0528A",
+    "#B07D00",
+    "#3A9BD1",
+    "#4D4D4D",
+    "#8C510A",
+    "#882255",
+    "#7070D0",
+)
 _MARKERS = (
     ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"), ("v", "triangle-down"),
     ("P", "cross"), ("X", "x"), ("p", "pentagon"), ("<", "triangle-left"), (">", "triangle-right"), ("h", "hexagon"),
@@ -28,7 +39,7 @@ class Style:
 
 
 def styles(methods: Iterable[str]) -> dict[str, Style]:
-    """One look a method; eight colours and eleven markers, in turn, give 88 looks."""
+    """One look a method; ten colours and eleven markers, in turn, give 110 looks."""
     known = enumerate(dict.fromkeys(methods))
     return {m: Style(_COLOURS[i % len(_COLOURS)], *_MARKERS[i % len(_MARKERS)]) for i, m in known}
 
@@ -81,8 +92,10 @@ class Axis:
 
     def _decades(self) -> Sequence[float]:
         low, high = self.low * 0.97, self.limits[1]
-        wide = self.high / self.low > 300
-        steps = (1,) if self.high / self.low > 30_000 else (1, 3) if wide else (1, 2, 3, 5)
+        span = self.high / self.low
+        steps = next(
+            s for most, s in ((30, (1, 2, 3, 5)), (300, (1, 2, 5)), (3e4, (1, 3)), (inf, (1,))) if span <= most
+        )
         powers = range(floor(log10(low)), ceil(log10(high)) + 1)
         return [t for p in powers for s in steps if low <= (t := float(f"{s}e{p}")) <= high]
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean
 
-import yaml
-
-from segfrontier.tracking.telling import HEADLINE, Plain, Value, clean, minutes
+from segfrontier.tracking.telling import HEADLINE, Plain, Value, clean, config, minutes, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,8 @@ def points(records: Iterable[Plain], study: Plain, *, early: bool = False) -> li
     groups: dict[tuple[str, ...], list[Plain]] = {}
     for record in records:
         cell = record["cell"]
-        setting = json.dumps([cell["method"], cell["knobs"], cell["hours"]], sort_keys=True)
-        groups.setdefault((record["facet"], setting), []).append(record)
+        chosen = json.dumps([cell["method"], cell["knobs"], cell["hours"]], sort_keys=True)
+        groups.setdefault((record["facet"], chosen), []).append(record)
     spots: dict[tuple[str, int], list[Plain]] = {}
     for group in groups.values():
         scored = [r for r in group if isfinite(r["values"].get(HEADLINE, float("nan")))]
@@ -48,10 +46,10 @@ def points(records: Iterable[Plain], study: Plain, *, early: bool = False) -> li
 
 def seeds(study: Plain) -> set[int]:
     """The seeds that a study asks for; none where its file is not known."""
-    return set((yaml.safe_load(study.get("config") or "") or {}).get("seeds", ()))
+    return set(config(study.get("config") or "").get("seeds", ()))
 
 
 def _name(record: Plain, *, several: bool) -> str:
-    """`miou/METHOD knob:value`: the label without budget and seed."""
-    setting = record["cell"]["label"].rsplit(", ", 2)[0]
-    return clean(f"miou {record['facet']}/{setting}" if several else f"miou/{setting}")
+    """`miou/METHOD knob:value`, after its facet's digest where the study has several."""
+    name = setting(record["cell"])
+    return clean(f"miou {record['facet']}/{name}" if several else f"miou/{name}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segfrontier.tracking.address import hidden
 from segfrontier.tracking.points import Point, points
 from segfrontier.tracking.spool import Entry, Spool
 from segfrontier.tracking.studies import tell_study
@@ -75,13 +76,13 @@ class Replayer:
                 continue
             try:
                 self._send(entry, work)
+                self.spool.done(entry)
             except Exception as problem:  # MLflow passes on errors of its database and of the network as they are
                 self._runs = None
                 if not _refused(problem):
                     return Replayed(sent, len(self.spool.waiting()), _line(problem))
                 self._set_aside(entry, problem)
             else:
-                self.spool.done(entry)
                 sent += 1
         return Replayed(sent, len(self.spool.waiting()))
 
@@ -156,7 +157,7 @@ class Replayer:
 
 def _line(problem: Exception) -> str:
     """An error in one line that a log can hold."""
-    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:300]}"
+    return hidden(f"{type(problem).__name__}: {' '.join(str(problem).split())[:300]}")
 
 
 def _refused(problem: Exception) -> bool:

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 # One request is tried once: a repeated "create" that had reached the server would make a second run. The spool retries.
@@ -25,7 +26,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 
 from segfrontier.tracking.address import artefacts_beside, database
 from segfrontier.tracking.points import Point
-from segfrontier.tracking.telling import STUDY_TAG, Told, Value
+from segfrontier.tracking.telling import Told, Value
+from segfrontier.tracking.views import experiment_tags
 
 NOTE_TAG, PARENT_TAG = "mlflow.note.content", "mlflow.parentRunId"
 _SERVED = "mlflow-artifacts:"
@@ -67,6 +69,9 @@ class Runs:
             self.client.log_inputs(run, [_world(*world) for world in told.worlds])
         for name, text in told.documents.items():
             self._write(run, name, text)
+        for path in told.files:
+            if path.exists():
+                self.upload(run, path)
         if told.status == "RUNNING":
             self.client.update_run(run, status="RUNNING")
         else:
@@ -86,10 +91,8 @@ class Runs:
     def upload(self, run: str, path: Path) -> None:
         """A file, or a folder with all that is in it."""
         if self._folder is not None:
-            folder = self._files(run)
-            shutil.copytree(path, folder / path.name, dirs_exist_ok=True) if path.is_dir() else shutil.copy(
-                path, folder
-            )
+            copy = partial(shutil.copytree, dirs_exist_ok=True) if path.is_dir() else shutil.copy
+            copy(path, self._files(run) / path.name)
         elif path.is_dir():
             self.client.log_artifacts(run, str(path), path.name)
         else:
@@ -113,9 +116,12 @@ class Runs:
         if found is None:
             beside = artefacts_beside(uri)
             place = None if beside is None else (beside / name).as_uri()
-            found = self.client.get_experiment(self.client.create_experiment(name, place, tags={STUDY_TAG: name}))
+            found = self.client.get_experiment(self.client.create_experiment(name, place))
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
+        for tag, text in experiment_tags(name, found.experiment_id).items():
+            if tag not in found.tags:  # people may have changed theirs
+                self.client.set_experiment_tag(found.experiment_id, tag, text)
         return found.experiment_id, found.artifact_location
 
     def _log(
@@ -133,6 +139,11 @@ def migrate(uri: str) -> None:
     """Make or migrate a database, or ask a server whether it is there: one small request."""
     with _first(uri):
         MlflowClient(uri).search_experiments(max_results=1)
+
+
+def experiments(uri: str) -> dict[str, str]:
+    """The id of each experiment by its name."""
+    return {e.name: e.experiment_id for e in MlflowClient(uri).search_experiments()}
 
 
 @contextmanager

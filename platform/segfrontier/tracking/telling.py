@@ -8,16 +8,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 Plain = Mapping[str, Any]
-STUDY_TAG, CELL_TAG = "segfrontier.study", "segfrontier.cell"
+STUDY_TAG, CELL_TAG, SETTING_TAG = "segfrontier.study", "segfrontier.cell", "segfrontier.setting"
 HEADLINE = "miou_present"
 STATUS = {"done": "FINISHED", "failed": "FAILED", "cut": "KILLED"}
 LONGEST_NAME, LONGEST_VALUE = 250, 5000
+_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#A0528A",
+    "#B07D00",
+    "#3A9BD1",
+    "#4D4D4D",
+    "#8C510A",
+    "#882255",
+    "#7070D0",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +45,7 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A run as MLflow shall show it. `document` is a file's name and text; `worlds` are (name, digest, role)."""
+    """A run as MLflow shall show it. `documents` are texts by file name; `worlds` are (name, digest, role)."""
 
     name: str
     status: str
@@ -43,13 +57,15 @@ class Told:
     worlds: tuple[tuple[str, str, str], ...]
     began: float
     ended: float
+    files: tuple[Path, ...] = ()  # copied as they are, where they exist
 
 
 def tell_cell(record: Plain, study: Plain) -> Told:
     """A cell's run from its record and the newest word on its study."""
     cell = record["cell"]
     tags = {
-        CELL_TAG: record["key"], "segfrontier.label": cell["label"],
+        CELL_TAG: record["key"], "segfrontier.label": cell["label"], SETTING_TAG: setting(cell),
+        "mlflow.runColor": colour(cell["method"], study),
         "segfrontier.facet": record["facet"], "segfrontier.facet_words": record["facet_words"],
         "segfrontier.prices": record["prices"], "segfrontier.error": record["error"],
         "mlflow.source.name": "segfrontier", "mlflow.source.type": "LOCAL",
@@ -59,6 +75,7 @@ def tell_cell(record: Plain, study: Plain) -> Told:
         name=cell["label"], status=STATUS[record["state"]], tags={k: clip(v) for k, v in tags.items()},
         note=_note(record), documents={"cell.yaml": _document(record, study)}, params=params(cell),
         values=tuple(values(record)), worlds=worlds(cell, study), began=record["started"], ended=record["ended"],
+        files=(Path(record["score_folder"]) / "pictures.png",) if record["score_folder"] else (),
     )  # fmt: skip
 
 
@@ -100,6 +117,24 @@ def worlds(cell: Plain, study: Plain) -> tuple[tuple[str, str, str], ...]:
     roles = {"target": cell["world"], "source": cell["source"]}
     known = study.get("worlds") or {}
     return tuple((ref, str(known[ref]), role) for role, ref in roles.items() if ref in known)
+
+
+def setting(cell: Plain) -> str:
+    """A cell's method with the knobs that its label names: the label without budget and seed."""
+    return str(cell["label"]).rsplit(", ", 2)[0]
+
+
+def colour(method: str, study: Plain) -> str:
+    """A method's colour in charts, by its place in the study's file; after Okabe and Ito, for the colour-blind too."""
+    entries = config(study.get("config") or "").get("methods") or []
+    names = [m["name"] if isinstance(m, dict) else m for m in (entries if isinstance(entries, list) else [entries])]
+    return _COLOURS[list(dict.fromkeys(names)).index(method) % len(_COLOURS)] if method in names else "#888888"
+
+
+@lru_cache(maxsize=8)
+def config(text: str) -> Plain:
+    """A study file's content; empty for an empty text."""
+    return yaml.safe_load(text) or {}
 
 
 def clean(name: str) -> str:

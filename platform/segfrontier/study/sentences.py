@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite
+from math import inf, isfinite, log
 
 from segfrontier.market.budget import hours
-from segfrontier.study.answers import in_words
+from segfrontier.study.answers import BreakEven, in_words
 from segfrontier.study.findings import FULL, Duel, Finding
 from segfrontier.study.points import Entry, budget_words
 from segfrontier.study.statistics import Summary
+
+_MOST_TURNS = 8
 
 
 def columns(finding: Finding) -> list[str]:
@@ -75,17 +77,27 @@ def _answers(finding: Finding) -> Iterator[tuple[str, list[str]]]:
     yield "Best at each budget", [_leader(*leader) for leader in finding.leaders()]
     yield "Area under the frontier", _areas(finding)
     yield "Break-even prices", break_evens(finding)
+    stars = [f"{s.method}: {s.score:.3f} with {in_words(s.seconds)} ({s.label})" for s in finding.front.stars]
+    yield "Printed in papers, not ranked here", stars
 
 
 def break_evens(finding: Finding) -> list[str]:
-    """The prices at which the order of two methods changes, or a word that there is none."""
-    turning = [b for b in finding.break_evens if b.verdict not in ("always", "never")]
-    told = [
-        f"{b.words} ({finding.prices.price(b.kind).seconds.normalize():f} s here)" for b in turning if finding.prices
-    ]
-    if finding.break_evens and not told:
+    """The prices at which the order of two methods changes, those nearest to today's first."""
+    prices, turning = finding.prices, [b for b in finding.break_evens if b.verdict not in ("always", "never")]
+    if prices is None or not finding.break_evens:
+        return []
+    if not turning:
         return ["no price of a single kind of act changes which method needs fewer hours for the target"]
-    return told
+    here = {b: float(prices.price(b.kind).seconds) for b in turning}
+    turning.sort(key=lambda b: _far(b, here[b]))
+    told = [f"{b.words} (here {here[b]:,.10g} s)" for b in turning[:_MOST_TURNS]]
+    more = len(turning) - len(told)
+    return told + ([f"and {more} more at prices further from these: see --json"] if more else [])
+
+
+def _far(b: BreakEven, price: float) -> float:
+    """By what factor, either way, a price must change before the order does."""
+    return min(abs(log(edge / price)) for stretch in b.wins for edge in stretch if 0 < edge < inf)
 
 
 def headline(finding: Finding) -> str:
@@ -93,7 +105,8 @@ def headline(finding: Finding) -> str:
     if not finding.points:
         return "No cell of this facet has a score yet."
     best = max(finding.points, key=lambda p: (p.score, -p.seconds))
-    told = [f"Best score: {best.score:.3f}, {best.method} with {in_words(best.seconds)}."]
+    cost = in_words(best.seconds) if best.seconds else "no annotation"
+    told = [f"Best score: {best.score:.3f}, {best.method} with {cost}."]
     if finding.target is not None and (met := [n for n in finding.needs if n.seconds is not None]):
         told += [f"{s.words}." for s in finding.savings if s.need is met[0] and s.factor is not None]
         told.append(f"{met[0].words}{f' ({finding.target[1]})' if finding.target[1] else ''}.")
@@ -123,12 +136,13 @@ def _row(finding: Finding, entry: Entry) -> list[str]:
 
 
 def _leader(budget: float, first: str, duels: tuple[Duel, ...]) -> str:
-    """ "10 h: points. Beats fine, coarse; cannot tell for boxes"."""
+    """ "10 h: points; beats fine, coarse; against boxes: cannot tell"."""
     sure = [d.b for d in duels if d.result.verdict == "yes"]
     unsure = [d.b for d in duels if d.result.verdict != "yes"]
-    told = [f"beats {'all others' if len(sure) > 2 and not unsure else ', '.join(sure)}"] if sure else []
-    told += [f"whether it beats {', '.join(unsure)}: cannot tell"] if unsure else []
-    return f"{budget_words(budget)}: {first} {'; '.join(told)}"
+    told = [f"{budget_words(budget)}: {first}"]
+    told += [f"beats {'all others' if len(sure) > 2 and not unsure else ', '.join(sure)}"] if sure else []
+    told += [f"against {', '.join(unsure)}: cannot tell"] if unsure else []
+    return "; ".join(told)
 
 
 def _areas(finding: Finding) -> list[str]:

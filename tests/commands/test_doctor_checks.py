@@ -1,0 +1,252 @@
+"""Each of the doctor's checks: what it finds, when it warns, when it fails, and that it leaves nothing behind."""
+
+import http.server
+import sqlite3
+import threading
+from collections import namedtuple
+from types import SimpleNamespace
+
+import pytest
+
+from segfrontier.study import health
+from segfrontier.study import health_services as services
+from segfrontier.study.config import Executor
+
+Usage = namedtuple("Usage", "total used free")
+GIB = 2**30
+
+
+def test_packages_that_are_missing_are_named():
+    assert health.packages().state == "ok" and "torch " in health.packages().found
+    check = health.packages(["torch", "no-such-package"])
+    assert check.state == "fail" and "no no-such-package" in check.found and "install no-such-package" in check.advice
+
+
+def test_a_home_that_takes_files_is_left_as_it_was(tmp_path):
+    assert health.writable(tmp_path).found == f"{tmp_path} takes files, locks and links"
+    check = health.writable(tmp_path / "new" / "runs")
+    assert check.state == "ok" and f"can be made in {tmp_path}" in check.found
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", ["os.link", "fcntl.flock"])
+def test_a_home_without_locks_or_links_fails(tmp_path, monkeypatch, broken):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(broken, refuse)
+    check = health.writable(tmp_path)
+    assert check.state == "fail" and "Operation not supported" in check.found and "--home" in check.advice
+
+
+@pytest.mark.parametrize(("free", "state"), [(10 * GIB, "ok"), (10 * GIB - 1, "warn"), (GIB - 1, "fail")])
+def test_disk_and_its_limits(tmp_path, monkeypatch, free, state):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(10**12, 0, free))
+    assert health.disk(tmp_path / "absent").state == state
+
+
+@pytest.mark.parametrize(("free", "state"), [(GIB, "ok"), (GIB - 1, "warn")])
+def test_shared_memory(tmp_path, monkeypatch, free, state):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(2 * GIB, 0, free))
+    assert health.shared_memory(tmp_path).state == state
+    assert health.shared_memory(tmp_path / "absent").state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("executor", "gpus", "state"),
+    [
+        (None, {}, "ok"),
+        ({}, {}, "ok"),
+        ({"gpus_per_cell": 0.5}, {}, "fail"),
+        ({"device": "cuda:1"}, {}, "fail"),
+        ({"gpus_per_cell": 1}, {"0 H": (70, 80)}, "ok"),
+        ({"gpus_per_cell": 1}, {"0 H": (30, 80)}, "warn"),
+        ({}, {"0 H": (70, 80)}, "warn"),  # it would lie idle
+        ({"kind": "local"}, {"0 H": (70, 80)}, "ok"),
+        (None, {"0 H": (70, 80)}, "ok"),
+    ],
+)
+def test_gpus_against_what_the_executor_asks_for(executor, gpus, state):
+    check = health.accelerators(None if executor is None else Executor(**executor), gpus)
+    assert check.state == state and bool(check.advice) == (state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("executor", "load", "threads", "advice"),
+    [
+        ({}, 2.0, "1", ""),
+        ({}, 2.0, None, ""),
+        ({"parallel_cells": 2, "cpus_per_cell": 2}, 0.0, None, ""),
+        ({"parallel_cells": 3, "cpus_per_cell": 2}, 0.0, None, "asks for 6 cores at once"),
+        ({}, 6.1, "4", "other processes"),
+        ({}, 0.0, "8", "set OMP_NUM_THREADS to 4 or less"),
+        (None, 0.0, "many", ""),
+    ],
+)
+def test_cores(executor, load, threads, advice):
+    environment = {} if threads is None else {"OMP_NUM_THREADS": threads}
+    executor = None if executor is None else Executor(**executor)
+    check = health.cores(executor, have=4, load=load, environment=environment)
+    assert advice in check.advice and (check.state == "ok") == (advice == "")
+    assert f"4 cores, load {load:.1f}" in check.found
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("250000 100000", 2), ("50000 100000", 1), ("max 100000", 8), (None, 8)])
+def test_a_containers_quota_counts(tmp_path, monkeypatch, quota, cores):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(quota)
+    assert health.cores_here(tmp_path / "cpu.max") == cores
+
+
+def test_weights_are_looked_for_offline(tmp_path, monkeypatch):
+    assert health.weights("resnet18", "never").state == "ok"
+    assert health.weights("resnet18", str(tmp_path / "no.pt")).state == "fail"
+    (tmp_path / "some.pt").touch()
+    assert health.weights("resnet18", str(tmp_path / "some.pt")).state == "ok"
+
+    def cached(repo, name, revision):
+        return str(tmp_path / "some.pt") if name == "model.safetensors" and "resnet18" in repo else None
+
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", cached)
+    assert health.weights("resnet18", "auto").found == str(tmp_path / "some.pt")
+    check = health.weights("resnet34", "auto")
+    assert (check.state, check.found) == ("warn", "not in the hub's cache yet")
+    assert health.weights("test_vit_no_such", "auto").found == "timm publishes none"
+
+
+def test_weights_outside_the_hub_lie_in_torchs_cache(tmp_path, monkeypatch):
+    cfg = SimpleNamespace(has_weights=True, hf_hub_id=None, hf_hub_filename=None, url="https://x.org/a/b.pth?c=1")
+    monkeypatch.setattr("timm.get_pretrained_cfg", lambda name: cfg)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    assert health.cached_weights("any") == "not in torch's cache yet"
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "b.pth").touch()
+    assert health.cached_weights("any") == tmp_path / "checkpoints" / "b.pth"
+
+
+def test_the_working_directory_is_measured_as_ray_does(tmp_path, monkeypatch):
+    from segfrontier.lab._ray.health import upload
+
+    (tmp_path / "src" / "runs").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    for name, size in {
+        "a.py": 10,
+        "src/b.py": 20,
+        "src/c.bin": 40,
+        "src/runs/d": 80,
+        "big": 160,
+        ".git/e": 320,
+    }.items():
+        (tmp_path / name).write_bytes(b"x" * size)
+    (tmp_path / "src" / "loop").symlink_to(tmp_path / "src")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert upload(tmp_path) == {"a.py": 10, "src": 140, "big": 160}
+    (tmp_path / ".gitignore").write_text("runs\n")
+    (tmp_path / ".rayignore").write_text("big\n")
+    (tmp_path / "src" / ".gitignore").write_text("*.bin\n")
+    assert upload(tmp_path) == {"a.py": 10, "src": 20 + 6, ".gitignore": 5, ".rayignore": 4}
+    assert services.upload(tmp_path).state == "ok"
+    monkeypatch.setattr("segfrontier.lab._ray.health.UPLOAD_LIMIT", 40)
+    check = services.upload(tmp_path)
+    assert check.state == "warn" and "largest: src (26 B), a.py (10 B)" in check.advice
+
+
+def test_rays_dashboard(monkeypatch):
+    assert services.ray_parts().state == "ok"
+    missing = ImportError("No module named 'aiohttp_cors'")
+    monkeypatch.setattr("segfrontier.lab._ray.health.get_dashboard_dependency_error", lambda: missing)
+    assert services.ray_parts().state == "fail" and "ray[default]" in services.ray_parts().advice
+
+
+def test_a_ray_that_does_not_answer_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr("segfrontier.lab._ray.start.ray.util.get_node_ip_address", lambda: "127.0.0.1")
+    (check,) = services.ray_cluster(tmp_path / "home", "127.0.0.1:1")
+    assert check.state == "fail" and "nothing answers" in check.found and not (tmp_path / "home").exists()
+
+
+@pytest.mark.ray
+def test_every_node_of_a_ray_sees_the_home(tmp_path, ray_here, monkeypatch):
+    monkeypatch.setattr("segfrontier.lab._ray.start.stop_ray", lambda: None)
+    home = tmp_path / "home"
+    cluster, node = services.ray_cluster(home, None)
+    assert cluster.state == "ok" and cluster.found.startswith("started here: 1 node, 2 CPUs")
+    assert node.state == "ok" and list(home.iterdir()) == []
+
+
+@pytest.mark.ray
+def test_a_node_that_cannot_write_the_home_is_named(tmp_path, ray_here, monkeypatch):
+    def refuse(question, node):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("segfrontier.lab._ray.start.stop_ray", lambda: None)
+    monkeypatch.setattr("segfrontier.lab._ray.health._repeat", refuse)
+    _, node = services.ray_cluster(tmp_path, None)
+    assert node.state == "fail" and "Permission denied" in node.found and "mount" in node.advice
+    monkeypatch.setattr("segfrontier.lab._ray.health._repeat", lambda question, node: None)
+    assert "not seen here" in services.ray_cluster(tmp_path, None)[1].found
+
+
+def mlflow_file(path, schema):
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    db.execute("INSERT INTO alembic_version VALUES (?)", (schema,))
+    db.commit()
+    db.close()
+
+
+def test_mlflows_file(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr("segfrontier.tracking.health.newest_schema", lambda: "new")
+    assert "will be made" in services.tracking(None, tmp_path).found
+    assert list(tmp_path.iterdir()) == []
+    mlflow_file(tmp_path / "mlflow.db", "old")
+    check = services.tracking(None, tmp_path)
+    assert check.state == "warn" and "schema old, not new" in check.found
+    mlflow_file(tmp_path / "fresh.db", "new")
+    assert services.tracking(f"sqlite:///{tmp_path}/fresh.db", tmp_path).state == "ok"
+    (tmp_path / "mlflow.db").write_bytes(b"no database at all" * 100)
+    check = services.tracking(None, tmp_path)
+    assert check.state == "fail" and "not a database" in check.found and "backup" in check.advice
+    assert services.tracking("ftp://here", tmp_path).state == "fail"
+
+
+@pytest.mark.slow
+def test_the_newest_schema_is_that_of_a_file_that_mlflow_makes(tmp_path, monkeypatch):
+    from segfrontier.tracking import prepare
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    prepare(uri)
+    assert services.tracking(uri, tmp_path).state == "ok"
+
+
+class _Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        told = self.server.told.get(self.path)
+        self.send_response(200 if told else 404)
+        self.end_headers()
+        self.wfile.write(told or b"")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_mlflow_server(tmp_path, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Answers)
+    server.told = {"/health": b"OK", "/version": b"2.0.0"}
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    uri = f"http://127.0.0.1:{server.server_port}"
+    try:
+        check = services.tracking(uri, tmp_path)
+        assert check.state == "warn" and "MLflow 2.0.0" in check.found
+        del server.told["/version"]
+        assert services.tracking(uri, tmp_path).state == "warn"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    gone = services.tracking(uri, tmp_path)
+    assert gone.state == "fail" and "does not answer" in gone.found and list(tmp_path.iterdir()) == []

@@ -1,0 +1,195 @@
+"""How a plan is told, and what of its time estimate does not depend on the machine."""
+
+import json
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from toylab import Plain, TinyCritic, fine_part
+
+from segfrontier.lab import Argmax, Augment, Looking, Model, Plan, Stream
+from segfrontier.lab.training import Job
+from segfrontier.market.prices import Money, load_prices
+from segfrontier.study.cells import expand
+from segfrontier.study.config import Executor, Study
+from segfrontier.study.home import write_json
+from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan, Times
+from segfrontier.study.plan_words import duration
+from segfrontier.study.probe import estimate, kind_of, size_of
+from segfrontier.study.rehearsal import Looks, Training, stripes
+
+
+def study(**changes):
+    plain = {
+        "name": "a",
+        "methods": ["fine"],
+        "budgets": [5, 10],
+        "recipe": {"pretrained": "never"},
+        "prices": "street",
+    }
+    return Study.parse(yaml.safe_dump(plain | changes))
+
+
+def plan(mine, *, stages, uses, times=None, **cells):
+    """A hand-made plan: `stages` by name, and which of them each cell uses."""
+    prices = load_prices("street")
+    made = [
+        CellPlan(
+            key=f"c{i}", cell=cell, done=i in cells.get("done", ()), stages={s: stages[s].kind for s in used},
+            seconds=3600 * (i + 1), prices=cells.get("prices", prices),
+        )
+        for i, (cell, used) in enumerate(zip(expand(mine), uses, strict=True))
+    ]  # fmt: skip
+    return StudyPlan(study=mine, cells=tuple(made), stages=stages, times=times)
+
+
+STAGES = {
+    "t": StagePlan(kind="train", cells=2, stored=True),
+    "u": StagePlan(kind="train", cells=1, stored=False),
+    "s": StagePlan(kind="score", cells=1, stored=False),
+}
+
+
+def test_the_words_of_a_plan_are_its_numbers():
+    rich = load_prices("street").model_copy(update={"money": Money(per_hour=15, currency="EUR")})
+    times = Times(device="cpu", memory=1_500_000_000, seconds={"u": 5400.0, "s": 30.0}, unknown={})
+    mine = study(executor={"parallel_cells": 2}, limits={"cells": 1, "hours": 0.5})
+    found = plan(mine, stages=STAGES, uses=["t", "tus"], times=times, done=[0], prices=rich)
+    assert found.words == (
+        "2 cells, 1 of them done already.",
+        "3 stages instead of 4: sharing saves 1 (25%); 1 is stored already, 2 to compute.",
+        "Annotation: 1.0 h to 2.0 h a cell; cells are alternatives, each pays for all of its labels: 3.0 h, 45 EUR "
+        "over all cells, 1.0 h of it by cells that are done.",
+        "Compute: about 90 min of one CPU process, by a probe on this machine; at best 90 min with 2 cells side by "
+        "side. A process held up to 1.5 GB of CPU memory.",
+        "limits.hours = 0.5 may end a run early: 90 min one after another.",
+    )
+    assert found.plain() == json.loads(json.dumps(found.plain()))
+    assert found.plain()["stages"]["by_kind"]["train"] == {
+        "asked": 3, "distinct": 2, "stored": 1, "seconds": 5400.0, "left": 1
+    }  # fmt: skip
+
+
+def test_what_was_not_probed_is_said():
+    times = Times(device="cuda", memory=0, seconds={"u": 50.0}, unknown={"s": "no weights"})
+    found = plan(study(), stages=STAGES, uses=["t", "tus"], times=times)
+    assert "about 50 s of one GPU process" in found.words[-1]
+    assert "; 1 is not in it, for the probe of their kind did not succeed. A process" in found.words[-1]
+    assert found.unprobed == {"no weights": ["score"]}
+    assert found.plain()["compute"]["unknown"] == {"s": "no weights"}
+    assert len(plan(study(), stages=STAGES, uses=["t", "tus"]).words) == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (99, "99 s"), (100, "2 min"), (5990, "100 min"), (6000, "1.7 h"), (360000, "100.0 h")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_search_is_planned_with_stand_ins(toy_world, tmp_path, monkeypatch):
+    from segfrontier.study.planning import plan_study
+
+    @dataclass(frozen=True, kw_only=True)
+    class Open:
+        k: int = 1
+
+        def run(self, lab, recipe):
+            raise ValueError("not yet")
+
+    entry = SimpleNamespace(name="open", value="tests:open", load=lambda: Open)
+    monkeypatch.setattr("segfrontier.lab.methods.entry_points", lambda group: [entry])
+    search = {"kind": "optuna", "samples": 3, "seed": 1}
+    methods = [{"name": "open", "knobs": {"k": {"low": 1, "high": 1000}}}]
+    mine = study(worlds=toy_world.uri, methods=methods, search=search, budgets=[1])
+    found = plan_study(mine, home=tmp_path / "home", probe=False)
+    assert found.words == (
+        "3 cells; the search has still to choose the knobs of 3, random ones stand in.",
+        "No annotation is bought.",
+    )
+    write_json(tmp_path / "home" / "studies" / "a" / "search.json", {"open": [{"k": 7}]})
+    again = plan_study(mine, home=tmp_path / "home", probe=False)
+    assert [cell.cell.knobs["k"] for cell in again.cells] == [7, *[c.cell.knobs["k"] for c in found.cells[:2]]]
+    assert again.stand_ins == 2
+    assert found.unforeseen == {"after 0 stages: ValueError: not yet": [c.cell.label for c in found.cells]}
+
+
+@pytest.fixture
+def training(toy_world, tmp_path):
+    stream = Stream(parts=(fine_part(toy_world, tmp_path / "labels"),), batch=2)
+    return Training(Job(objective=Plain(), streams={"labelled": stream}, plan=Plan(steps=500)))
+
+
+@pytest.fixture
+def looks(toy_world):
+    pool = toy_world.pool()
+    model = Model(
+        store="", key="k", network="segmenter", blueprints={"segmenter": Plain().blueprint}, classes=toy_world.classes
+    )
+    return Looks(model, pool, tuple(pool.scenes()), Argmax())
+
+
+def test_work_is_of_one_kind_where_it_takes_equally_long(training, looks):
+    def job(**changes):
+        return kind_of(Training(replace(training.job, **changes)))
+
+    def stream(**changes):
+        return {"labelled": replace(training.job.streams["labelled"], **changes)}
+
+    same = [{}, {"objective": Plain(lr=0.3)}, {"plan": Plan(steps=7, seed=3)}, {"streams": stream(balance="class")}]
+    assert len({job(**change) for change in same}) == 1
+    other = [
+        {"plan": Plan(steps=500, precision="bf16")}, {"streams": stream(batch=4)}, {"objective": Plain(ema=None)},
+        {"streams": stream(augment=Augment(crop=(8, 8)))},
+    ]  # fmt: skip
+    assert len({job(**change) for change in [{}, *other]}) == 5
+
+    def look(**changes):
+        return kind_of(replace(looks, **changes))
+
+    assert look() == look(task=Argmax(above=0.5)) == look(scenes=looks.scenes[:2])
+    assert len({look(), look(task=Looking()), look(task=Argmax(looking=Looking(window=(8, 8))))}) == 3
+
+
+def test_an_estimate_is_pace_times_size(training, looks, monkeypatch):
+    work = {
+        "a": training,
+        "b": looks,
+        "c": replace(looks, task=Looking()),
+        "d": replace(looks, scenes=looks.scenes[:3]),
+    }
+    tried = []
+
+    def pace(one, bench):
+        tried.append(one)
+        return 0.5
+
+    monkeypatch.setattr("segfrontier.study.probe.probe", pace)
+    times = estimate(work, Executor(kind="local"))
+    assert times.seconds == {"a": 250.0, "b": 3.0, "c": 3.0, "d": 1.5} and not times.unknown
+    assert tried == [work["a"], work["b"], work["c"]] and [size_of(one) for one in tried] == [500, 6, 6]
+    assert set(estimate(work, Executor(kind="local"), patience=-1).unknown) == set(work)
+
+
+def test_probes_run_a_few_real_steps_and_images(training, looks):
+    broken = replace(training.job, objective=replace(Plain(), blueprint=TinyCritic()))
+    work = {
+        "a": training,
+        "b": looks,
+        "c": replace(looks, task=Looking()),
+        "d": Training(broken),
+        "e": replace(looks, scenes=()),
+    }
+    times = estimate(work, Executor(kind="ray", cpus_per_cell=1.0))
+    assert times.device == "cpu" and set(times.seconds) == {"a", "b", "c", "e"}
+    assert times.seconds["e"] == 0 and all(times.seconds[key] > 0 for key in "abc")
+    assert 50_000_000 < times.memory < 2**37
+    assert times.unknown["d"].startswith("RuntimeError: ") or times.unknown["d"].startswith("AttributeError: ")
+
+
+def test_stripes_show_every_class_there_is_room_for():
+    found = stripes(2, 40, 19)
+    assert found.shape == (2, 40) and set(found[0].tolist()) == set(range(19)) and (found[0] == found[1]).all()
+    assert stripes(1, 3, 19).max() < 19
