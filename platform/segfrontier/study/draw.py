@@ -80,8 +80,8 @@ class Panel:
             look = self.styles[members[0].point.method]
             xy = [self._xy(e.point) for e in members]
             self.axes.plot(*zip(*xy, strict=True), color=look.colour, linewidth=0.9, alpha=0.3, zorder=1)
-            for entry in members:
-                self._mark(entry, look)
+            for strong in (False, True):
+                self._mark([e for e in members if (e.point in self.finding.front.on) == strong], look, strong)
         if self.has_line:
             self.axes.plot(*zip(*self._steps(), strict=True), color=FRONTIER, linewidth=1.4, zorder=2)
         for star in self.stars:
@@ -128,15 +128,21 @@ class Panel:
     def _xy(self, point: Point) -> tuple[float, float]:
         return self.axis.at(self.cost(point)), point.score
 
-    def _mark(self, entry: Entry, look: Style) -> None:
-        point, strong = entry.point, entry.point in self.finding.front.on
-        (x, y), interval = self._xy(point), self.finding.reading.summary(point).interval
+    def _mark(self, entries: Sequence[Entry], look: Style, strong: bool) -> None:
+        """Markers with their intervals; one call for many, since each is slow."""
+        if not entries:
+            return
         alpha = 1.0 if strong else 0.4
-        if interval is not None:
-            bars = [[y - interval[0]], [interval[1] - y]]
-            self.axes.errorbar([x], [y], yerr=bars, fmt="none", ecolor=look.colour, elinewidth=1, capsize=2.5,
+        xs, ys = zip(*(self._xy(e.point) for e in entries), strict=True)
+        found = [
+            (x, y, self.finding.reading.summary(e.point).interval) for x, y, e in zip(xs, ys, entries, strict=True)
+        ]
+        bars = [(x, y, y - i[0], i[1] - y) for x, y, i in found if i is not None]
+        if bars:
+            x, y, below, above = zip(*bars, strict=True)
+            self.axes.errorbar(x, y, yerr=[below, above], fmt="none", capsize=2.5, ecolor=look.colour, elinewidth=1,
                                alpha=alpha * 0.75, zorder=3)  # fmt: skip
-        self.axes.plot([x], [y], look.marker, color=look.colour, ms=7 if strong else 6, alpha=alpha,
+        self.axes.plot(xs, ys, look.marker, color=look.colour, ms=7 if strong else 6, alpha=alpha,
                        mec=FRONTIER if strong else look.colour, mew=0.8, zorder=4)  # fmt: skip
 
     def _frame(self) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 XY = tuple[float, float]  # data coordinates
+Rows = NDArray[np.float64]
 Box = tuple[float, float, float, float]  # left, bottom, right, top in pixels
 
 _GAP = 7.0  # between a marker's middle and a name, in points
+_MOST_POINTS = 10  # of a name's points, those near which it may stand
 _LOST = 1e6  # the cost of leaving the panel
 
 
@@ -26,23 +29,27 @@ def place_labels(
 
     renderer = axes.figure.canvas.get_renderer()
     inside, scale = axes.get_window_extent(renderer), axes.figure.dpi / 72
-    busy = [_around(axes.transData.transform(p), 5 * scale) for _, _, points in names for p in points]
-    busy += [_around(p, 2 * scale) for line in lines for p in _along(axes.transData.transform(line), 4 * scale)]
-    marks = [[axes.transData.transform(p) for p in points] for _, _, points in names]
-    placed: list[Box] = []
+    marks = [axes.transData.transform(points) for _, _, points in names]
+    busy = [_around(np.concatenate(marks), 5 * scale)]
+    busy += [_around(_along(axes.transData.transform(line), 4 * scale), 2 * scale) for line in lines]
+    drawn, placed = np.concatenate(busy), np.empty((0, 4))
     for own, (text, colour, points) in enumerate(names):
-        others = [p for i, group in enumerate(marks) if i != own for p in group]
+        others = np.concatenate([np.empty((0, 2)), *(m for i, m in enumerate(marks) if i != own)])
         label = axes.annotate(
             text, xy=points[0], xytext=(0, 0), textcoords="offset points", color=colour, fontsize=size, zorder=6,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
         extent = label.get_window_extent(renderer)
-        best = min(
-            _places(points, extent.width / scale, extent.height / scale),
-            key=lambda place: _cost(axes, place, extent, scale, (placed, busy, others, inside)),
-        )  # fmt: skip
-        label.xy, label.xyann = best[0], best[1:3]
-        placed.append(_box(axes, best, extent, scale))
+        places = _places(points[-_MOST_POINTS:], extent.width / scale, extent.height / scale)
+        boxes = [_box(axes, place, extent, scale) for place in places]
+        costs = [
+            _cost(box, _distance(box, axes.transData.transform([place[0]]))[0], (placed, drawn, others), inside, scale)
+            + place[3]
+            for place, box in zip(places, boxes, strict=True)
+        ]
+        best = int(np.argmin(costs))
+        label.xy, label.xyann = places[best][0], places[best][1:3]
+        placed = np.concatenate([placed, [boxes[best]]])
 
 
 _Place = tuple[XY, float, float, float]  # point, offsets of the text's corner, dislike
@@ -65,35 +72,34 @@ def _box(axes: Any, place: _Place, extent: Any, scale: float) -> Box:
     return left, bottom, left + extent.width, bottom + extent.height
 
 
-def _cost(axes: Any, place: _Place, extent: Any, scale: float, drawn: tuple[Any, Any, Any, Any]) -> float:
-    """What a name hides there, and whether it would be taken for the name of another point."""
-    placed, busy, others, inside = drawn
-    box = _box(axes, place, extent, scale)
-    reach = max(12 * scale, _distance(box, axes.transData.transform(place[0])))
+def _cost(box: Box, reach: float, taken: tuple[Rows, Rows, Rows], inside: Any, scale: float) -> float:
+    """What a name hides in that box, and whether it would be taken for the name of another point."""
+    placed, drawn, others = taken
     out = box[0] < inside.x0 or box[1] < inside.y0 or box[2] > inside.x1 or box[3] > inside.y1
-    near = sum(_distance(box, p) < reach for p in others)
-    hidden = 20 * sum(_shared(box, other) for other in placed) + sum(_shared(box, other) for other in busy)
-    return _LOST * out + hidden + 250 * near + place[3]
+    near = np.count_nonzero(_distance(box, others) < max(12 * scale, reach))
+    return float(_LOST * out + 20 * _shared(box, placed) + _shared(box, drawn) + 250 * near)
 
 
-def _distance(box: Box, point: Any) -> float:
-    """Pixels from a point to a box."""
-    x, y = max(box[0] - point[0], point[0] - box[2], 0.0), max(box[1] - point[1], point[1] - box[3], 0.0)
-    return float(np.hypot(x, y))
+def _distance(box: Box, points: Rows) -> Rows:
+    """(n,) pixels from points (n, 2) to a box."""
+    x = np.maximum(np.maximum(box[0] - points[:, 0], points[:, 0] - box[2]), 0)
+    y = np.maximum(np.maximum(box[1] - points[:, 1], points[:, 1] - box[3]), 0)
+    return np.hypot(x, y)
 
 
-def _shared(a: Box, b: Box) -> float:
-    """Square pixels that two boxes share."""
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+def _shared(box: Box, others: Rows) -> float:
+    """Square pixels that a box shares with others (n, 4)."""
+    wide = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    high = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
+    return float((np.maximum(wide, 0) * np.maximum(high, 0)).sum())
 
 
-def _along(line: Any, step: float) -> Iterator[Any]:
-    """Points every `step` pixels along a line."""
-    for a, b in pairwise(line):
-        for part in np.linspace(0, 1, int(np.hypot(*(b - a)) // step) + 2):
-            yield a + part * (b - a)
+def _along(line: Rows, step: float) -> Rows:
+    """(n, 2) points every `step` pixels along a line."""
+    parts = [np.linspace(a, b, int(np.hypot(*(b - a)) // step) + 2) for a, b in pairwise(line)]
+    return np.concatenate(parts) if parts else line
 
 
-def _around(point: Any, reach: float) -> Box:
-    x, y = float(point[0]), float(point[1])
-    return x - reach, y - reach, x + reach, y + reach
+def _around(points: Rows, reach: float) -> Rows:
+    """(n, 4) boxes about points (n, 2)."""
+    return np.concatenate([points - reach, points + reach], axis=1)

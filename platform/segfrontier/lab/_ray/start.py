@@ -13,6 +13,7 @@ import ray
 from ray._private import ray_constants
 
 from segfrontier.errors import BadInput, StageError
+from segfrontier.lab.signals import own_handlers
 
 LOOPBACK = "127.0.0.1"
 _CACHE = "SEGFRONTIER_CACHE"
@@ -39,12 +40,13 @@ def start_ray(address: str | None = None, *, num_cpus: int | None = None, dashbo
         # What a submitted job is given has reached its workers already, and must not be given twice.
         given = _CACHE in os.environ and "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ
         workers = {"env_vars": {_CACHE: os.environ[_CACHE]}} if given else None
-        ray.init(address=address, runtime_env=workers, **quiet)
+        with own_handlers():
+            ray.init(address=address, runtime_env=workers, **quiet)
         return
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # nobody takes this machine back; a process less
     # Gloo would choose the interface that the machine's name resolves to.
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-    with loopback():
+    with loopback(), own_handlers():
         ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, _node_ip_address=LOOPBACK, **quiet)
     _ours = True
     if (found := ray.util.get_node_ip_address()) != LOOPBACK:
