@@ -1,0 +1,92 @@
+"""The saved views of a study's page, and the command that opens the dashboard."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from trackhere import STUDY, a_record, a_spool
+
+from segfrontier.tracking import replay
+from segfrontier.tracking.address import database
+from segfrontier.tracking.server import answers, free_port
+from segfrontier.tracking.telling import colour, tell_cell
+from segfrontier.tracking.views import COSTS, METHODS, VIEW_TAG, experiment_tags, view_link
+
+UI = "import typer; from segfrontier.commands.ui import ui; typer.run(ui)"
+
+
+def test_a_view_draws_what_cells_are_told_to_have():
+    told = tell_cell(a_record(), STUDY)
+    names = {v.name for v in told.values}
+    for key, text in experiment_tags("tiny", "7").items():
+        if key.startswith(VIEW_TAG):
+            view = json.loads(text)
+            state = json.loads(view["state"])
+            (chart,), (section,) = state["compareRunCharts"], state["compareRunSections"]
+            axes = {a["key"] for a in (chart.get("xaxis"), chart.get("yaxis")) if a} | set(
+                chart.get("selectedMetricKeys", ())
+            )
+            assert axes and axes <= names and chart["metricSectionId"] == section["uuid"]
+            grouped = state.get("groupBy", {"groupByKeys": []})["groupByKeys"]
+            assert {k["groupByData"] for k in grouped} <= set(told.tags), "a facet must never be joined with another"
+
+
+def test_the_page_of_a_study_links_to_its_views():
+    tags = experiment_tags("tiny", "7")
+    for view in (COSTS, METHODS):
+        link = view_link("tiny", "7", view)
+        assert f"[{view}]({link})" in tags["mlflow.note.content"] and link.startswith("#/experiments/7/runs?")
+        assert VIEW_TAG + link.rpartition("=")[2] in tags
+    assert experiment_tags("tiny", "7") == tags and set(tags) != set(experiment_tags("other", "7"))
+    assert max(map(len, tags.values())) < 5000, "servers of older versions take no more"
+
+
+def test_methods_have_the_colours_of_their_places_in_the_study():
+    study = {"config": "methods: [{name: fine}, coarse, {name: fine}]"}
+    assert [colour(m, study) for m in ("fine", "coarse", "unknown")] == ["#0072B2", "#D55E00", "#888888"]
+    assert colour("fine", {}) == "#888888" and colour("fine", {"config": "methods: fine"}) == "#0072B2"
+
+
+@pytest.mark.slow
+def test_a_view_that_people_changed_stays_theirs(tmp_path, uri):
+    from mlflow import MlflowClient
+
+    replay(a_spool(tmp_path), uri, runs_file=tmp_path / "runs.json")
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("tiny")
+    assert set(experiment_tags("tiny", experiment.experiment_id)) <= set(experiment.tags)
+    client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "mine")
+    replay(a_spool(tmp_path), uri, runs_file=tmp_path / "runs.json")
+    assert client.get_experiment_by_name("tiny").tags["mlflow.note.content"] == "mine"
+
+
+@pytest.mark.slow
+def test_the_dashboard_opens_with_the_right_store_and_ends_at_ctrl_c(tmp_path, uri):
+    home = database(uri).parent
+    study = home / "studies" / "tiny"
+    a_spool(study, [a_record()])
+    (study / "study.yaml").write_text("name: tiny")
+    port = free_port(0)
+    command = [sys.executable, "-c", UI, "--home", str(home), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None and process.stderr is not None
+        address = process.stdout.readline().split()[1]
+        link = process.stdout.readline().split()
+        assert process.stdout.readline() == "Ctrl-C ends it\n"
+        assert address.startswith(f"http://127.0.0.1:{port}") and answers(f"http://127.0.0.1:{port}")
+        assert link[0] == "tiny:" and COSTS not in link[1] and "/runs?" in link[1]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert "tiny: told MLflow 2 records" in process.stderr.read()
+    assert not answers(f"http://127.0.0.1:{port}") and (study / "runs.json").exists()
+
+
+def test_a_home_that_is_not_there_is_refused(tmp_path):
+    from segfrontier.commands.ui import ui
+    from segfrontier.errors import BadInput
+
+    with pytest.raises(BadInput, match="must be a folder with studies"):
+        ui(home=tmp_path / "nowhere", port=0, uri=None)
