@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -22,14 +22,16 @@ NONE = "none"
 class Publisher:
     """Tells of a study while the block lasts; the talking to MLflow is done by a process of its own."""
 
-    def __init__(self, study: StudyHome, config: str, worlds: Mapping[str, str], *, uri: str | None) -> None:
+    def __init__(
+        self, study: StudyHome, config: str, worlds: Mapping[str, str], facets: Collection[str], *, uri: str | None
+    ) -> None:
         self._study = study
         self._spool = Spool(study.spool)
         wanted = uri != NONE
         self._writer = Writer(self._spool, resolve(uri, study.home.path), study.path / "runs.json") if wanted else None
         self._about = {
-            "study": study.name, "config": config, "worlds": dict(worlds), "environment": environment(),
-            "commit": commit(),
+            "study": study.name, "config": config, "worlds": dict(worlds), "facets": sorted(facets),
+            "environment": environment(), "commit": commit(),
         }  # fmt: skip
 
     def __enter__(self) -> Publisher:

@@ -82,11 +82,12 @@ def run_study(
     with _claimed(place):
         place.path.mkdir(parents=True, exist_ok=True)
         place.file.write_text(study.to_yaml(), encoding="utf-8")
-        feed = _feed(study, place, atlas, tuple(cells) if cells is not None else expand(study))
+        table = tuple(cells) if cells is not None else expand(study)
+        feed, facets = _feed(study, place, atlas, table), {cell.facet.digest for cell in table}
         stop = place.path / STOP
         limited = Limited(feed, study.limits, stop.exists)
         watcher.began(Board(place), waiting=len(_waiting(study, place.home, place.cell_keys())))
-        with heeding(stop), Publisher(place, study.to_yaml(), atlas.digests(), uri=tracking) as publisher:
+        with heeding(stop), Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking) as publisher:
             ended = _Ended(watcher, publisher)
             work = Work(
                 home=place.home, feed=limited, means=_means(study.executor), stop_file=stop, ended=ended, atlas=atlas
@@ -148,9 +149,7 @@ def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
 
 
 def _means(executor: Executor) -> Means:
-    return Means(
-        bench=bench_of(executor), workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker
-    )
+    return Means(bench=bench_of(executor), workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker)
 
 
 @contextmanager
