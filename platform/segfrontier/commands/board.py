@@ -48,6 +48,7 @@ class LiveBoard(StudyWatcher):
         self._board, self._began, self._total = board, time.time(), waiting
         self._before = sum(counts(cells)[state] for state in ("done", "cut"))
         self._out.print(f"{board.study.name}: {len(cells)} cells, {waiting} to compute", style="dim")
+        self._out.print(f"resolved study: {board.study.file}", style="dim", highlight=False)
         if self._out.is_terminal and waiting:
             from rich.live import Live
 

@@ -33,6 +33,7 @@ from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, r
 from segfrontier.study.overrides import override, place, read_yaml
 
 if TYPE_CHECKING:
+    from segfrontier.study.plan import StudyPlan
     from segfrontier.study.running import Finished
 
 SPLIT = "split"
@@ -195,6 +196,12 @@ class Study(Strict):
     def to_yaml(self) -> str:
         """The resolved study as the text of a study file."""
         return yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True)
+
+    def plan(self, **how: Any) -> StudyPlan:
+        """What the study would take: what `segfrontier plan` tells; see `plan_study`."""
+        from segfrontier.study.planning import plan_study
+
+        return plan_study(self, **how)
 
     def run(self, **how: Any) -> Finished:
         """Compute the cells that have no result yet, and report: what `segfrontier run` does; see `run_study`."""

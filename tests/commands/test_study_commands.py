@@ -1,0 +1,76 @@
+"""`run`, `status`, `logs`, `stop` and `claims` as a user types them."""
+
+import json
+
+import pytest
+import yaml
+from terminal import segfrontier
+from toystudy import toy_study
+
+from segfrontier.study.home import Home, write_json
+from segfrontier.study.progress import RUN, STOP
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A study of which one cell failed, run by the command."""
+    folder = tmp_path_factory.mktemp("ran")
+    study = toy_study(folder, methods=["fine"], seeds=[0], budgets=[50 / 3600, 0.1])
+    (folder / "study.yaml").write_text(study.to_yaml())
+    return folder, segfrontier("run", "study.yaml", "--tracking", "none", folder=folder)
+
+
+def test_run_tells_what_ended_how_and_what_to_do_next(ran):
+    _, told = ran
+    assert told.returncode == 1, "a cell failed"
+    assert "toy: 2 cells, 2 to compute" in told.stderr and "[2/2] fine, 0.1 h, seed 0: done mIoU" in told.stderr
+    assert "1 done  1 failed" in told.stdout and "at least one fine mask" in " ".join(told.stdout.split())
+    assert "runs/studies/toy/report/frontier.png" in told.stdout and "next: segfrontier frontier toy" in told.stdout
+
+
+def test_status_lists_cells_and_logs_shows_one(ran):
+    folder, _ = ran
+    told = segfrontier("status", "toy", "--cells", folder=folder).stdout
+    assert "1 done  1 failed" in told and "best so far" in told
+    failed = next(line.split()[0] for line in told.splitlines() if "  failed  " in line)
+    log = segfrontier("logs", failed, folder=folder).stdout
+    assert "Traceback" in log and "nothing could be bought" in log
+    plain = json.loads(segfrontier("status", "--json", folder=folder).stdout)
+    assert plain["toy"]["running"] is False and {c["state"] for c in plain["toy"]["cells"]} == {"done", "failed"}
+
+
+def test_run_as_json(ran):
+    folder, _ = ran
+    told = segfrontier("run", "study.yaml", "--tracking", "none", "--json", folder=folder)
+    plain = json.loads(told.stdout)
+    assert told.returncode == 1 and plain["why"] == "" and any(p.endswith("report.html") for p in plain["report"])
+
+
+def test_what_is_not_there_is_told_with_what_is(ran):
+    folder, _ = ran
+    told = segfrontier("status", "toi", folder=folder)
+    assert told.returncode == 3 and "did you mean 'toy'" in told.stderr
+    told = segfrontier("logs", "zz", folder=folder)
+    assert told.returncode == 3 and "found none" in told.stderr
+    told = segfrontier("run", "nowhere.yaml", folder=folder)
+    assert told.returncode == 3 and "readable YAML file" in told.stderr
+    assert "no study was started" in segfrontier("status", "--home", "empty", folder=folder).stdout
+
+
+def test_stop_leaves_the_wish_where_the_run_looks_for_it(ran):
+    folder, _ = ran
+    place = Home(folder / "runs").study("toy")
+    assert "toy is not running" in segfrontier("stop", "toy", folder=folder).stdout
+    assert not (place.path / STOP).exists()
+    write_json(place.path / RUN, {"pid": 1, "host": "elsewhere", "began": 0.0, "at": 4e9, "state": "running"})
+    assert "was asked to stop" in segfrontier("stop", "toy", folder=folder).stdout and (place.path / STOP).exists()
+    write_json(place.path / RUN, {"pid": 1, "host": "elsewhere", "began": 0.0, "at": 0.0, "state": "running"})
+    assert "toy is not running" in segfrontier("stop", "toy", folder=folder).stdout, "its heart has stopped"
+
+
+def test_a_wrong_study_costs_nothing_and_names_the_nearest_key(tmp_path):
+    plain = {"name": "a", "methods": ["fine"], "budgets": [1], "exekutor": {}}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(plain))
+    told = segfrontier("run", "s.yaml", folder=tmp_path)
+    assert told.returncode == 3 and "exekutor: did you mean 'executor'?" in told.stderr
+    assert not (tmp_path / "runs").exists()
