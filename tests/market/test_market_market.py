@@ -205,9 +205,28 @@ def test_what_another_takes_between_choice_and_charge_is_noticed(tmp_path, monke
 
 
 def test_the_same_request_twice_at_once_is_paid_once(tmp_path):
-    """The other one buys between the two looks that we take at the ledger; the budget holds one of us alone."""
+    """The other one buys between our choice and our charge; the budget holds one of us alone."""
     mine, other = open_market(tmp_path, seconds=840), open_market(tmp_path, seconds=840)
-    request, looks = Coarse(["s0", "s1"]), []
+    request, charge = Coarse(["s0", "s1"]), mine.ledger.charge
+
+    def after_the_other_has_bought(*order, **terms):
+        other.buy(request, stage="other")
+        return charge(*order, **terms)
+
+    mine.ledger.charge = after_the_other_has_bought
+    bought = mine.buy(request, stage="t")
+    assert (bought.seconds, bought.spent) == (0, 840) and bought.labels.scenes() == ["s0", "s1"]
+
+
+def test_the_ledger_looked_at_while_another_buys_counts_nothing_twice(tmp_path):
+    """In between the two looks at the ledger that a second choice takes, another one buys what we want."""
+    mine, other = open_market(tmp_path, seconds=840), open_market(tmp_path, seconds=840)
+    request, looks, charges = Coarse(["s0", "s1"]), [], []
+    charge = mine.ledger.charge
+
+    def refused_once(*order, **terms):
+        charges.append(order)
+        return None if len(charges) == 1 else charge(*order, **terms)
 
     def and_then_the_other_buys(look):
         def looking(*args):
@@ -219,10 +238,32 @@ def test_the_same_request_twice_at_once_is_paid_once(tmp_path):
 
         return looking
 
+    mine.ledger.charge = refused_once
     for name in ("totals", "owned"):
         setattr(mine.ledger, name, and_then_the_other_buys(getattr(mine.ledger, name)))
     bought = mine.buy(request, stage="t")
     assert (bought.seconds, bought.spent) == (0, 840) and bought.labels.scenes() == ["s0", "s1"]
+
+
+def test_a_run_started_again_is_sold_what_it_was_sold_before(tmp_path):
+    """It asks for shares of what is left; by its own account that is the same, whatever the ledger holds already."""
+
+    def run(market, *, upto):
+        sold = []
+        for share in (0.6, 0.5, 1.0)[:upto]:
+            bought = market.buy(Coarse([f"s{i}" for i in range(6)]), stage="t", at_most=round(share * market.left))
+            sold.append(bought.labels.scenes())
+        return sold
+
+    run(open_market(tmp_path, seconds=2000), upto=1)
+    run(open_market(tmp_path, seconds=2000), upto=2)
+    again = open_market(tmp_path, seconds=2000)
+    found = run(again, upto=3)
+    (tmp_path / "fresh").mkdir()
+    whole = open_market(tmp_path / "fresh", seconds=2000)
+    assert found == run(whole, upto=3)
+    assert (again.used, again.left) == (whole.used, whole.left) == (whole.spent, whole.remaining)
+    assert again.spent == whole.spent
 
 
 def test_a_smaller_budget_later_still_delivers_what_is_owned(tmp_path):

@@ -69,13 +69,13 @@ class Lab(ABC):
 
     @property
     def budget(self) -> int:
-        """Seconds of annotation that are left to spend."""
-        return self._window.remaining
+        """Seconds of annotation that are left to spend; the same whenever a run comes here, also after a restart."""
+        return self._window.left
 
     @property
     def spent(self) -> int:
-        """Seconds of annotation spent so far."""
-        return self._window.spent
+        """Seconds of annotation that this run has come to spend so far."""
+        return self._window.used
 
     def price(self, kind: str) -> float:
         """Seconds that one act of a kind (fine, coarse, point, box, tag) costs here."""

@@ -3,6 +3,10 @@
 A purchase is atomic. The labels are written first, under a name that nobody knows yet; then the charge and the
 reference to them are committed in one transaction; then they are handed out. Killed before the commit, nothing was
 bought; killed after it, the same request delivers the same labels at no charge.
+
+A market keeps account of what it delivered itself. A run that was killed and started again asks the same questions in
+the same order; counted by its own account, `at_most` and what is left mean the same as the first time, whatever the
+ledger holds of the run before.
 """
 
 from __future__ import annotations
@@ -12,6 +16,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from segfrontier.errors import BudgetExceeded, LedgerError
 from segfrontier.market.acts import Acts, Request
@@ -59,6 +66,18 @@ class Market:
             prices=prices,
         )
         ledger.check_terms(cell, self._terms)
+        self._account: dict[str, Totals] = {}
+        self._delivered: dict[str, dict[str, NDArray[np.int64]]] = {}
+
+    @property
+    def used(self) -> int:
+        """What this market has delivered, in whole seconds."""
+        return self._bill(self._account)
+
+    @property
+    def left(self) -> int:
+        """What the budget would hold if nothing had been bought but that, in whole seconds."""
+        return max(0, self.budget - self.used)
 
     @property
     def spent(self) -> int:
@@ -91,28 +110,41 @@ class Market:
         if at_most is not None:
             at_most = whole_seconds(at_most, what="at_most")
         annotator = self._annotator(request)
+        own = True
         while True:
-            chosen = self._choose(request, annotator, at_most)
+            chosen = self._choose(request, annotator, at_most, own=own)
             labels = self._write(request, annotator, list(chosen))
-            receipt = self._charge(request, chosen, labels, stage, at_most)
+            receipt = self._charge(request, chosen, labels, stage, None if own else at_most)
             if receipt is not None:
+                self._note(request.kind, chosen)
                 return Purchase(
                     labels=labels, kind=request.kind, stage=stage, acts=receipt.acts, units=receipt.units,
                     seconds=receipt.seconds, spent=receipt.bill, remaining=max(0, self.budget - receipt.bill),
                 )  # fmt: skip
-            # Another process bought from the same budget between the choice and the charge: choose again from what is
-            # left. That cannot go on for ever, for each round means that the budget has shrunk.
+            # Another process buys from the same budget: choose again from what the ledger says is left. That cannot go
+            # on for ever, for each round means that the budget has shrunk.
+            own = False
 
     def _annotator(self, request: Request) -> Annotator:
         self.prices.price(request.kind)
         return annotator_for(request, self._truth, noise=self._noise, seed=self._seed)
 
-    def _choose(self, request: Request, annotator: Annotator, at_most: int | None) -> dict[str, Acts]:
-        """The scenes that fit, with the acts they take."""
-        totals = self._totals()
+    def _note(self, kind: str, chosen: Mapping[str, Acts]) -> None:
+        """Enter a delivery into this market's own account."""
+        before = self._delivered.setdefault(kind, {})
+        for scene, acts in chosen.items():
+            new = acts.without(before.get(scene))
+            self._account = _added(self._account, kind, new)
+            before[scene] = np.concatenate([before[scene], new.items]) if scene in before else new.items
+
+    def _choose(
+        self, request: Request, annotator: Annotator, at_most: int | None, *, own: bool
+    ) -> dict[str, Acts]:  # fmt: skip
+        """The scenes that fit, with the acts they take, by this market's own account or by the ledger."""
+        totals = self._account if own else self._totals()
         # Read second: what another process buys in between then looks free here, and the charge will know better. The
         # other way round it would be counted twice, and a request could be refused that fits.
-        owned = self.ledger.owned(self.cell, request.kind)
+        owned = self._delivered.get(request.kind, {}) if own else self.ledger.owned(self.cell, request.kind)
         spent = self._bill(totals)
         limit = max(spent, self.budget if at_most is None else min(self.budget, spent + at_most))
         chosen: dict[str, Acts] = {}

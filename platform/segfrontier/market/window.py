@@ -70,6 +70,16 @@ class Window:
         return result
 
     @property
+    def used(self) -> int:
+        """See `Market.used`."""
+        return self._whole(lambda market: market.used)
+
+    @property
+    def left(self) -> int:
+        """See `Market.left`."""
+        return self._whole(lambda market: market.left)
+
+    @property
     def spent(self) -> int:
         """The cell's bill in whole seconds."""
         return self._whole(lambda market: market.spent)

@@ -10,11 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segfrontier.maths.acquisition import TopOfPool as TopOfPool
+    from segfrontier.maths.acquisition import draw_points as draw_points
+    from segfrontier.maths.acquisition import grid_boxes as grid_boxes
+    from segfrontier.maths.acquisition import patch_means as patch_means
+    from segfrontier.maths.acquisition import patch_of as patch_of
+    from segfrontier.maths.acquisition import top_in_each as top_in_each
+    from segfrontier.maths.adversarial import Domain as Domain
+    from segfrontier.maths.adversarial import domain_loss as domain_loss
+    from segfrontier.maths.agreement import Glance as Glance
+    from segfrontier.maths.agreement import MeanOf as MeanOf
+    from segfrontier.maths.agreement import agreed_labels as agreed_labels
     from segfrontier.maths.boundary import BoundaryCounts as BoundaryCounts
     from segfrontier.maths.boundary import boundary_counts as boundary_counts
     from segfrontier.maths.boundary import boundary_iou_per_class as boundary_iou_per_class
     from segfrontier.maths.boundary import boundary_scores as boundary_scores
     from segfrontier.maths.boundary import mean_boundary_iou as mean_boundary_iou
+    from segfrontier.maths.boundary_losses import Border as Border
+    from segfrontier.maths.boundary_losses import boundary_loss as boundary_loss
+    from segfrontier.maths.boundary_losses import boundary_map as boundary_map
+    from segfrontier.maths.boundary_losses import central_difference as central_difference
+    from segfrontier.maths.boundary_losses import gumbel_noise as gumbel_noise
     from segfrontier.maths.calibration import Calibration as Calibration
     from segfrontier.maths.calibration import calibration_counts as calibration_counts
     from segfrontier.maths.calibration import expected_calibration_error as expected_calibration_error
@@ -47,6 +63,11 @@ if TYPE_CHECKING:
     from segfrontier.maths.losses import cross_entropy as cross_entropy
     from segfrontier.maths.losses import label_mass as label_mass
     from segfrontier.maths.matching import Convention as Convention
+    from segfrontier.maths.mixing import Selection as Selection
+    from segfrontier.maths.mixing import choose_classes as choose_classes
+    from segfrontier.maths.mixing import class_mask as class_mask
+    from segfrontier.maths.mixing import classes_present as classes_present
+    from segfrontier.maths.mixing import paste as paste
     from segfrontier.maths.multilabel import TagScores as TagScores
     from segfrontier.maths.multilabel import average_precision_per_class as average_precision_per_class
     from segfrontier.maths.multilabel import mean_average_precision as mean_average_precision
@@ -81,7 +102,11 @@ if TYPE_CHECKING:
     from segfrontier.maths.windows import slide as slide
 
 _NAMES = {
+    "agreement": "Glance MeanOf agreed_labels",
+    "acquisition": "TopOfPool draw_points grid_boxes patch_means patch_of top_in_each",
+    "adversarial": "Domain domain_loss",
     "boundary": "BoundaryCounts boundary_counts boundary_iou_per_class boundary_scores mean_boundary_iou",
+    "boundary_losses": "Border boundary_loss boundary_map central_difference gumbel_noise",
     "calibration": "Calibration calibration_counts expected_calibration_error reliability",
     "confusion": "Confusion confusion_counts restrict",
     "losses": "Normalisation cross_entropy label_mass",
@@ -91,6 +116,7 @@ _NAMES = {
     "iou": "Absent accuracy_per_class frequency_weighted_iou iou_per_class mean_accuracy mean_iou pixel_accuracy"
     " semantic_scores",
     "matching": "Convention",
+    "mixing": "Selection choose_classes class_mask classes_present paste",
     "multilabel": "TagScores average_precision_per_class mean_average_precision tag_scores",
     "overlaps": "Overlaps overlap_maps overlap_masks",
     "panoptic": "PanopticCounts PanopticQuality PanopticRule panoptic_counts panoptic_quality panoptic_scores",

@@ -1,0 +1,168 @@
+"""Stage B: how unsure a model is of each patch, which patches are asked about, and the points that are bought in them.
+
+Everything is a function of the scene, the seed and stored results: no random state needs to survive a kill, and the
+same question, put again, is free. A pool passes in chunks of scenes; a point costs bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segfrontier.errors import BadInput
+from segfrontier.lab import Gauge, Lab, LabelSet, Looking, Measures, Points, Predictor, stable_seed
+from segfrontier.maths import TopOfPool, draw_points, grid_boxes, normalised_entropy, patch_means, patch_of, top_in_each
+from segfrontier_methods.active_points.knobs import Knobs
+
+CHUNK = 8192
+"""Scenes that are chosen for and bought in one purchase."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchEntropy(Gauge):
+    """The mean entropy of every patch, and of the whole image."""
+
+    rows: int
+    columns: int
+    looking: Looking = field(default_factory=Looking)
+
+    @classmethod
+    def of(cls, knobs: Knobs) -> Self:
+        """The gauge of a method."""
+        return cls(rows=knobs.rows, columns=knobs.columns, looking=knobs.looking)
+
+    def shapes(self, classes: int) -> Mapping[str, tuple[int, ...]]:  # noqa: ARG002
+        """See `Gauge.shapes`."""
+        return {"patches": (self.rows * self.columns,), "mean": ()}
+
+    def measure(
+        self,
+        predictor: Predictor,
+        image: NDArray[np.uint8],
+        known: NDArray[np.uint8] | None,  # noqa: ARG002
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """See `Gauge.measure`."""
+        entropy_HW = entropy_map(predictor, image, self.looking)
+        if not np.isfinite(entropy_HW).all():
+            raise ValueError("the model's answers must be finite; they are not: its training may have diverged")
+        patches = patch_means(entropy_HW, rows=self.rows, columns=self.columns)
+        return {"patches": patches.ravel().astype(np.float32), "mean": np.asarray(entropy_HW.mean(), np.float32)}
+
+
+def entropy_map(predictor: Predictor, image: NDArray[np.uint8], looking: Looking) -> NDArray[np.float32]:
+    """(H, W) normalised entropy of a model's answer."""
+    probs = predictor.look(image, looking).scores_NKHW.softmax(1)
+    entropy: NDArray[np.float32] = normalised_entropy(probs)[0].cpu().numpy()
+    return entropy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """The random points of every patch of a scene, drawn once and for all: whatever is asked later, it is these."""
+
+    seed: int
+    rows: int
+    columns: int
+    points: int
+
+    @classmethod
+    def of(cls, knobs: Knobs, seed: int) -> Self:
+        """The draw of a method in a lab of that seed."""
+        return cls(seed=seed, rows=knobs.rows, columns=knobs.columns, points=knobs.points)
+
+    def all(self, scene: str, size: tuple[int, int]) -> NDArray[np.int64]:
+        """(P, n, 2) x and y."""
+        boxes = grid_boxes(*size, rows=self.rows, columns=self.columns)
+        return draw_points(np.random.default_rng(stable_seed(self.seed, scene, "points")), boxes, points=self.points)
+
+    def patches(self, xy: NDArray[np.integer], size: tuple[int, int]) -> NDArray[np.int64]:
+        """The patches that pixels lie in."""
+        return patch_of(xy, *size, rows=self.rows, columns=self.columns)
+
+    def check(self, size: tuple[int, int]) -> None:
+        """BadInput where images of that size cannot be asked about."""
+        try:
+            self.all("", size)
+        except ValueError as error:
+            height, width = size
+            raise BadInput(
+                f"active_points cannot ask for {self.points} points in each of {self.columns} x {self.rows} patches of "
+                f"images of {width} x {height} pixels: {error}"
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which patches of which scenes are asked about, up to a number that grows from round to round."""
+
+    knobs: Knobs
+    draw: Draw
+    lab: Lab
+    measures: Measures
+    before: Sequence[LabelSet]
+    """What was bought in earlier rounds: it stays chosen."""
+
+    def buy(self, total: int) -> list[LabelSet]:
+        """Ask about so many patches of the whole pool; what was asked before comes again at no price."""
+        top = TopOfPool(lambda: (scores for _, scores in self._chunks()), total) if self._over_pool else None
+        an_image = total // len(self.lab.pool)
+        bought = []
+        for scenes, scores in self._chunks():
+            chosen = top_in_each(scores, an_image) if top is None else top.choose(scores)
+            drawn = (self.draw.all(scene, self.lab.pool.size(scene)) for scene in scenes)
+            xy = [points[patches].reshape(-1, 2) for points, patches in zip(drawn, chosen, strict=True)]
+            bought.append(self.lab.buy(Points(scenes, xy)))
+        return bought
+
+    @property
+    def _over_pool(self) -> bool:
+        return self.knobs.allocate == "pool" and self.knobs.asks
+
+    def _chunks(self) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+        """Scenes with the scores of their patches."""
+        names, entropy = self.measures.scenes(), self.measures.column("patches")
+        for at in range(0, len(names), CHUNK):
+            scenes = names[at : at + CHUNK]
+            scores = np.array(entropy[at : at + CHUNK]) if self.knobs.selector == "active" else self._dice(scenes)
+            for row, scene in zip(scores, scenes, strict=True):
+                row[self._asked(scene)] = np.inf
+            yield scenes, scores
+
+    def _dice(self, scenes: Sequence[str]) -> NDArray[np.float32]:
+        dice = (np.random.default_rng(stable_seed(self.draw.seed, scene, "patches")) for scene in scenes)
+        return np.stack([rng.random(self.knobs.grid, np.float32) for rng in dice])
+
+    def _asked(self, scene: str) -> NDArray[np.int64]:
+        held = next((labels for labels in self.before if scene in labels), None)
+        if held is None:
+            return np.zeros(0, np.int64)
+        return self.draw.patches(held.values(scene)[:, :2], held.size(scene))
+
+
+def steps_of_asking(knobs: Knobs, lab: Lab) -> list[int]:
+    """How many patches of the whole pool have been asked about after each round; BadInput where that is too dear."""
+    images, affordable = len(lab.pool), 0
+    if knobs.patches != 0 or knobs.selector == "full":
+        affordable = int((lab.budget + lab.spent) / (knobs.points * lab.price("point")) + 1e-9)
+    total = images * (knobs.grid if knobs.selector == "full" else knobs.patches or 0)
+    if knobs.asks and knobs.patches is None:
+        total = min(affordable, images * knobs.grid)
+        total -= total % images if knobs.allocate == "image" else 0
+        if total < (images if knobs.allocate == "image" else 1):
+            raise BadInput(
+                f"a budget must pay for one patch of {knobs.points} points in each of {images} images; it pays for "
+                f"{affordable} patches in all; give more hours, fewer points, allocate: pool, or patches: 0"
+            )
+    if total > affordable:
+        seconds = total * knobs.points * lab.price("point")
+        raise BadInput(
+            f"a budget must cover what is asked: {total} patches of {knobs.points} points cost {seconds:.0f} s "
+            f"({seconds / 3600:.2f} h); it is {lab.budget + lab.spent} s; give more hours, fewer patches or points, "
+            f"patches: null to spend what there is, or patches: 0 for self-training"
+        )
+    unit = images if knobs.allocate == "image" else 1
+    return [round(total // unit * r / knobs.rounds) * unit for r in range(1, knobs.rounds + 1)]

@@ -1,0 +1,61 @@
+"""Equation 6: a target image's labels are a person's where one was asked, and the model's elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segfrontier.lab import Looking, Part, Predictor, Rule
+from segfrontier.maths import grid_boxes
+from segfrontier_methods.active_points.acquisition import Draw
+
+_VOID = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointLabels(Rule):
+    """Points that were asked about get the answer, void ones none; the rest of such a patch stays void.
+
+    Patches that were not asked about get the model's labels: at their own points (`sparse`) or all over (`dense`).
+    """
+
+    draw: Draw
+    reading: Literal["sparse", "dense"]
+    looking: Looking = field(default_factory=Looking)
+    points: NDArray[np.int64] | None = field(default=None, compare=False)
+    """(P, n, 2) all points of the scene; `at` puts them and the answers here."""
+    answers: NDArray[np.int32] | None = field(default=None, compare=False)
+    """(m, 3) x, y and label, void ones included."""
+
+    def at(self, part: Part, scene: str) -> PointLabels:
+        """See `Rule.at`."""
+        assert part.labels is not None, "equation 6 speaks of points that were bought, if only none"
+        points = self.draw.all(scene, part.images.size(scene))
+        return replace(self, points=points, answers=part.labels.values(scene))
+
+    def label(
+        self,
+        predictor: Predictor,
+        image: NDArray[np.uint8],
+        known: NDArray[np.uint8] | None,  # noqa: ARG002
+    ) -> NDArray[np.uint8]:
+        """See `Rule.label`."""
+        assert self.points is not None and self.answers is not None, "the lab binds a rule to its scene by `at`"
+        size = (image.shape[0], image.shape[1])
+        guessed: NDArray[np.uint8] = predictor.look(image, self.looking).confidence()[1][0].byte().cpu().numpy()
+        asked = np.zeros(len(self.points), np.bool_)
+        asked[self.draw.patches(self.answers[:, :2], size)] = True
+        if self.reading == "sparse":
+            labels = np.full(size, _VOID, np.uint8)
+            x, y = self.points[~asked].reshape(-1, 2).T
+            labels[y, x] = guessed[y, x]
+        else:
+            labels = guessed.copy()
+            for x0, y0, x1, y1 in grid_boxes(*size, rows=self.draw.rows, columns=self.draw.columns)[asked]:
+                labels[y0:y1, x0:x1] = _VOID
+        x, y, answer = self.answers.T
+        labels[y, x] = answer
+        return labels

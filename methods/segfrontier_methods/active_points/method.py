@@ -1,0 +1,54 @@
+"""Paper 001: adapt a model to the target without labels, ask about points where it is unsure, adapt again with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segfrontier.lab import Lab, LabelSet, Model, Part, Recipe
+from segfrontier_methods.active_points.acquisition import Choice, Draw, PatchEntropy, steps_of_asking
+from segfrontier_methods.active_points.adaptation import adapted, source_of, trained
+from segfrontier_methods.active_points.class_sets import CLASS_SETS, miou_over, require
+from segfrontier_methods.active_points.knobs import Knobs
+from segfrontier_methods.active_points.labels import PointLabels
+from segfrontier_methods.active_points.pictures import Story
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivePoints(Knobs):
+    """Labeling where adapting fails: point supervision via active selection (Pan, Rameau, Kim, Kweon)."""
+
+    def run(self, lab: Lab, recipe: Recipe) -> Model:
+        """A: adapt without labels. B: score patches, buy points. C: adapt with them. B and C once a round."""
+        source, draw = source_of(lab), Draw.of(self, lab.seed)
+        totals = self._check(lab, draw)
+        model = adapted(self, lab, recipe)  # A: G1, D1
+        bought: list[LabelSet] = []
+        for number, total in enumerate(totals, start=1):
+            before, everything = model, Part(images=lab.pool)
+            measures = lab.measure(before, everything, PatchEntropy.of(self))  # B: equation 5
+            choice = Choice(knobs=self, draw=draw, lab=lab, measures=measures, before=bought)
+            bought = choice.buy(total)
+            rule = PointLabels(draw=draw, reading=self.reading, looking=self.looking)  # equation 6
+            asked = [Part(images=lab.pool, labels=labels) for labels in bought]
+            target = [Part(images=lab.pool, labels=lab.label(before, part, rule)) for part in asked]
+            model = trained(self, lab, recipe, source=source, target=target)  # C: G2, D2
+            self._tell(lab, number, before, model)
+            if self.pictures and number == len(totals):
+                story = Story(draw=draw, looking=self.looking)
+                lab.draw(story, {"before": before, "after": model}, asked[0], scenes=self.pictures)
+        for name in self.class_sets:
+            lab.note(f"miou_{name}", miou_over(lab.score(model), CLASS_SETS[name], lab.classes.names))
+        return model
+
+    def _check(self, lab: Lab, draw: Draw) -> list[int]:
+        """Refuse what cannot work before anything is trained; returns how much is asked by the end of each round."""
+        require(self.class_sets, lab)
+        if self.selector == "none":
+            return []
+        draw.check(lab.pool.size(lab.pool.scenes()[0]))
+        return steps_of_asking(self, lab)
+
+    def _tell(self, lab: Lab, number: int, before: Model, after: Model) -> None:
+        if number == 1:
+            lab.note("round_0/miou", lab.score(before).miou)
+        lab.note(f"round_{number}/miou", lab.score(after).miou)

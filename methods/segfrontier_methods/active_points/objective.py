@@ -1,0 +1,84 @@
+"""One step of adaptation: learn from the source and from what is known of the target, and make the two look alike.
+
+Letters: N image, K class, H W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from segfrontier.lab import Batch, Loss, Moment, Nets, Network, Objective
+from segfrontier.maths import Normalisation, cross_entropy, domain_loss, normalised_entropy, self_information
+
+CRITICS = ("critic", "aux_critic")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapt(Objective):
+    """Equations 1 to 4 without target labels, 7 to 10 with them, in the order and the form of AdvEnt's code.
+
+    One weight for each output, the main one first; so many critics play as there are weights of the target term.
+    """
+
+    segmenter: Network
+    critic: Network
+    pull: Literal["entropy", "critics"] = "critics"
+    """What makes the target's answers resemble the source's."""
+    seg_weights: tuple[float, ...]
+    target_weights: tuple[float, ...]
+    """None where the source is all there is."""
+    label_weight: float = 0.0
+    """0: the target has no labels."""
+    normalisation: Normalisation = "mean"
+
+    def networks(self) -> Mapping[str, Network]:
+        """The segmenter, then its critics."""
+        return {"segmenter": self.segmenter} | dict.fromkeys(self._critics, self.critic)
+
+    def step(self, nets: Nets, batch: Mapping[str, Batch], at: Moment) -> Iterator[Loss]:
+        """The source's labels; then the target's labels and pull; then what the critics learn from both answers."""
+        mine = _answers(nets, batch["source"])
+        yield Loss("source", _weighted(self.seg_weights, [cross_entropy(x, batch["source"].label) for x in mine]))
+        if not self.target_weights:
+            return
+        theirs = _answers(nets, batch["target"])
+        pull = _weighted(self.target_weights, list(self._pulls(nets, theirs)))
+        known = self._known(theirs, batch["target"]) if self.label_weight else torch.zeros_like(pull)
+        at.log(target_pull=pull.detach(), target_labels=known.detach())
+        yield Loss("target", known + pull)
+        for name, source, target in zip(self._critics, mine, theirs, strict=False):
+            # Half of each domain's loss; the answers are those from before the segmenter's step.
+            yield Loss(f"{name}/source", domain_loss(nets[name](_information(source.detach())), "source") / 2)
+            yield Loss(f"{name}/target", domain_loss(nets[name](_information(target.detach())), "target") / 2)
+
+    @property
+    def _critics(self) -> Sequence[str]:
+        return CRITICS[: len(self.target_weights)] if self.pull == "critics" else ()
+
+    def _known(self, theirs: Sequence[Tensor], target: Batch) -> Tensor:
+        each = [cross_entropy(logits, target.label, normalisation=self.normalisation) for logits in theirs]
+        return self.label_weight * _weighted(self.seg_weights, each)
+
+    def _pulls(self, nets: Nets, theirs: Sequence[Tensor]) -> Iterator[Tensor]:
+        if self.pull == "entropy":
+            yield from (normalised_entropy(logits.float().softmax(1)).mean() for logits in theirs)
+        for name, logits in zip(self._critics, theirs, strict=False):
+            yield domain_loss(nets.frozen(name)(_information(logits)), "source")
+
+
+def _answers(nets: Nets, batch: Batch) -> Sequence[Tensor]:
+    out = nets["segmenter"](batch.image)
+    return out.logits if out.aux is None else (*out.logits, out.aux)
+
+
+def _information(logits_NKHW: Tensor) -> Tensor:
+    return self_information(logits_NKHW.float().softmax(1))
+
+
+def _weighted(weights: Sequence[float], losses: Sequence[Tensor]) -> Tensor:
+    return torch.stack([weight * loss for weight, loss in zip(weights, losses, strict=False)]).sum()

@@ -1,0 +1,80 @@
+"""Coarse-to-fine self-training (Das et al., "Urban Scene Semantic Segmentation with Low-Cost Coarse Annotation").
+
+Buy coarse masks, add free synthetic scenes, and let the model fill in what people left blank, round after round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from segfrontier.lab import Lab, Looking, Model, Part, Recipe
+from segfrontier.maths import make_views
+from segfrontier_methods.coarse_to_fine.knobs import Knobs
+from segfrontier_methods.coarse_to_fine.objective import HybridSupervision
+from segfrontier_methods.coarse_to_fine.rule import AgreeAndConfident
+from segfrontier_methods.coarse_to_fine.sampler import order_by_content
+from segfrontier_methods.coarse_to_fine.streams import check_parts, streams_of
+from segfrontier_methods.supervised.method import fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseToFine(Knobs):
+    """Algorithm 1 of paper 000; with a `split`, its use as pre-training before fine masks."""
+
+    def run(self, lab: Lab, recipe: Recipe) -> Model:
+        """Every training has the recipe's steps."""
+        check_parts(self, lab, recipe)
+        fine, real = self._buy(lab, recipe)
+        model = self._train(lab, recipe, real, fine)  # Step 1
+        self._note(lab, 0, model)
+        rule = AgreeAndConfident(**self._fields_of(AgreeAndConfident))
+        for iteration in range(1, self.iterations + 1):
+            filled = lab.label(model, real, rule)  # Step 2: fills the blanks of the masks as they were bought
+            start = model if self.start == "last" else None
+            model = self._train(lab, recipe, Part(images=lab.pool, labels=filled), fine, start=start)  # Step 3
+            self._note(lab, iteration, model)
+        if fine is not None and self.mix == "coarse<-synthetic":
+            model = fit(lab, recipe, fine, start=model)
+        if self.multi_scale:
+            looking = Looking(views=make_views(scales=self.scales, flips=(False,)))
+            lab.note("multi_scale/miou", lab.score(model, looking=looking, pictures=0).miou)
+        return model
+
+    def _train(self, lab: Lab, recipe: Recipe, real: Part, fine: Part | None, *, start: Model | None = None) -> Model:
+        """On real images, synthetic ones and mixtures of the two."""
+        objective = HybridSupervision(
+            network=recipe.network(len(lab.classes)), num_classes=len(lab.classes), **self._fields_of(HybridSupervision)
+        )
+        begin = {} if start is None else {"segmenter": start}
+        return lab.train(objective, streams_of(self, lab, recipe, real, fine), recipe.plan(), start=begin)
+
+    def _buy(self, lab: Lab, recipe: Recipe) -> tuple[Part | None, Part]:
+        """Fine masks with their share of the budget, if they have one; and the real images that are trained on."""
+        fine = None
+        if self.split:
+            # A run that is continued has spent some of its budget already.
+            share = round(self.split * (lab.budget + lab.spent)) - lab.spent
+            fine = Part(images=lab.pool, labels=lab.buy_masks("fine", spend=max(0, share)))
+            if self.mix.startswith("fine<-"):
+                return fine, fine
+        return fine, self._buy_coarse(lab, recipe, fine)
+
+    def _buy_coarse(self, lab: Lab, recipe: Recipe, fine: Part | None) -> Part:
+        """Coarse masks with all of the budget that is left (section 3.3)."""
+        order = lab.shuffled()
+        if self.sampling == "model" and self.first < len(order):
+            part = Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget, scenes=order[: self.first]))
+            if len(part.names()) < self.first:
+                return part
+            model = self._train(lab, recipe, part, fine)
+            order = order_by_content(lab, model, order, first=self.first, present_above=self.present_above)
+        return Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget, scenes=order))
+
+    def _note(self, lab: Lab, iteration: int, model: Model) -> None:
+        if self.note_iterations:
+            lab.note(f"iteration_{iteration}/miou", lab.score(model).miou)
+
+    def _fields_of(self, cls: type[Any]) -> dict[str, Any]:
+        """The knobs that a rule or an objective has by the same name."""
+        return {f.name: getattr(self, f.name) for f in fields(cls) if hasattr(self, f.name)}

@@ -1,0 +1,71 @@
+"""Model-based sampling (section 3.3): which images to label, so that every class is seen in about as many of them.
+
+Letters: N image, K class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segfrontier.lab import Gauge, Lab, Looking, Model, Part, Predictor
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedContent(Gauge):
+    """Each class's share of an image's pixels, as the model sees it."""
+
+    def shapes(self, classes: int) -> Mapping[str, tuple[int, ...]]:
+        """One number a class."""
+        return {"share": (classes,)}
+
+    def measure(
+        self,
+        predictor: Predictor,
+        image: NDArray[np.uint8],
+        known: NDArray[np.uint8] | None,  # noqa: ARG002
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """See `Gauge.measure`."""
+        labels = predictor.look(image, Looking()).scores_NKHW.argmax(1).flatten().cpu().numpy()
+        return {"share": (np.bincount(labels, minlength=len(predictor.classes)) / labels.size).astype(np.float32)}
+
+
+def order_by_content(lab: Lab, model: Model, order: list[str], *, first: int, present_above: float) -> list[str]:
+    """The first images of an order, then the others as `near_equal_order` wants them, by what the model sees in them.
+
+    No budget enters, so the sets that growing budgets buy are nested. Images that cannot be read come last.
+    """
+    measures = lab.measure(model, Part(images=lab.pool), PredictedContent())
+    row = {scene: i for i, scene in enumerate(measures.scenes())}
+    seen = [scene for scene in order if scene in row]
+    present_NK = measures.column("share")[[row[scene] for scene in seen]] > present_above
+    start = [i for i, scene in enumerate(seen) if scene in set(order[:first])]
+    chosen = [seen[i] for i in near_equal_order(present_NK, start)]
+    return [*order[:first], *chosen, *(scene for scene in order[first:] if scene not in row)]
+
+
+def near_equal_order(present_NK: NDArray[np.bool_], start: Sequence[int]) -> list[int]:
+    """All images but those of `start`, one after another: always one that shows the class seen in the fewest so far.
+
+    Of the images that show it, the one whose classes, taken together, are furthest behind the average class; of equals
+    the first.
+    """
+    seen_K = present_NK[list(start)].sum(axis=0)
+    left_N = np.ones(len(present_NK), dtype=bool)
+    left_N[list(start)] = False
+    order = []
+    while left_N.any():
+        candidates_N = left_N
+        available_K = present_NK[left_N].any(axis=0)
+        if available_K.any():
+            rarest = int(np.argmin(np.where(available_K, seen_K, np.iinfo(np.int64).max)))
+            candidates_N = left_N & present_NK[:, rarest]
+        lag_N = present_NK @ (seen_K.sum() - len(seen_K) * seen_K)
+        chosen = int(np.argmax(np.where(candidates_N, lag_N, np.iinfo(np.int64).min)))
+        order.append(chosen)
+        left_N[chosen] = False
+        seen_K = seen_K + present_NK[chosen]
+    return order

@@ -1,0 +1,184 @@
+"""The boundary loss: FACTS.md's vectors, a slow reference, and pixels that must cost nothing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from segfrontier.maths import boundary_loss, boundary_map, central_difference, gumbel_noise
+
+
+def v0() -> tuple[Tensor, Tensor]:
+    """FACTS 0e: 19 classes on 6x8 pixels."""
+    place = torch.arange(19 * 6 * 8, dtype=torch.float32).view(1, 19, 6, 8)
+    labels = torch.where(torch.arange(8) < 4, 0, 1).expand(1, 6, 8).contiguous()
+    return 3 * torch.sin(0.37 * place), labels
+
+
+def perfect(labels_NHW: Tensor, classes: int = 19) -> Tensor:
+    one_hot = torch.nn.functional.one_hot(labels_NHW.clamp_max(classes - 1), classes).permute(0, 3, 1, 2).float()
+    return one_hot * 100 - 50
+
+
+@pytest.mark.parametrize(
+    ("border", "epsilon", "normalise", "expected"),
+    [
+        ("zero", 1e-6, True, 0.311852),  # WDASS
+        ("replicate", 0.0, False, 0.260296),
+        ("replicate", 0.0, True, 0.533463),
+        ("one_sided", 0.0, False, 0.264857),
+        ("one_sided", 0.0, True, 0.535877),
+        ("zero", 0.0, False, 0.288417),
+        ("zero", 0.0, True, 0.436671),
+    ],
+)
+def test_facts_0e_boundary_loss(border: str, epsilon: float, normalise: bool, expected: float) -> None:
+    logits, labels = v0()
+    loss = boundary_loss(logits, labels, border=border, epsilon=epsilon, normalise=normalise)
+    assert loss.item() == pytest.approx(expected, abs=1.5e-6)
+
+
+@pytest.mark.parametrize(("border", "share"), [("replicate", 0.026316), ("one_sided", 0.026316), ("zero", 0.048246)])
+def test_facts_0e_share_of_places_on_the_true_boundary(border: str, share: float) -> None:
+    _, labels = v0()
+    edges = boundary_map((labels.unsqueeze(1) == torch.arange(19).view(1, -1, 1, 1)).float(), border=border)
+    assert (edges > 1e-8).float().mean().item() == pytest.approx(share, abs=5e-7)
+
+
+def test_facts_0e_boundary_map_of_a_step() -> None:
+    step = (torch.arange(6) >= 3).float().expand(1, 1, 5, 6)
+    edges = boundary_map(step, border="zero", epsilon=1e-6)
+    row = (edges / edges.max())[0, 0, 2].tolist()
+    assert row == pytest.approx([0.00141, 0.00141, 0.70711, 0.70711, 0.00141, 0.70711], abs=5e-6)
+    assert boundary_map(step, border="replicate")[0, 0, 2].tolist() == pytest.approx([0, 0, 0.5, 0.5, 0, 0])
+
+
+def test_facts_0e_a_perfect_prediction_costs_nothing() -> None:
+    _, labels = v0()
+    assert boundary_loss(perfect(labels), labels).item() == 0
+
+
+@pytest.mark.parametrize("border", ["replicate", "one_sided", "zero"])
+@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("epsilon", [0.0, 1e-6])
+def test_void_costs_exactly_nothing(border: str, normalise: bool, epsilon: float) -> None:
+    _, labels = v0()
+    logits = perfect(labels)
+    labels[:, 0] = 255
+    labels[0, 3, 5] = 255
+    logits[:, :, 0] = torch.randn(19, 8, generator=torch.Generator().manual_seed(0)) * 9
+    logits[0, :, 3, 5] = 7.0
+    logits.requires_grad_()
+    loss = boundary_loss(logits, labels, border=border, normalise=normalise, epsilon=epsilon)
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-12)
+    assert logits.grad is not None and torch.all(logits.grad[:, :, 0] == 0) and torch.all(logits.grad[0, :, 3, 5] == 0)
+
+
+def test_what_a_void_pixel_says_changes_neither_loss_nor_gradient() -> None:
+    logits, labels = v0()
+    labels[0, 2, 3] = labels[0, 5, 7] = 255
+    noise = torch.randn(logits.shape, generator=torch.Generator().manual_seed(1))
+    outcomes = []
+    for value in (0.0, 30.0):
+        other = logits.clone()
+        other[0, :5, 2, 3] = other[0, 4:, 5, 7] = value
+        other.requires_grad_()
+        loss = boundary_loss(other, labels, noise_NKHW=noise)
+        loss.backward()
+        outcomes.append((loss.item(), other.grad))
+    assert outcomes[0][0] == outcomes[1][0] > 0
+    assert torch.equal(outcomes[0][1], outcomes[1][1])
+
+
+def test_an_image_that_is_all_void_costs_nothing_and_has_a_gradient() -> None:
+    logits = torch.randn(2, 3, 4, 5, requires_grad=True)
+    loss = boundary_loss(logits, torch.full((2, 4, 5), 255))
+    loss.backward()
+    assert loss.item() == 0 and logits.grad is not None and torch.all(logits.grad == 0)
+
+
+def by_hand(logits: Tensor, labels: Tensor, temperature: float, weights: tuple[float, float]) -> float:
+    """Pixel by pixel, replicated border; N = 1."""
+    soft = (logits[0] / temperature).softmax(0)
+    _, height, width = soft.shape
+    true, predicted = [], []
+    for k, y, x in torch.cartesian_prod(*(torch.arange(n) for n in soft.shape)).tolist():
+        cross = [
+            (y, x),
+            (max(y - 1, 0), x),
+            (min(y + 1, height - 1), x),
+            (y, max(x - 1, 0)),
+            (y, min(x + 1, width - 1)),
+        ]
+        if any(labels[0][p] == 255 for p in cross):
+            continue
+        (t, b), (le, r) = cross[1:3], cross[3:]
+        want = math.hypot(*(((labels[0][q] == k).float() - (labels[0][p] == k).float()).item() / 2
+                            for p, q in ((t, b), (le, r))))  # fmt: skip
+        have = math.hypot(*((soft[k][q] - soft[k][p]).item() / 2 for p, q in ((t, b), (le, r))))
+        if want > 1e-8:
+            true.append(abs(have - want))
+        if have > 1e-8:
+            predicted.append(abs(have - want))
+    return weights[0] * sum(true) / len(true) + weights[1] * sum(predicted) / len(predicted)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_equals_the_sum_pixel_by_pixel(seed: int) -> None:
+    source = torch.Generator().manual_seed(seed)
+    logits = torch.randn(1, 4, 5, 6, generator=source)
+    labels = torch.randint(0, 4, (1, 5, 6), generator=source)
+    labels[torch.rand(labels.shape, generator=source) < 0.08] = 255
+    loss = boundary_loss(logits, labels, temperature=0.7, weights=(0.3, 0.6))
+    assert loss.item() == pytest.approx(by_hand(logits, labels, 0.7, (0.3, 0.6)), rel=1e-5)
+
+
+@pytest.mark.parametrize("border", ["replicate", "one_sided", "zero"])
+def test_the_gradient_is_right(border: str) -> None:
+    source = torch.Generator().manual_seed(5)
+    logits = torch.randn(1, 3, 4, 5, generator=source, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(0, 3, (1, 4, 5), generator=source)
+    labels[0, 0, 0] = 255
+    for normalise in (False, True):
+        assert torch.autograd.gradcheck(
+            lambda x, n=normalise: boundary_loss(x, labels, border=border, normalise=n), (logits,)
+        )
+
+
+def test_flat_predictions_have_a_finite_gradient() -> None:
+    logits = torch.zeros(1, 3, 4, 4, requires_grad=True)
+    labels = torch.zeros(1, 4, 4, dtype=torch.long)
+    labels[..., 2:] = 1
+    boundary_loss(logits, labels).backward()
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+def test_central_difference_is_numpy_s_gradient() -> None:
+    numpy = pytest.importorskip("numpy")
+    maps = torch.randn(2, 3, 5, 6, dtype=torch.float64)
+    for dim in (-1, -2):
+        expected = torch.from_numpy(numpy.gradient(maps.numpy(), axis=dim))
+        torch.testing.assert_close(central_difference(maps, dim=dim, border="one_sided"), expected)
+    assert torch.all(central_difference(maps[..., :1], dim=-1, border="zero") == 0)
+    with pytest.raises(ValueError, match="border must be 'replicate', 'one_sided' or 'zero'; found 'wrap'"):
+        central_difference(maps, dim=-1, border="wrap")
+
+
+def test_the_noise_is_that_of_its_uniform_numbers() -> None:
+    uniform = torch.rand(4000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise = gumbel_noise(uniform)
+    torch.testing.assert_close(noise, -(-uniform.log()).log(), atol=1e-5, rtol=1e-5)
+    assert noise.mean().item() == pytest.approx(0.5772, abs=0.06) and torch.isfinite(gumbel_noise(torch.zeros(1))).all()
+    logits, labels = v0()
+    drawn = gumbel_noise(torch.rand(logits.shape, generator=torch.Generator().manual_seed(1)))
+    same = [boundary_loss(logits, labels, noise_NKHW=drawn).item() for _ in range(2)]
+    assert same[0] == same[1] == boundary_loss(logits + drawn, labels).item() != boundary_loss(logits, labels).item()
+
+
+def test_half_precision_is_computed_in_float32() -> None:
+    logits, labels = v0()
+    assert boundary_loss(logits.bfloat16(), labels).dtype == torch.float32

@@ -1,0 +1,92 @@
+"""The pseudo-label rule: the same as looking through every view at full size, and bought labels are never touched."""
+
+import numpy as np
+import pytest
+import torch
+from toylab import Tiny
+from toyworld import TOY
+
+from segfrontier.errors import BadInput
+from segfrontier.lab import Looking, Predictor
+from segfrontier.maths import six_views
+from segfrontier.models.model import build_model
+from segfrontier.models.spec import ModelSpec
+from segfrontier_methods.coarse_to_fine.rule import AgreeAndConfident
+
+CPU = torch.device("cpu")
+
+
+def sharp_model(**spec):
+    """A network whose logits are large enough to be confident here and there."""
+    model = build_model(ModelSpec(encoder="test_resnet", head="fpn", num_classes=3, pretrained="never", **spec), seed=1)
+    with torch.no_grad():
+        for decoder in model.decoders:
+            for p in decoder.classify.parameters():
+                p.mul_(12)
+    return model.eval()
+
+
+def image(height=40, width=72):
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("spec", [{}, {"align_corners": True}, {"decoders": 2}])
+@pytest.mark.parametrize("size", [(40, 72), (33, 50)])
+def test_it_equals_six_views_at_full_size(spec, size):
+    predictor = Predictor.of(sharp_model(**spec), TOY, device=CPU)
+    picture = image(*size)
+    found = AgreeAndConfident(above=0.6).label(predictor, picture, None)
+    mean = predictor.look(picture, Looking(views=six_views()))
+    sure, classes = mean.confidence()
+    expected = torch.where(mean.agree_NHW & (sure > 0.6), classes, 255)[0].numpy()
+    clear = ((sure - 0.6).abs() > 1e-4)[0].numpy()
+    assert np.array_equal(found[clear], expected[clear]) and clear.mean() > 0.99
+    assert 0.02 < (found == 255).mean() < 0.98
+
+
+def test_bought_labels_are_never_touched():
+    predictor = Predictor.of(sharp_model(), TOY, device=CPU)
+    known = np.random.default_rng(1).integers(0, 3, (40, 72)).astype(np.uint8)
+    known[10:20] = 255
+    found = AgreeAndConfident(above=0.4).label(predictor, image(), known)
+    assert np.array_equal(found[known != 255], known[known != 255])
+    blank = AgreeAndConfident(above=0.4).label(predictor, image(), None)
+    assert np.array_equal(found[10:20], blank[10:20]) and (found[10:20] != 255).any()
+
+
+def test_an_image_fully_void_is_filled_wherever_the_rule_is_sure():
+    predictor = Predictor.of(sharp_model(), TOY, device=CPU)
+    rule = AgreeAndConfident(above=0.4)
+    void = np.full((40, 72), 255, np.uint8)
+    assert np.array_equal(rule.label(predictor, image(), void), rule.label(predictor, image(), None))
+
+
+def test_a_network_of_another_kind_is_asked_for_full_size_logits():
+    predictor = Predictor.of(Tiny(norm=False).build(seed=0).eval(), TOY, device=CPU)
+    found = AgreeAndConfident(above=0.34).label(predictor, image(20, 30), None)
+    mean = predictor.look(image(20, 30), Looking(views=six_views()))
+    sure, classes = mean.confidence()
+    expected = torch.where(mean.agree_NHW & (sure > 0.34), classes, 255)[0].numpy()
+    assert (found == expected).mean() > 0.999
+
+
+def test_the_model_is_left_as_it_was():
+    model = sharp_model()
+    predictor = Predictor.of(model, TOY, device=CPU)
+    before = model.spec
+    AgreeAndConfident().label(predictor, image(), None)
+    assert model.spec == before and model(torch.zeros(1, 3, 40, 72)).mean_logits.shape[-2:] == (40, 72)
+
+
+def test_every_knob_changes_what_is_labelled():
+    predictor = Predictor.of(sharp_model(), TOY, device=CPU)
+    knobs = [{}, {"scales": (1.0,)}, {"flips": False}, {"mean_of": "probabilities"}, {"above": 0.4}]
+    found = [AgreeAndConfident(**({"above": 0.6} | each)).label(predictor, image(), None) for each in knobs]
+    assert len({labels.tobytes() for labels in found}) == len(knobs)
+    assert ((found[0] == found[4]) | (found[0] == 255)).all(), "a lower threshold only adds labels"
+
+
+@pytest.mark.parametrize("above", [0.0, 1.0, 1.5, -0.1])
+def test_a_threshold_outside_0_to_1_is_refused(above):
+    with pytest.raises(BadInput, match=r"must lie in \(0, 1\); found"):
+        AgreeAndConfident(above=above)
