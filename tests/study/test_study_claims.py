@@ -138,3 +138,18 @@ def test_a_table_that_is_not_there():
         load_study("fine:table-9")
     with pytest.raises(BadStudy, match="readable YAML file"):
         load_study("nowhere.yaml")
+
+
+def test_another_number_is_judged_where_the_claim_names_it(tmp_path):
+    text = TEXT.replace("b: {{method: fine, hours: 5}}}}", "b: {{method: fine, hours: 5}}, metric: miou_13}}", 1)
+    toy_study(tmp_path)
+    claims = parse_claims(text.format(world=tmp_path / "toy", prices=tmp_path / "toy.yaml"), where="claims.yaml")
+    for key, cell in keyed(claims.all_cells(), Atlas()).items():
+        Record(
+            key=key, state="done", cell=plain_cell(cell), facet="f", facet_words="f",
+            values={"miou_present": 0.5 + 0.01 * cell.seed}, notes={"miou_13": 0.3 + (cell.hours == 10) * 0.1},
+        ).write(Home(tmp_path))  # fmt: skip
+    assert verdicts(claims, Home(tmp_path))["more-is-better"] == ("holds", ["holds", "holds"])
+    unnamed = parse_claims(text.replace("miou_13", "miou_14").format(world=tmp_path / "toy",
+                           prices=tmp_path / "toy.yaml"), where="claims.yaml")  # fmt: skip
+    assert verdicts(unnamed, Home(tmp_path))["more-is-better"][1][0] == "cannot tell", "nobody told that number"

@@ -16,6 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="What the papers say, as small stud
 METHOD = typer.Argument(help="A method; default: every one that makes claims.")
 ID = typer.Option("--claim", help="Only this claim, by its id; may be given several times.")
 HOME = typer.Option(help="Where studies, stages, labels and the ledger are kept.")
+HEADLINE = "miou_present"
 _STYLES = {"holds": "green", "fails": "red", "cannot tell": "yellow"}
 
 
@@ -110,7 +111,8 @@ def _print(method: str, judged: Judged, runs: dict[str, str]) -> None:
     if claim.paper:
         out.print(f"  paper: {_inline(claim.paper)}", markup=False)
     for one in judged.measured:
-        out.print(f"  {one.pairing.expect}:  A = {one.pairing.a.words};  B = {one.pairing.b.words}", markup=False)
+        what = "" if one.pairing.metric == HEADLINE else f" in {one.pairing.metric}"
+        out.print(f"  {one.pairing.expect}{what}:  A = {one.pairing.a.words};  B = {one.pairing.b.words}", markup=False)
         out.print(f"    {_words(one)}: {one.verdict}, {one.reason}", markup=False)
         named = [runs.get(key, key)[:8] for key in one.keys]
         out.print(f"    runs {' '.join(named) or 'none yet'}", markup=False, style="dim")

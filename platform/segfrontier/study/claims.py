@@ -41,11 +41,15 @@ class Side(Strict):
 
 
 class Pairing(Strict):
-    """A against B, and what is expected: `a > b`, or `a >= b - 0.01` where A may be worse by so much."""
+    """A against B, and what is expected: `a > b`, or `a >= b - 0.01` where A may be worse by so much.
+
+    `metric` is a score of the evaluator, or a number that the method told by the way.
+    """
 
     a: Side
     b: Side
     expect: str = "a > b"
+    metric: str = "miou_present"
 
     @field_validator("expect")
     @classmethod

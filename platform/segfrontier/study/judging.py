@@ -44,7 +44,8 @@ class Judged:
             "verdict": self.verdict,
             "measured": [
                 {
-                    "a": m.pairing.a.words, "b": m.pairing.b.words, "expect": m.pairing.expect, "verdict": m.verdict,
+                    "a": m.pairing.a.words, "b": m.pairing.b.words, "expect": m.pairing.expect,
+                    "metric": m.pairing.metric, "verdict": m.verdict,
                     "reason": m.reason, "difference": _finite(m.difference.mean), "interval": m.difference.interval,
                     "mean_a": _finite(m.a.mean), "mean_b": _finite(m.b.mean), "seeds": m.difference.count,
                     "cells": m.keys,
@@ -67,7 +68,7 @@ def judge(claim: Claim, found: Mapping[tuple[int, str], Mapping[int, Record]]) -
 
 
 def _measure(pairing: Pairing, a: Mapping[int, Record], b: Mapping[int, Record]) -> Measured:
-    first, second = ({s: r.miou for s, r in side.items() if r.state == "done"} for side in (a, b))
+    first, second = (_scores(side, pairing.metric) for side in (a, b))
     moved = {seed: score + pairing.margin for seed, score in first.items()}
     told = compare(moved, second)
     verdicts: Mapping[str, Verdict] = {"yes": "holds", "no": "fails"}
@@ -77,6 +78,11 @@ def _measure(pairing: Pairing, a: Mapping[int, Record], b: Mapping[int, Record])
         difference=summarise([first[s] - second[s] for s in sorted(first.keys() & second.keys())]),
         keys=tuple(r.key for side in (a, b) for r in side.values()),
     )  # fmt: skip
+
+
+def _scores(side: Mapping[int, Record], metric: str) -> dict[int, float]:
+    told = {seed: {**r.notes, **r.values} for seed, r in side.items() if r.state == "done"}
+    return {seed: scores.get(metric, math.nan) for seed, scores in told.items()}
 
 
 def _reason(told: Comparison, margin: float) -> str:
