@@ -10,11 +10,12 @@ from toystudy import RECIPE, outcome, toy_study
 
 from segfrontier.errors import BadStudy
 from segfrontier.market import Ledger
+from segfrontier.study.cells import expand
 from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, keyed, read_cell, write_cell
 from segfrontier.study.progress import Board, best, counts
 from segfrontier.study.records import Record, records
-from segfrontier.study.running import StudyWatcher
+from segfrontier.study.running import StudyWatcher, spread_out
 
 pytestmark = pytest.mark.slow
 
@@ -154,7 +155,6 @@ def test_two_runs_of_a_study_at_once_are_refused(tmp_path):
 
 def test_a_cell_survives_the_way_to_disk_with_its_key(tmp_path):
     study, atlas, home = toy_study(tmp_path), Atlas(), Home(tmp_path / "runs")
-    from segfrontier.study.cells import expand
 
     for key, cell in keyed(expand(study), atlas).items():
         write_cell(home, key, cell)
@@ -166,3 +166,9 @@ def test_a_record_survives_the_way_to_disk(whole):
     record = records(whole[1].study)[0]
     again = Record.read(whole[1].study.home.cell(record.key))
     assert str(again) == str(record)
+
+
+def test_neighbours_are_of_different_methods(tmp_path):
+    cells = keyed(expand(toy_study(tmp_path, methods=["coarse", "fine", "synthetic"])), Atlas())
+    order = [(cells[key].seed, cells[key].method) for key in spread_out(cells)]
+    assert order == [(s, m) for s in (0, 1) for m in ("coarse", "fine", "synthetic", "coarse", "fine")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Looking
@@ -16,6 +16,8 @@ ClassSet = Literal["synthia16", "synthia13"]
 @dataclass(frozen=True, kw_only=True)
 class Knobs:
     """The knobs of `active_points`."""
+
+    demo: ClassVar[Mapping[str, object]] = {"patches": None, "critic_width": 8, "lr": None, "pictures": 0}
 
     uda: Literal["source", "minent", "advent", "intrada"] = "advent"
     """How the first model is adapted without labels. `source`: not at all; `minent`: by minimising entropy."""

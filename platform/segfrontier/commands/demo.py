@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -21,12 +22,13 @@ def demo(
     from segfrontier.commands.board import LiveBoard
     from segfrontier.commands.console import console
     from segfrontier.commands.frontier import frontier
-    from segfrontier.lab.methods import installed
+    from segfrontier.lab.methods import demo_knobs, installed, method_class
     from segfrontier.study.config import Study
     from segfrontier.study.progress import Board, counts
 
     text = files("segfrontier.study").joinpath("examples/demo.yaml").read_text(encoding="utf-8")
-    study = Study.parse(text, [f"methods=[{', '.join(installed())}]", *(set_ or [])], where="demo")
+    methods = json.dumps([{"name": name, "knobs": demo_knobs(method_class(name))} for name in installed()])
+    study = Study.parse(text, [f"methods={methods}", *(set_ or [])], where="demo")
     with LiveBoard() as board:
         finished = study.run(home=home, watcher=board)
     if finished.why:

@@ -46,6 +46,12 @@ def method_class(name: str) -> type[Any]:
     return cls
 
 
+def demo_knobs(cls: type[Any]) -> Mapping[str, Any]:
+    """What a method class declares as `demo: ClassVar`: knobs with which it shows itself within seconds."""
+    knobs: Mapping[str, Any] = getattr(cls, "demo", {})
+    return knobs
+
+
 def make_method(name: str, knobs: Mapping[str, Any] | None = None) -> Method:
     """A method with its knobs; a wrong knob names the nearest right one."""
     cls, knobs = method_class(name), dict(knobs or {})

@@ -62,6 +62,7 @@ class _Length(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, border: Border, epsilon: float) -> Tensor:
+        """The lengths; the two differences are kept for the way back."""
         across = central_difference(maps, dim=-1, border=border)
         down = central_difference(maps, dim=-2, border=border)
         square = torch.addcmul(across * across, down, down)
@@ -73,6 +74,7 @@ class _Length(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """What reaches the maps."""
         across, down, length = ctx.saved_tensors
         share = gradient / length
         total = _difference_transposed(share * across, dim=-1, border=ctx.border)

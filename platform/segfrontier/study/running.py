@@ -7,6 +7,7 @@ import platform
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -130,7 +131,8 @@ def _feed(study: Study, place: StudyHome, atlas: Atlas, cells: tuple[Cell, ...])
         write_json(place.path / "cells.json", keys)
         return found
 
-    table = Table(_waiting(study, place.home, keep(cells)))
+    waiting = set(_waiting(study, place.home, found := keep(cells)))
+    table = Table([key for key in spread_out(found) if key in waiting])
     if study.search.kind != "optuna":
         return table
     from segfrontier.study.search import Proposals, Several, space
@@ -139,6 +141,20 @@ def _feed(study: Study, place: StudyHome, atlas: Atlas, cells: tuple[Cell, ...])
         Proposals(study, entry, place.home, place.path / "search.json", keep)
         for entry in study.methods if space(entry)
     )])  # fmt: skip
+
+
+def spread_out(cells: Mapping[str, Cell]) -> list[str]:
+    """The keys so that neighbours are of different methods: cells of one method wait for each other's stages.
+
+    Seeds come first, as ever.
+    """
+    seeds = {seed: i for i, seed in enumerate(dict.fromkeys(cell.seed for cell in cells.values()))}
+    seen: Counter[tuple[int, str]] = Counter()
+    turns: dict[str, tuple[int, int]] = {}
+    for key, cell in cells.items():
+        turns[key] = (seeds[cell.seed], seen[cell.seed, cell.method])
+        seen[cell.seed, cell.method] += 1
+    return sorted(turns, key=turns.__getitem__)
 
 
 def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
