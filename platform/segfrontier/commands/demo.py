@@ -36,12 +36,14 @@ def demo(
         raise typer.Exit(1)
     frontier(study=study.name, home=home)
     where = "" if home == Path("runs") else f" --home {home}"
-    console().print(
-        f"\n[bold]next[/]  segfrontier ui{where}                             the same in the MLflow dashboard\n"
-        f"      segfrontier frontier {study.name}{where} --prices my-prices.yaml   the same acts at other prices\n"
-        f"      segfrontier demo{where} --set seeds=[0,1,2,3]          two more seeds: only their cells are computed\n"
-        f"      segfrontier plan study.yaml                   what a study of your own would cost",
-        highlight=False,
-    )
+    steps = {
+        f"segfrontier ui{where}": "the same in the MLflow dashboard",
+        f"segfrontier frontier {study.name}{where} --prices my-prices.yaml": "the same acts at other prices",
+        f"segfrontier demo{where} --set seeds=[0,1,2,3]": "two more seeds: only their cells are computed",
+        "segfrontier plan study.yaml": "what a study of your own would cost",
+    }
+    width = max(map(len, steps))
+    for command, about in steps.items():
+        console().print(f"[bold]next[/]  {command:<{width}}  [dim]{about}[/]", highlight=False)
     if counts(Board(finished.study).look())["failed"]:
         raise typer.Exit(1)

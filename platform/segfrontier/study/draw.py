@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, isfinite
@@ -97,9 +98,11 @@ class Panel:
     def name_series(self) -> None:
         """Write names beside the points."""
         groups: dict[str, list[Entry]] = {}
-        few = len(self.series()) <= _MOST_SERIES
-        for members in self.series().values():
-            groups.setdefault(_clip(members[0].name if few else members[0].point.method), []).extend(members)
+        all_series = self.series()
+        settings = Counter(method for method, _ in all_series)  # knobs are told where a method has more than one
+        for (method, _), members in all_series.items():
+            tells = settings[method] > 1 and len(all_series) <= _MOST_SERIES
+            groups.setdefault(_clip(members[0].name if tells else method), []).extend(members)
         names = [
             (
                 name,
