@@ -74,3 +74,27 @@ def test_a_wrong_study_costs_nothing_and_names_the_nearest_key(tmp_path):
     told = segfrontier("run", "s.yaml", folder=tmp_path)
     assert told.returncode == 3 and "exekutor: did you mean 'executor'?" in told.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_claims_that_nobody_ran_cannot_be_told(tmp_path):
+    plain = json.loads(segfrontier("claims", "show", "active_points", "--json", folder=tmp_path).stdout)
+    claims = plain["active_points"]
+    assert len(claims) >= 5 and {c["verdict"] for c in claims} == {"cannot tell"}
+    assert all(c["paper"] and c["where"] and c["measured"] for c in claims)
+    told = segfrontier("claims", "show", "active_points", "--markdown", folder=tmp_path).stdout
+    assert told.startswith("| claim | paper |") and told.count("**cannot tell**") == len(claims)
+    told = segfrontier("claims", "show", "fine", folder=tmp_path)
+    assert told.returncode == 3 and "found none in fine" in told.stderr
+
+
+def test_tables_of_the_papers_are_listed_with_the_name_that_plan_takes(tmp_path):
+    told = segfrontier("claims", "tables", folder=tmp_path).stdout
+    assert "active_points:table-1" in told and "coarse_to_fine:" in told
+
+
+def test_the_resolved_study_is_printed_whole(tmp_path):
+    (tmp_path / "s.yaml").write_text("name: a\nmethods: fine\nbudgets: 5\n")
+    told = segfrontier("plan", "s.yaml", "--resolved", "--set", "recipe.steps=7", folder=tmp_path).stdout
+    plain = yaml.safe_load(told)
+    assert plain["recipe"]["steps"] == 7 and plain["executor"]["kind"] == "ray" and plain["budgets"] == [5.0]

@@ -34,14 +34,14 @@ def run(
     The same command again resumes. Exit code 1: cells failed. A claim that fails is a result, not an error.
     """
     from segfrontier.commands.board import LiveBoard
-    from segfrontier.study.claims import claiming, claims_of, known
+    from segfrontier.study.claims import bringing, claims_of, known
     from segfrontier.study.config import Executor
     from segfrontier.study.running import run_study
 
     failed = False
-    for name in claiming(method):
+    for name in bringing("claims.yaml", method):
         claims = claims_of(name)
-        assert claims is not None, "claiming() names methods that have claims"
+        assert claims is not None, "bringing() names methods that have claims"
         claims = known(claims, claim or [])
         study = claims.whole(f"claims-{name}", Executor(kind="local" if here else "ray"))
         with LiveBoard() as board:
@@ -63,15 +63,16 @@ def show(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a README.")] = False,
 ) -> None:
     """Print each claim with the paper's numbers, what was measured with its interval, the verdict and the runs."""
-    from segfrontier.study.claims import claiming, claims_of, known
+    from segfrontier.study.claims import bringing, claims_of, known
     from segfrontier.study.home import Home
     from segfrontier.study.identity import Atlas
     from segfrontier.study.judging import judge_all
 
-    place, found = Home(home.absolute()), dict[str, tuple[Judged, ...]]()
-    for name in claiming(method):
+    place = Home(home.absolute())
+    found: dict[str, tuple[Judged, ...]] = {}
+    for name in bringing("claims.yaml", method):
         claims = claims_of(name)
-        assert claims is not None, "claiming() names methods that have claims"
+        assert claims is not None, "bringing() names methods that have claims"
         found[name] = judge_all(known(claims, claim or []), place, Atlas())
     if as_json:
         typer.echo(json.dumps({name: [j.plain() for j in judged] for name, judged in found.items()}))
@@ -89,17 +90,12 @@ def show(
 def tables(method: Annotated[str | None, METHOD] = None) -> None:
     """List the papers' own tables: `segfrontier plan METHOD:TABLE` costs one, `run` runs it where the data is."""
     from segfrontier.commands.console import console
-    from segfrontier.lab.methods import installed
+    from segfrontier.study.claims import bringing
     from segfrontier.study.tables import tables_of
 
-    told = set()
-    for name in [method] if method else installed():
+    for name in bringing("tables.yaml", method):
         for table in tables_of(name):
-            if table not in told:
-                told.add(table.id)
-                console().print(f"[bold]{name}:{table.id}[/]  {table.says}")
-    if not told:
-        console().print("no method that is installed brings tables")
+            console().print(f"[bold]{name}:{table.id}[/]  {table.says}", highlight=False)
 
 
 def _print(method: str, judged: Judged, runs: dict[str, str]) -> None:

@@ -29,6 +29,9 @@ def plan(
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Try a few steps of each kind of training, to tell the time.")
     ] = True,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Print the study with every default filled in, and nothing else.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Tell what a study would take: its cells, stages, annotation and compute. Costs nothing and stores nothing.
@@ -41,6 +44,9 @@ def plan(
     from segfrontier.study.tables import load_study
 
     study = load_study(file, set_ or [])
+    if resolved:
+        typer.echo(study.to_yaml(), nl=False)
+        return
     with progress("opening worlds") as opening, progress("rehearsing cells") as rehearsed:
         found = plan_study(study, home=home, probe=probe, opening=opening, progress=rehearsed)
     if as_json:

@@ -155,15 +155,15 @@ def packaged(method: str, file: str) -> str | None:
         return None
 
 
-def claiming(method: str | None = None) -> list[str]:
-    """Methods whose package makes claims, one name a package; or the one that is asked for."""
+def bringing(file: str, method: str | None = None) -> list[str]:
+    """Methods whose package brings a file, one name a package; or the one that is asked for."""
     names = list(installed()) if method is None else [method]
     found: dict[str, str] = {}
     for name in names:
-        if packaged(name, "claims.yaml") is not None:
+        if packaged(name, file) is not None:
             found.setdefault(method_class(name).__module__.rpartition(".")[0], name)
     if not found:
-        raise BadInput(f"claims need a package with claims.yaml; found none in {', '.join(names)}")
+        raise BadInput(f"this needs a method whose package has {file}; found none in {', '.join(names)}")
     return list(found.values())
 
 
