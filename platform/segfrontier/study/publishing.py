@@ -47,8 +47,8 @@ class Publisher:
 
     @property
     def left(self) -> int:
-        """What MLflow has not taken yet; the next run goes on with it."""
-        return len(self._spool.waiting())
+        """How many entries MLflow has not taken yet, where it is wanted; the next run goes on with them."""
+        return len(self._spool.waiting()) if self._writer is not None else 0
 
     def state(self, state: Literal["running", "done", "failed", "stopped"]) -> None:
         """How the study stands."""

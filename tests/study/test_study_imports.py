@@ -1,0 +1,10 @@
+"""A machine without Ray and MLflow runs studies in one process: importing what that takes loads neither."""
+
+import subprocess
+import sys
+
+
+def test_running_a_study_here_imports_neither_ray_nor_mlflow():
+    code = "import sys, segfrontier.study.running, segfrontier.study.planning, segfrontier.tracking\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"ray", "mlflow", "optuna"} & set(done.stdout.split())
