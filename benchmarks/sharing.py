@@ -20,12 +20,12 @@ STUDY = """
 name: sharing
 worlds: street:train=32,val=8,synthetic=32,size=64x128
 methods:
-  - {name: fine+coarse, knobs: {split: [0.2, 0.4]}}
+  - {name: fine+coarse, knobs: {split: [0.4, 0.8]}}
   - {name: coarse_to_fine, knobs: {iterations: [0, 1, 2]}}
-  - {name: coarse_to_fine, knobs: {confidence: [0.7, 0.8, 0.9], iterations: 1}}
-budgets: [2, 4]
+  - {name: coarse_to_fine, knobs: {above: [0.5, 0.7, 0.9], iterations: 1}}
+budgets: 4
 seeds: [0]
-recipe: {pretrained: never, steps: STEPS}
+recipe: {pretrained: never, steps: STEPS, lr: 0.05}
 executor: {kind: local}
 """
 
@@ -49,7 +49,7 @@ def main() -> None:
             alone += records(place)
         apart = time.perf_counter() - began
     computed = [sum(not s.found for r in rs for s in r.stages) for rs in (together, alone)]
-    print(f"plan:    {plan.words[0]}")
+    print(f"plan:    {' '.join(plan.words[:2])}")
     print(f"shared:  {len(together)} cells, {computed[0]} stages computed, {shared:.1f} s")
     print(f"apart:   {len(alone)} cells, {computed[1]} stages computed, {apart:.1f} s   {apart / shared:.2f}x as long")
     same = [str(r.values) for r in together] == [str(r.values) for r in alone]
