@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 from trackhere import STUDY, a_record, a_spool
@@ -70,8 +71,12 @@ def test_the_dashboard_opens_with_the_right_store_and_ends_at_ctrl_c(tmp_path, u
     (study / "study.yaml").write_text("name: tiny")
     port = free_port(0)
     command = [sys.executable, "-c", UI, "--home", str(home), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with process:
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a script's background job is started
+    )  # fmt: skip
+    with process, ExitStack() as ending:
+        ending.callback(process.kill)
         assert process.stdout is not None and process.stderr is not None
         address = process.stdout.readline().split()[1]
         link = process.stdout.readline().split()

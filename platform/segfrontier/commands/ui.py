@@ -41,7 +41,8 @@ def ui(
     if is_server(address):
         show_studies(home, address, hidden(address))
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a script's background job is started with Ctrl-C switched off
+        signal.signal(number, signal.default_int_handler)
     try:
         with Server(address, port=free_port(port), log=home / "mlflow-server.log") as server:
             show_studies(home, address, server.address)
