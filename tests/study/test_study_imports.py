@@ -5,6 +5,7 @@ import sys
 
 
 def test_running_a_study_here_imports_neither_ray_nor_mlflow():
-    code = "import sys, segfrontier.study.running, segfrontier.study.planning, segfrontier.tracking\nprint(*sys.modules)"
+    rooms = "segfrontier.study.running, segfrontier.study.planning, segfrontier.tracking"
+    code = f"import sys, {rooms}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"ray", "mlflow", "optuna"} & set(done.stdout.split())
