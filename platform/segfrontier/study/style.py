@@ -10,18 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf, log10
 
-_COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#A0528A",
-    "#B07D00",
-    "#3A9BD1",
-    "#4D4D4D",
-    "#8C510A",
-    "#882255",
-    "#7070D0",
-)
+from segfrontier.tracking.palette import COLOURS
+
 _MARKERS = (
     ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"), ("v", "triangle-down"),
     ("P", "cross"), ("X", "x"), ("p", "pentagon"), ("<", "triangle-left"), (">", "triangle-right"), ("h", "hexagon"),
@@ -41,7 +31,7 @@ class Style:
 def styles(methods: Iterable[str]) -> dict[str, Style]:
     """One look a method; ten colours and eleven markers, in turn, give 110 looks."""
     known = enumerate(dict.fromkeys(methods))
-    return {m: Style(_COLOURS[i % len(_COLOURS)], *_MARKERS[i % len(_MARKERS)]) for i, m in known}
+    return {m: Style(COLOURS[i % len(COLOURS)], *_MARKERS[i % len(_MARKERS)]) for i, m in known}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,23 +15,13 @@ from typing import Any
 
 import yaml
 
+from segfrontier.tracking.palette import COLOURS
+
 Plain = Mapping[str, Any]
 STUDY_TAG, CELL_TAG, SETTING_TAG = "segfrontier.study", "segfrontier.cell", "segfrontier.setting"
 HEADLINE = "miou_present"
 STATUS = {"done": "FINISHED", "failed": "FAILED", "cut": "KILLED"}
 LONGEST_NAME, LONGEST_VALUE = 250, 5000
-_COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#A0528A",
-    "#B07D00",
-    "#3A9BD1",
-    "#4D4D4D",
-    "#8C510A",
-    "#882255",
-    "#7070D0",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +118,7 @@ def colour(method: str, study: Plain) -> str:
     """A method's colour in charts, by its place in the study's file; after Okabe and Ito, for the colour-blind too."""
     entries = config(study.get("config") or "").get("methods") or []
     names = [m["name"] if isinstance(m, dict) else m for m in (entries if isinstance(entries, list) else [entries])]
-    return _COLOURS[list(dict.fromkeys(names)).index(method) % len(_COLOURS)] if method in names else "#888888"
+    return COLOURS[list(dict.fromkeys(names)).index(method) % len(COLOURS)] if method in names else "#888888"
 
 
 @lru_cache(maxsize=8)
