@@ -6,6 +6,9 @@ Exit codes: 0 done; 1 the work failed; 2 the command line was wrong; 3 the input
 from __future__ import annotations
 
 import sys
+import warnings
+from functools import cache
+from typing import TextIO
 
 import typer
 
@@ -21,6 +24,7 @@ def main() -> None:
     """Run the command line; errors raised on purpose print as one paragraph, without a traceback."""
     from segfrontier.errors import BadInput, SegFrontierError
 
+    warnings.showwarning = _show_warning
     try:
         app()
     except SegFrontierError as error:
@@ -29,6 +33,25 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.secho("stopped", err=True)
         sys.exit(130)
+
+
+_usual_warning = warnings.showwarning
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+    line: str | None = None,
+) -> None:  # fmt: skip
+    """SegFrontier's own warnings are for users: a paragraph each, wherever in the code they were raised, and once."""
+    if category.__module__.startswith("segfrontier"):
+        _tell_warning(str(message))
+    else:
+        _usual_warning(message, category, filename, lineno, file, line)
+
+
+@cache
+def _tell_warning(text: str) -> None:
+    typer.secho(f"warning: {text}", fg="yellow", err=True)
 
 
 def _register() -> None:

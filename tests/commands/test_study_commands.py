@@ -7,6 +7,7 @@ import yaml
 from terminal import segfrontier
 from toystudy import toy_study
 
+from segfrontier import cli
 from segfrontier.study.home import Home, write_json
 from segfrontier.study.progress import RUN, STOP
 
@@ -98,3 +99,15 @@ def test_the_resolved_study_is_printed_whole(tmp_path):
     told = segfrontier("plan", "s.yaml", "--resolved", "--set", "recipe.steps=7", folder=tmp_path).stdout
     plain = yaml.safe_load(told)
     assert plain["recipe"]["steps"] == 7 and plain["executor"]["kind"] == "ray" and plain["budgets"] == [5.0]
+
+
+def test_our_own_warnings_are_a_paragraph_and_come_once(capsys):
+    class Ours(UserWarning):
+        __module__ = "segfrontier.somewhere"
+
+    for line in (1, 2):
+        cli._show_warning(Ours("weights are random here"), Ours, "file.py", line)
+    cli._show_warning(UserWarning("theirs"), UserWarning, "other.py", 7)
+    told = capsys.readouterr().err
+    assert told.count("warning: weights are random here\n") == 1 and "file.py" not in told
+    assert "other.py:7: UserWarning: theirs" in told

@@ -11,13 +11,15 @@ from toylab import Plain, TinyCritic, fine_part
 from segfrontier.lab import Argmax, Augment, Looking, Model, Plan, Stream
 from segfrontier.lab.training import Job
 from segfrontier.market.prices import Money, load_prices
+from segfrontier.scenes.imagined import stripes
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.home import write_json
 from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan, Times
 from segfrontier.study.plan_words import duration
 from segfrontier.study.probe import estimate, kind_of, size_of
-from segfrontier.study.rehearsal import Looks, Training, stripes
+from segfrontier.study.rehearsal import Looks, Training
+from segfrontier.study.trials import _Clock, part_of
 
 
 def study(**changes):
@@ -76,7 +78,7 @@ def test_what_was_not_probed_is_said():
     found = plan(study(), stages=STAGES, uses=["t", "tus"], times=times)
     assert "about 50 s of one GPU process" in found.words[-1]
     assert "; 1 is not in it, for the probe of their kind did not succeed. A process" in found.words[-1]
-    assert found.unprobed == {"no weights": ["score"]}
+    assert found.unprobed == {"no weights": ["1 score stage"]}
     assert found.plain()["compute"]["unknown"] == {"s": "no weights"}
     assert len(plan(study(), stages=STAGES, uses=["t", "tus"]).words) == 3
 
@@ -187,6 +189,35 @@ def test_probes_run_a_few_real_steps_and_images(training, looks):
     assert times.seconds["e"] == 0 and all(times.seconds[key] > 0 for key in "abc")
     assert 50_000_000 < times.memory < 2**37
     assert times.unknown["d"].startswith("RuntimeError: ") or times.unknown["d"].startswith("AttributeError: ")
+
+
+def test_a_cpu_tries_large_steps_by_a_part(training, monkeypatch):
+    stream = training.job.streams["labelled"]
+    streams = {"labelled": replace(stream, batch=40), "partner": replace(stream, batch=3)}
+    large = Training(replace(training.job, streams=streams, plan=Plan(steps=9, accumulate=5)))
+    pixels = 24 * 32
+    assert part_of(large) == (large, 1.0)
+    monkeypatch.setattr("segfrontier.study.trials.CPU_PIXELS", 4 * pixels)
+    part, share = part_of(large)
+    assert [s.batch for s in part.job.streams.values()] == [4, 2] and part.job.plan.accumulate == 1
+    assert share == pytest.approx(6 / 43)
+    paces = {}
+    monkeypatch.setattr("segfrontier.study.trials._seconds_a_step", lambda work, bench: paces.setdefault("s", 0.6))
+    times = estimate({"a": large}, Executor(kind="local", device="cpu"))
+    assert times.by_parts and times.seconds == {"a": pytest.approx(0.6 * 43 / 6 * 9)}
+    found = plan(study(), stages={"a": StagePlan(kind="train", cells=1, stored=False)}, uses=["a", "a"], times=times)
+    assert found.words[-1] == (
+        "Compute: about 39 s of one CPU process, by a probe on this machine, which tried large batches by a part. "
+        "Where there is a GPU, plan there: it tries steps as they are."
+    )
+
+
+def test_a_step_that_takes_all_of_the_time_is_tried_once(training, monkeypatch):
+    monkeypatch.setattr("segfrontier.study.trials.SECONDS", 0.0)
+    told, tick = [], _Clock.tick
+    monkeypatch.setattr("segfrontier.study.trials._Clock.tick", lambda clock, *_: (told.append(1), tick(clock)))
+    times = estimate({"a": training}, Executor(kind="local"))
+    assert len(told) == 1 and times.seconds["a"] > 0
 
 
 def test_stripes_show_every_class_there_is_room_for():

@@ -1,10 +1,11 @@
 """Model-based sampling (section 3.3): which images to label, so that every class is seen in about as many of them.
 
-Letters: N image, K class.
+Letters: N image, K class, P pattern of classes.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,21 +52,27 @@ def near_equal_order(present_NK: NDArray[np.bool_], start: Sequence[int]) -> lis
     """All images but those of `start`, one after another: always one that shows the class seen in the fewest so far.
 
     Of the images that show it, the one whose classes, taken together, are furthest behind the average class; of equals
-    the first.
+    the first. Images that show the same classes stand in one queue: there are far fewer such patterns than images.
     """
+    pattern_PK, pattern_N = np.unique(present_NK, axis=0, return_inverse=True)
+    started = set(start)
+    queues = [deque[int]() for _ in pattern_PK]
+    for image, pattern in enumerate(pattern_N.ravel().tolist()):
+        if image not in started:
+            queues[pattern].append(image)
+    next_P = np.array([queue[0] if queue else len(present_NK) for queue in queues])
     seen_K = present_NK[list(start)].sum(axis=0)
-    left_N = np.ones(len(present_NK), dtype=bool)
-    left_N[list(start)] = False
     order = []
-    while left_N.any():
-        candidates_N = left_N
-        available_K = present_NK[left_N].any(axis=0)
+    while (left_P := next_P < len(present_NK)).any():
+        candidates_P = left_P
+        available_K = pattern_PK[left_P].any(axis=0)
         if available_K.any():
             rarest = int(np.argmin(np.where(available_K, seen_K, np.iinfo(np.int64).max)))
-            candidates_N = left_N & present_NK[:, rarest]
-        lag_N = present_NK @ (seen_K.sum() - len(seen_K) * seen_K)
-        chosen = int(np.argmax(np.where(candidates_N, lag_N, np.iinfo(np.int64).min)))
-        order.append(chosen)
-        left_N[chosen] = False
-        seen_K = seen_K + present_NK[chosen]
+            candidates_P = left_P & pattern_PK[:, rarest]
+        lag_P = np.where(candidates_P, pattern_PK @ (seen_K.sum() - len(seen_K) * seen_K), np.iinfo(np.int64).min)
+        furthest = np.flatnonzero(lag_P == lag_P.max())
+        chosen = int(furthest[np.argmin(next_P[furthest])])
+        order.append(queues[chosen].popleft())
+        next_P[chosen] = queues[chosen][0] if queues[chosen] else len(present_NK)
+        seen_K = seen_K + pattern_PK[chosen]
     return order

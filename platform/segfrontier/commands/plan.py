@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _ROWS = 40
 EPILOG = (
     "Examples: segfrontier plan study.yaml; segfrontier plan study.yaml --set budgets=[5,10] --set seeds=[0,1,2]; "
-    "segfrontier plan study.yaml --no-probe --json | jq .stages"
+    "segfrontier plan study.yaml --no-probe --json | jq .stages; segfrontier plan coarse_to_fine:table-3"
 )
 
 
@@ -29,6 +29,9 @@ def plan(
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Try a few steps of each kind of training, to tell the time.")
     ] = True,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds after which no further kind of training or pass is tried.")
+    ] = 90.0,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the study with every default filled in, and nothing else.")
     ] = False,
@@ -38,6 +41,8 @@ def plan(
 
     Every cell is rehearsed with a throw-away ledger, so hours, money and what cells share are exact; methods that buy
     by what their models say are followed as far as that can be. Exit code 3: some cells would be refused.
+
+    A world that is not here is planned as published, where its name is that of a known data set (worlds/cityscapes).
     """
     from segfrontier.commands.console import progress
     from segfrontier.study.planning import plan_study
@@ -48,13 +53,13 @@ def plan(
         typer.echo(study.to_yaml(), nl=False)
         return
     with progress("opening worlds") as opening, progress("rehearsing cells") as rehearsed:
-        found = plan_study(study, home=home, probe=probe, opening=opening, progress=rehearsed)
+        found = plan_study(study, home=home, probe=probe, patience=patience, opening=opening, progress=rehearsed)
     if as_json:
         typer.echo(json.dumps(found.plain()))
     else:
         _show(found)
         if not found.refused:
-            _show_next(file, set_ or [], home)
+            _show_next(file, set_ or [], home, absent=found.imagined)
     if found.refused:
         raise typer.Exit(3)
 
@@ -69,9 +74,9 @@ def _show(plan: StudyPlan) -> None:
         out.print(sentence, highlight=False)
     for title, style, groups in (
         ("These cells would be refused:", "bold red", plan.refused),
-        ("These cells could not be rehearsed to their end, for they decide by what is not computed yet:", "bold yellow",
+        ("These cells could not be rehearsed to their end, for they stand on what is not known yet:", "bold yellow",
          plan.unforeseen),
-        ("The time of these stages is not known, for their probe failed:", "bold yellow", plan.unprobed),
+        ("The time of these stages is not known:", "bold yellow", plan.unprobed),
     ):  # fmt: skip
         if groups:
             out.print(f"\n{title}", style=style)
@@ -80,8 +85,8 @@ def _show(plan: StudyPlan) -> None:
             out.print(f"  {'; '.join(labels[:3])}{more}\n    {text}", highlight=False, markup=False)
 
 
-def _show_next(file: str, assignments: list[str], home: Path) -> None:
-    """The command that does what was planned."""
+def _show_next(file: str, assignments: list[str], home: Path, *, absent: Iterable[str]) -> None:
+    """The commands that do what was planned."""
     import shlex
 
     from segfrontier.commands.console import console
@@ -89,7 +94,9 @@ def _show_next(file: str, assignments: list[str], home: Path) -> None:
     words = ["segfrontier", "run", str(file), *(word for given in assignments for word in ("--set", given))]
     if home != Path("runs"):
         words += ["--home", str(home)]
-    console().print(f"\nnext: {shlex.join(words)}", style="dim", markup=False, highlight=False)
+    commands = [f"segfrontier world import YOUR-FOLDERS.yaml {shlex.quote(ref)}" for ref in absent]
+    text = "\n      ".join([*commands, shlex.join(words)])
+    console().print(f"\nnext: {text}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_settings(plan: StudyPlan) -> None:

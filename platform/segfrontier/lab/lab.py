@@ -166,7 +166,7 @@ class Lab(ABC):
                 "count": labels.count,
             }
             (out / "labels.json").write_text(json.dumps(plain | {"faults": faults}))
-            (out / QUALITY).write_text(json.dumps(quality_of(labels, part.images, unseal(self._places))))
+            (out / QUALITY).write_text(json.dumps(self._quality(labels, part)))
 
         entry = self._stage("label", key, compute, inputs={"model": model.key})
         unseal(self._places).note_free("pseudo_labels", detail=key, count=len(part.names()))
@@ -303,6 +303,10 @@ class Lab(ABC):
     @abstractmethod
     def _measure(self, model: Model, part: Part, gauge: Gauge, out: Path) -> None:
         """Write the measures into `out`."""
+
+    def _quality(self, labels: LabelSet, part: Part) -> dict[str, float]:
+        """How good labels are that a model made, for the record."""
+        return quality_of(labels, part.images, unseal(self._places))
 
     def _draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str], out: Path) -> None:
         """Draw into `out`; a handful of images, so every lab does it where the method runs."""

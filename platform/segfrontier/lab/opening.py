@@ -19,7 +19,7 @@ from segfrontier.lab.watching import Watcher
 from segfrontier.market import Ledger, Market, Noise, load_prices, open_window, seconds_from_hours
 from segfrontier.market.prices import whole
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, CITYSCAPES_TO_CAMVID
-from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
+from segfrontier.scenes.labels import LabelSet, write_labels
 from segfrontier.scenes.world import World
 
 
@@ -84,11 +84,9 @@ def source_part(source: World, target: World, store: Store) -> Part | None:
     pool, truth = source.pool(domain="source"), source.truth(domain="source")
 
     def write(out: Path) -> None:
-        rows = (LabelRow(s, *truth.size(s), map=truth.semantic(s), instance=truth.instance(s)) for s in truth.scenes())
-        labels = write_labels(out, kind="fine", classes=source.classes, rows=rows)
-        (out / "digest").write_text(labels.digest)
+        (out / "digest").write_text(truth.write(out).digest)
 
-    key = stage_key("source", {}, {"truth": truth.digest}, code_digest(write_labels))
+    key = stage_key("source", {}, {"truth": truth.digest}, code_digest(type(truth), write_labels))
     entry = store.once(key, write, about={"kind": "source"})
     content = entry.local("digest").read_text()
     path = entry.local(f"fine-{content}.arrow")

@@ -38,6 +38,8 @@ _SCHEMA = pa.schema(
         ("values", pa.large_binary()),
     ]
 )
+COLUMN_NAMES = tuple(_SCHEMA.names)
+"""The columns of a label file."""
 _ROWS_A_BATCH = 256
 
 

@@ -16,6 +16,7 @@ from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import decode_image, decode_map
 from segfrontier.scenes.files import digest, join, read_bytes, resolve
+from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
 from segfrontier.scenes.manifest import MANIFEST, Manifest, Shard
 from segfrontier.scenes.mirror import open_shard, scene_ids
 
@@ -150,6 +151,11 @@ class Truth:
     def _labels(self, scene: str, column: str) -> NDArray[np.uint8]:
         labels = decode_map(self._side.cell(scene, column))
         return labels if self._relabel is None else self._relabel[labels]
+
+    def write(self, folder: str | Path) -> LabelSet:
+        """All of it as one set of fine labels; for synthetic scenes, whose labels are free."""
+        rows = (LabelRow(s, *self.size(s), map=self.semantic(s), instance=self.instance(s)) for s in self.scenes())
+        return write_labels(folder, kind="fine", classes=self.classes, rows=rows)
 
     @property
     def digest(self) -> str:

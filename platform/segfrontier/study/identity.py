@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from segfrontier.errors import BadWorld
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.store import code_digest
 from segfrontier.market import load_prices
 from segfrontier.scenes.builtin import open_world
+from segfrontier.scenes.imagined import ImaginedWorld
+from segfrontier.scenes.published import Published, published
 from segfrontier.scenes.world import World
 from segfrontier.study.cells import Cell
 from segfrontier.study.home import Home, read_json, write_json
@@ -22,16 +26,34 @@ _CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
 
 @dataclass
 class Atlas:
-    """Worlds by what a study calls them, each opened once."""
+    """Worlds by what a study calls them, each opened once.
+
+    With `imagine`, one that is not there, but is named after a known data set, is imagined from what is published.
+    """
 
     progress: Callable[[int, int], None] | None = None
+    imagine: bool = False
     _open: dict[str, World] = field(default_factory=dict)
 
     def world(self, ref: str) -> World:
         """The world; a built-in one is rendered on first use."""
         if ref not in self._open:
-            self._open[ref] = open_world(ref, progress=self.progress)
+            self._open[ref] = self._found(ref)
         return self._open[ref]
+
+    @property
+    def imagined(self) -> dict[str, Published]:
+        """What is published of the worlds that are not there."""
+        return {ref: world.facts for ref, world in self._open.items() if isinstance(world, ImaginedWorld)}
+
+    def _found(self, ref: str) -> World:
+        try:
+            return open_world(ref, progress=self.progress)
+        except BadWorld:
+            facts = published(ref) if self.imagine else None
+            if facts is None or Path(ref).exists():  # what is there, and broken, is not imagined over
+                raise
+            return ImaginedWorld(facts)
 
     def digests(self) -> dict[str, str]:
         """The digest of every world that was opened."""

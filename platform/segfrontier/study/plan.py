@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from segfrontier.market import PriceList
 from segfrontier.market.ledger import Totals
+from segfrontier.scenes.published import Published
 from segfrontier.study.cells import Cell
 from segfrontier.study.config import Study
 from segfrontier.study.plan_words import many, sentences
@@ -57,6 +59,7 @@ class Times:
     memory: int  # bytes: what probing took at most, of the GPU or of main memory
     seconds: Mapping[str, float]
     unknown: Mapping[str, str]  # stage -> why
+    by_parts: bool = False  # large steps were tried by a part of their batches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,7 @@ class StudyPlan:
     study: Study
     cells: tuple[CellPlan, ...]
     stand_ins: int = 0  # cells with random knobs, where a search has still to choose
+    imagined: Mapping[str, Published] = field(default_factory=dict)  # worlds that are not here, by what they are called
     stages: Mapping[str, StagePlan]
     times: Times | None
 
@@ -145,9 +149,10 @@ class StudyPlan:
 
     @property
     def unprobed(self) -> dict[str, list[str]]:
-        """Why a probe did not succeed -> the kinds of the stages that it was for."""
+        """Why a probe did not succeed -> how many stages of which kind it was for."""
         unknown = {} if self.times is None else self.times.unknown
-        return _grouped((why, self.stages[key].kind) for key, why in unknown.items())
+        kinds = _grouped((why, self.stages[key].kind) for key, why in unknown.items())
+        return {why: [many(n, f"{kind} stage") for kind, n in Counter(k).items()] for why, k in kinds.items()}
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -160,6 +165,7 @@ class StudyPlan:
             "study": self.study.name,
             "words": list(self.words),
             "stand_ins": self.stand_ins,
+            "imagined": {ref: facts.name for ref, facts in self.imagined.items()},
             "cells": [_plain_cell(cell) for cell in self.cells],
             "stages": {
                 "asked": self.asked, "distinct": len(self.stages), "saved": self.saved,
@@ -172,7 +178,7 @@ class StudyPlan:
             },
             "compute": None if self.times is None else {
                 "device": self.times.device, "memory": self.times.memory, "seconds": self.compute_seconds,
-                "unknown": dict(self.times.unknown),
+                "unknown": dict(self.times.unknown), "by_parts": self.times.by_parts,
             },
             "refused": self.refused,
             "unforeseen": self.unforeseen,

@@ -7,13 +7,26 @@ from typing import TYPE_CHECKING
 from segfrontier.lab.store import human_size
 
 if TYPE_CHECKING:
+    from segfrontier.scenes.published import Published
     from segfrontier.study.plan import StudyPlan
 
 
 def sentences(plan: StudyPlan) -> tuple[str, ...]:
     """What a plan says, a sentence or two a subject."""
-    told = (_cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
+    told = (*_imagined(plan), _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
     return tuple(sentence for sentence in told if sentence)
+
+
+def _imagined(plan: StudyPlan) -> list[str]:
+    return [
+        f"{ref} is not here: planned as {facts.about}, {_counts(facts)} of {facts.size[1]}x{facts.size[0]}, "
+        f"{len(facts.classes)} classes. Import it before the study is run."
+        for ref, facts in plan.imagined.items()
+    ]
+
+
+def _counts(facts: Published) -> str:
+    return " and ".join(f"{count:,} {domain}/{split} scenes" for (domain, split), count in facts.scenes.items())
 
 
 def _cells(plan: StudyPlan) -> str:
@@ -58,11 +71,15 @@ def _compute(plan: StudyPlan) -> str:
     total, side_by_side = sum(times.seconds.values()), plan.study.executor.parallel_cells or 1
     device = "GPU" if times.device.startswith("cuda") else "CPU"
     text = f"Compute: about {duration(total)} of one {device} process, by a probe on this machine"
+    if times.by_parts:
+        text += ", which tried large batches by a part"
     if side_by_side > 1:
         longest = max(sum(times.seconds.get(key, 0.0) for key in cell.stages) for cell in plan.cells)
         text += f"; at best {duration(max(longest, total / side_by_side))} with {side_by_side} cells side by side"
     if times.unknown:
         text += f"; {_are(len(times.unknown))} not in it, for the probe of their kind did not succeed"
+    if times.by_parts:
+        return f"{text}. Where there is a GPU, plan there: it tries steps as they are."
     return f"{text}. A process held up to {human_size(times.memory)} of {device} memory."
 
 
@@ -83,7 +100,7 @@ def duration(seconds: float) -> str:
     """`5400` as `90 min`; hours from 100 min on."""
     if seconds < 100:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
 def _hours(seconds: int) -> str:

@@ -26,10 +26,10 @@ from segfrontier.study.foreseen import foreseen
 from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, keyed
 from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan
-from segfrontier.study.probe import estimate
+from segfrontier.study.probe import PATIENCE, estimate
 from segfrontier.study.records import Record
 from segfrontier.study.rehearsal import RehearsalLab, Shadow, StandIns
-from segfrontier.study.rehearsal_market import Memory, RememberingMarket
+from segfrontier.study.rehearsal_market import Memory, RememberingMarket, Untold
 
 Progress = Callable[[int, int], None]
 _MEMORY_DISK = Path("/dev/shm")
@@ -40,14 +40,17 @@ def plan_study(
     *,
     home: Path = Path("runs"),
     probe: bool = True,
+    patience: float = PATIENCE,
     opening: Progress | None = None,
     progress: Progress | None = None,
 ) -> StudyPlan:
     """Rehearse all cells of a study; with `probe`, a few steps of each kind of training tell how long the rest takes.
 
+    The probe begins with no further kind after `patience` seconds. A world that is not there, but is named after a
+    well-known data set, is imagined from what is published of it.
     `opening` hears how a built-in world is rendered, `progress` how many cells are rehearsed.
     """
-    place, atlas = Home(Path(home).absolute()), Atlas(progress=opening)
+    place, atlas = Home(Path(home).absolute()), Atlas(progress=opening, imagine=True)
     cells, stand_ins = foreseen(study, place.study(study.name))
     _require_worlds(cells, atlas)
     with _stage(place) as stage:
@@ -58,8 +61,10 @@ def plan_study(
                 progress(done, len(cells))
         stages = _stages(planned, stage.shadow)
         left = {key: work for key, work in stage.stand_ins.work.items() if not stages[key].stored}
-        times = estimate(left, study.executor) if probe else None
-    return StudyPlan(study=study, cells=tuple(planned), stand_ins=stand_ins, stages=stages, times=times)
+        times = estimate(left, study.executor, patience=patience) if probe else None
+    return StudyPlan(
+        study=study, cells=tuple(planned), stand_ins=stand_ins, imagined=atlas.imagined, stages=stages, times=times
+    )
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def _act(lab: RehearsalLab, cell: Cell) -> tuple[str, str]:
     try:
         perform(lab, cell)
     except Exception as error:
-        own = isinstance(error, SegFrontierError) and not lab.guesses
+        own = isinstance(error, SegFrontierError) and not (lab.guesses or isinstance(error, Untold))
         return (one_line(error), "") if own else ("", one_line(error))
     return "", ""
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segfrontier.lab import Gauge, Lab, Looking, Model, Part, Rule, Scores
 from segfrontier.lab.drawing import PICTURES, Sketch
@@ -33,7 +32,8 @@ from segfrontier.lab.training import Job
 from segfrontier.market import Request
 from segfrontier.maths import boundary_counts, calibration_counts, confusion_counts
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
+from segfrontier.scenes.imagined import stripes, write_alike
+from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
 
 
@@ -95,8 +95,9 @@ class StandIns:
         names = part.names()
         identity = (part.images.digest, classes.digest, *names)
         if identity not in self._made:
-            rows = (_row(scene, *part.images.size(scene), len(classes)) for scene in names)
-            self._made[identity] = write_labels(self.folder, kind="pseudo", classes=classes, rows=rows)
+            sizes = {scene: part.images.size(scene) for scene in names}
+            told = " ".join(identity)
+            self._made[identity] = write_alike(self.folder, kind="pseudo", classes=classes, sizes=sizes, identity=told)
         return self._made[identity]
 
 
@@ -158,6 +159,9 @@ class RehearsalLab(Lab):
         rows: Iterator[Row] = (Row(name, rng.random(size, np.float32).tobytes()) for name in part.names())
         write_measures(out, shapes=shapes, rows=rows, faults=[])
 
+    def _quality(self, labels: LabelSet, part: Part) -> dict[str, float]:  # noqa: ARG002
+        return {}  # stand-ins are not looked at
+
     def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:  # noqa: ARG002
         pool = unseal(self._places).world.pool(split=split)
         self._stand_ins.work[self._key] = Looks(model, pool, tuple(pool.scenes()), looking)
@@ -172,12 +176,3 @@ class RehearsalLab(Lab):
 
     def _draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str], out: Path) -> None:  # noqa: ARG002
         (out / PICTURES).touch()
-
-
-def stripes(height: int, width: int, classes: int) -> NDArray[np.uint8]:
-    """(H, W) labels that show every class, as far as there is room."""
-    return np.broadcast_to((np.arange(width) * classes // width).astype(np.uint8), (height, width)).copy()
-
-
-def _row(scene: str, height: int, width: int, classes: int) -> LabelRow:
-    return LabelRow(scene, height, width, map=stripes(height, width, classes))

@@ -8,11 +8,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from segfrontier.errors import BadWorld
 from segfrontier.market import Coarse, Market, Noise, Points, Request, Tags
 from segfrontier.market.annotators import Annotator
+from segfrontier.scenes.imagined import ImaginedTruth, write_alike
 from segfrontier.scenes.labels import LabelSet
 
 _CACHED_BYTES = 2**28
+
+
+class Untold(BadWorld):
+    """A price that nobody can tell before the images are here."""
 
 
 class Drawer:
@@ -45,6 +51,11 @@ class RememberingMarket(Market):
 
     def _annotator(self, request: Request) -> Annotator:
         annotator = super()._annotator(request)
+        if isinstance(self._truth, ImaginedTruth) and not annotator.known:
+            raise Untold(
+                f"what {request.kind} labels of {self._truth.world} cost only its images tell, and it is not here; "
+                f"import it, then plan again"
+            )
         if not isinstance(request, Coarse) or not request.scenes:
             return annotator
         height, width = self._truth.size(request.scenes[0])
@@ -53,8 +64,15 @@ class RememberingMarket(Market):
     def _write(self, request: Request, annotator: Annotator, scenes: list[str]) -> LabelSet:
         identity = (*self._who, request.kind, _question(request), *scenes)
         if identity not in self._memory.deliveries:
-            self._memory.deliveries[identity] = super()._write(request, annotator, scenes)
+            self._memory.deliveries[identity] = self._deliver(request, annotator, scenes, " ".join(identity))
         return self._memory.deliveries[identity]
+
+    def _deliver(self, request: Request, annotator: Annotator, scenes: list[str], identity: str) -> LabelSet:
+        if not isinstance(self._truth, ImaginedTruth) or isinstance(request, Points):
+            return super()._write(request, annotator, scenes)
+        sizes = {scene: self._truth.size(scene) for scene in scenes}
+        classes = self._truth.classes
+        return write_alike(self._folder, kind=request.labels, classes=classes, sizes=sizes, identity=identity)
 
 
 def _question(request: Request) -> str:
