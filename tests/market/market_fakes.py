@@ -35,6 +35,9 @@ class FakeTruth:
     def size(self, scene):
         return self._maps[scene].shape
 
+    def is_fine(self, scene):
+        return True
+
     def semantic(self, scene):
         return self._maps[scene]
 

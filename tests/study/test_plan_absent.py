@@ -138,6 +138,11 @@ def test_the_papers_own_hours_come_out():
     coarse = load_study("coarse_to_fine:table-3", ["seeds=[0]", "methods.0.knobs.iterations=0", RANDOM])
     masks = [sum(t.units for t in cell.acts.values()) for cell in plan_study(coarse, probe=False).cells]
     assert masks == [500, 1000, 2000, 4000, 8000]
+    changes = ["methods=[fine, {name: fine+coarse, knobs: {split: 0.6567}}]", "budgets=[6795.6]", "seeds=[0]", RANDOM]
+    cells = plan_study(load_study("coarse_to_fine:table-2-cityscapes", changes), probe=False).cells
+    bought = {cell.cell.method: {kind: totals.units for kind, totals in cell.acts.items()} for cell in cells}
+    assert bought["fine"] == {"fine": 2975}, "train_extra has no fine masks"
+    assert bought["fine+coarse"] == {"fine": 2975, "coarse": 19998}
     points = load_study("active_points:table-1", ["seeds=[0]", RANDOM])
     bills = [cell.seconds for cell in plan_study(points, probe=False).cells]
     assert max(bills) == round(2975 * 128 * 5 * 2.4) and bills.count(2975 * 120) == 2

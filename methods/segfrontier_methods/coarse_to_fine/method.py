@@ -53,9 +53,7 @@ class CoarseToFine(Knobs):
         """Fine masks with their share of the budget, if they have one; and the real images that are trained on."""
         fine = None
         if self.split:
-            # A run that is continued has spent some of its budget already.
-            share = round(self.split * (lab.budget + lab.spent)) - lab.spent
-            fine = Part(images=lab.pool, labels=lab.buy_masks("fine", spend=max(0, share)))
+            fine = Part(images=lab.pool, labels=lab.buy_masks("fine", spend=round(self.split * lab.budget)))
             if self.mix.startswith("fine<-"):
                 return fine, fine
         return fine, self._buy_coarse(lab, recipe, fine)

@@ -110,7 +110,7 @@ def _print_split(report: Inspection, counts: SplitCounts) -> None:
     out.print(
         f"\n[bold]{counts.domain}/{counts.split}[/]  {counts.scenes} scenes, {', '.join(counts.sizes[:4])}, "
         f"void {counts.void_share:.2%}, {counts.instances_a_scene:.1f} instances a scene, "
-        f"{counts.with_coarse} with coarse maps"
+        f"{counts.with_fine} with fine maps, {counts.with_coarse} with coarse ones"
     )
     table = Table("class", "% of pixels", "% of scenes", "instances", box=None)
     for name, share, scenes, number in zip(

@@ -93,8 +93,9 @@ class Lab(ABC):
         """Buy as many fine or coarse masks as `spend` seconds pay for, in the given order or a seeded random one.
 
         The random order does not depend on the sum, so a smaller budget's scenes are always among a larger one's.
+        Scenes that the data set has no such masks of are passed over.
         """
-        order = list(scenes) if scenes is not None else self.shuffled()
+        order = self._window.sold(kind, list(scenes) if scenes is not None else self.shuffled())
         request = (Fine if kind == "fine" else Coarse)(order)
         labels = self.buy(request, at_most=spend)
         if not len(labels):

@@ -54,7 +54,8 @@ def open_lab(
     prices = load_prices(settings.prices or world.name)
     truth = world.truth()
     if settings.hours == "all":
-        budget = whole(prices.milliseconds("fine", units=len(truth), asked=len(truth)))
+        count = sum(truth.is_fine(scene) for scene in truth.scenes())
+        budget = whole(prices.milliseconds("fine", units=count, asked=count))
     else:
         budget = seconds_from_hours(settings.hours)
     shop = market(

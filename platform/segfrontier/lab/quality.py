@@ -21,7 +21,7 @@ def quality_of(labels: LabelSet, images: Pool, places: Places) -> dict[str, floa
         return {}
     truth, classes = places.truth("train"), len(places.classes)
     total, labelled, pixels = Confusion.zero(num_classes=classes), 0, 0
-    for scene in spread(labels.scenes(), SCENES):
+    for scene in spread([scene for scene in labels.scenes() if truth.is_fine(scene)], SCENES):
         made, known = labels.map(scene), truth.semantic(scene)
         labelled += int((made != VOID).sum())
         pixels += made.size

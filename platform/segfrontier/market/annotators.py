@@ -49,6 +49,11 @@ def annotator_for(request: Request, truth: Truth, *, noise: Noise, seed: int) ->
                 f"a request must name scenes of {truth.world} {truth.domain}/{truth.split} ({len(have)} scenes); it "
                 f"has no {scene!r}. Take the ids from the pool's scenes()."
             )
+        if not isinstance(request, Coarse) and not truth.is_fine(scene):
+            raise BadInput(
+                f"{request.kind} labels can be asked of scenes with fine labels in the data set; {scene!r} has coarse "
+                f"ones only. Ask for Coarse there, or leave it out."
+            )
     desk = _Desk(truth, noise, seed)
     match request:
         case Fine():

@@ -12,7 +12,7 @@ ledger holds of the run before.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +88,10 @@ class Market:
     def remaining(self) -> int:
         """What the budget still holds, in whole seconds."""
         return max(0, self.budget - self.spent)
+
+    def sold(self, kind: str, scenes: Sequence[str]) -> list[str]:
+        """Those of the scenes that the data set has such labels of: some may have been labelled coarsely only."""
+        return [scene for scene in scenes if kind == "coarse" or self._truth.is_fine(scene)]
 
     def quote(self, request: Request) -> int | None:
         """What `buy` would charge, in seconds; None where only the answer itself knows (boxes, tags)."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
@@ -59,6 +59,14 @@ class Window:
         result, failure = _ask(self._token, lambda market: market.quote(request))
         if failure is not None:
             raise failure
+        return result
+
+    def sold(self, kind: str, scenes: Sequence[str]) -> list[str]:
+        """See `Market.sold`."""
+        result, failure = _ask(self._token, lambda market: market.sold(kind, scenes))
+        if failure is not None:
+            raise failure
+        assert result is not None
         return result
 
     def price(self, kind: str) -> float:

@@ -5,6 +5,7 @@
     splits:
       train: {images: "images/train/{id}.jpg", semantic: "labels/train/{id}.png"}
       val:   {images: "images/val/{id}.jpg",   semantic: "labels/val/{id}.png"}
+      more:  {images: "images/more/{id}.jpg",  coarse: "coarse/more/{id}.png", split: train}   # coarse labels only
     classes:
       - {name: road, colour: [128, 64, 128], ids: [0, 7]}            # several ids are merged into one class
       - {name: car,  colour: [0, 0, 142], ids: [26], thing: true}
@@ -20,11 +21,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable, SceneClass
@@ -40,14 +41,25 @@ class _Strict(BaseModel):
 
 
 class SplitPaths(_Strict):
-    """Path templates of one split, relative to the root."""
+    """Path templates of one split, relative to the root.
+
+    Images without a fine label file, but with a coarse one, can be bought coarse labels of. `split` adds the scenes to
+    a split of another name: Cityscapes' train_extra to `train`.
+    """
 
     images: str
-    semantic: str
+    semantic: str | None = None
     instances: str | None = None
     coarse: str | None = None
     optional: bool = False
     domain: Literal["source", "target"] = "target"
+    split: str | None = None
+
+    @model_validator(mode="after")
+    def _has_labels(self) -> Self:
+        if self.semantic is None and self.coarse is None:
+            raise ValueError("a split needs the template `semantic`, or `coarse` where it was labelled coarsely only")
+        return self
 
 
 class FolderClass(_Strict):
@@ -115,7 +127,7 @@ class Files:
     domain: str
     split: str
     image: Path
-    semantic: Path
+    semantic: Path | None
     instances: Path | None
     coarse: Path | None
 
@@ -143,13 +155,16 @@ def pair(spec: FolderSpec) -> Pairing:
                 f"split {split!r} is empty: no file matches {str(spec.root / paths.images)!r}. Correct the template, "
                 f"or say `optional: true` for a split that may be absent."
             )
-        labels = dict(_matches(spec.root, paths.semantic))
-        extra = {w: dict(_matches(spec.root, t)) for w, t in (("i", paths.instances), ("c", paths.coarse)) if t}
+        fine, instances, coarse = (
+            dict(_matches(spec.root, template)) if template else {}
+            for template in (paths.semantic, paths.instances, paths.coarse)
+        )
+        labels = coarse | fine
         lone_images += [str(images[k]) for k in sorted(images.keys() - labels.keys())]
         lone_labels += [str(labels[k]) for k in sorted(labels.keys() - images.keys())]
         scenes += [
-            Files(f"{split}/{k}", paths.domain, split, images[k], labels[k],
-                  extra.get("i", {}).get(k), extra.get("c", {}).get(k))
+            Files(f"{split}/{k}", paths.domain, paths.split or split, images[k], fine.get(k), instances.get(k),
+                  coarse.get(k))
             for k in sorted(images.keys() & labels.keys())
         ]  # fmt: skip
     return Pairing(tuple(scenes), tuple(lone_images), tuple(lone_labels))

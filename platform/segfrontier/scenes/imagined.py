@@ -67,11 +67,11 @@ class ImaginedPool(Pool):
 class ImaginedTruth(Truth):
     """Labels that can be billed for and do not say anything."""
 
-    def __init__(self, pool: ImaginedPool, classes: ClassTable) -> None:
+    def __init__(self, pool: ImaginedPool, classes: ClassTable, *, coarse_only: int) -> None:
         super().__init__(
             world=pool.world, domain=pool.domain, split=pool.split, classes=classes, components=False, files=()
         )
-        self._pool = pool
+        self._pool, self._coarse_only = pool, frozenset(pool.scenes()[len(pool) - coarse_only :])
 
     def __len__(self) -> int:
         return len(self._pool)
@@ -83,6 +83,10 @@ class ImaginedTruth(Truth):
     def size(self, scene: str) -> tuple[int, int]:
         """See `Truth.size`."""
         return self._pool.size(scene)
+
+    def is_fine(self, scene: str) -> bool:
+        """See `Truth.is_fine`."""
+        return scene not in self._coarse_only
 
     def semantic(self, scene: str) -> NDArray[np.uint8]:
         """See `Truth.semantic`."""
@@ -126,7 +130,8 @@ class ImaginedWorld(World):
 
     def truth(self, *, domain: str = "target", split: str = "train") -> ImaginedTruth:
         """See `World.truth`."""
-        return ImaginedTruth(self.pool(domain=domain, split=split), self.classes)
+        coarse_only = self.facts.coarse_only if (domain, split) == ("target", "train") else 0
+        return ImaginedTruth(self.pool(domain=domain, split=split), self.classes, coarse_only=coarse_only)
 
     def mapped_to(self, classes: ClassTable, names: Mapping[str, str]) -> ImaginedWorld:  # noqa: ARG002
         """See `World.mapped_to`."""

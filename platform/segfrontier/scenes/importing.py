@@ -92,17 +92,20 @@ def read_scene(files: Files, spec: FolderSpec, table: ClassTable) -> Scene:
     """Read and map the files of one scene."""
     image = rawlabels.read_file(files.image)
     size = check_image(image, name=str(files.image))
-    raw = _sized(files.semantic, size)
-    semantic = rawlabels.to_labels(raw, table, encoding=spec.encoding, name=str(files.semantic))
     scene = Scene(
-        id=files.id,
-        domain=files.domain,
-        split=files.split,
-        height=size[0],
-        width=size[1],
-        image=image,
-        semantic=semantic,
+        id=files.id, domain=files.domain, split=files.split, height=size[0], width=size[1], image=image, semantic=None
     )
+    if files.coarse is not None:
+        coarse = rawlabels.to_labels(_sized(files.coarse, size), table, encoding=spec.encoding, name=str(files.coarse))
+        scene = replace(scene, coarse=coarse)
+    return scene if files.semantic is None else _with_fine(scene, files, files.semantic, spec, table)
+
+
+def _with_fine(scene: Scene, files: Files, path: Path, spec: FolderSpec, table: ClassTable) -> Scene:
+    size = (scene.height, scene.width)
+    raw = _sized(path, size)
+    semantic = rawlabels.to_labels(raw, table, encoding=spec.encoding, name=str(path))
+    scene = replace(scene, semantic=semantic)
     if spec.encoding == "instances" and spec.instances != "none":
         scene = replace(scene, instance=rawlabels.instances_from_raw(raw, semantic, table))
     elif spec.instances == "files":
@@ -111,9 +114,6 @@ def read_scene(files: Files, spec: FolderSpec, table: ClassTable) -> Scene:
         scene = replace(scene, instance=rawlabels.instances_from_file(_sized(files.instances, size), semantic, table))
     elif spec.instances == "components":
         scene = replace(scene, instance=rawlabels.components(semantic, table))
-    if files.coarse is not None:
-        coarse = rawlabels.to_labels(_sized(files.coarse, size), table, encoding=spec.encoding, name=str(files.coarse))
-        scene = replace(scene, coarse=coarse)
     return scene
 
 

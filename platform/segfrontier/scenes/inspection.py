@@ -27,6 +27,7 @@ class SplitCounts:
     instances: tuple[int, ...]
     instances_a_scene: float
     with_coarse: int
+    with_fine: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,9 @@ def inspect_world(world: World, *, progress: Callable[[int, int], None] | None =
         truth, pool = world.truth(domain=domain, split=split), world.pool(domain=domain, split=split)
         for scene in truth.scenes():
             seen[pool.image_digest(scene)].append(f"{domain}/{split}:{scene}")
-            tally.add(truth.semantic(scene), truth.instance(scene), coarse=truth.coarse(scene) is not None)
+            fine, coarse = truth.is_fine(scene), truth.coarse(scene)
+            labels = truth.semantic(scene) if fine or coarse is None else coarse
+            tally.add(labels, truth.instance(scene), fine=fine, coarse=coarse is not None)
             done += 1
             if progress:
                 progress(done, total)
@@ -79,15 +82,18 @@ class _Tally:
         self.present = np.zeros(classes, np.int64)
         self.instances = np.zeros(classes, np.int64)
         self.sizes: dict[str, None] = {}
-        self.scenes = self.coarse = 0
+        self.scenes = self.coarse = self.fine = 0
 
-    def add(self, semantic: np.ndarray[Any, Any], instance: np.ndarray[Any, Any] | None, *, coarse: bool) -> None:
+    def add(
+        self, semantic: np.ndarray[Any, Any], instance: np.ndarray[Any, Any] | None, *, fine: bool, coarse: bool
+    ) -> None:
         here = np.bincount(semantic.ravel(), minlength=256)
         self.pixels += here
         self.present += here[: len(self.present)] > 0
         self.sizes[f"{semantic.shape[1]}x{semantic.shape[0]}"] = None
         self.scenes += 1
         self.coarse += coarse
+        self.fine += fine
         if instance is not None:
             inside = instance > 0
             pairs = np.unique(instance[inside].astype(np.int64) * 256 + semantic[inside])
@@ -107,4 +113,5 @@ class _Tally:
             instances=tuple(int(v) for v in self.instances),
             instances_a_scene=float(self.instances.sum()) / self.scenes,
             with_coarse=self.coarse,
+            with_fine=self.fine,
         )

@@ -39,7 +39,9 @@ def contact_sheet(world: World, *, rows_a_split: int = 4, width: int = 384) -> N
         scenes = pool.scenes()
         spread = np.linspace(0, len(scenes) - 1, min(rows_a_split, len(scenes))).round().astype(int)
         for scene in (scenes[at] for at in sorted(set(spread.tolist()))):
-            panels = [("image", pool.image(scene)), ("semantic", colourise(truth.semantic(scene), world.classes))]
+            panels = [("image", pool.image(scene))]
+            if truth.is_fine(scene):
+                panels.append(("semantic", colourise(truth.semantic(scene), world.classes)))
             ids, coarse = truth.instance(scene), truth.coarse(scene)
             if ids is not None:
                 word = "components" if world.manifest.components else "instances"

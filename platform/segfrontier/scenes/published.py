@@ -20,11 +20,13 @@ class Published:
     about: str
     size: tuple[int, int]  # (height, width)
     scenes: Mapping[tuple[str, str], int]
+    coarse_only: int = 0  # of the target's training scenes: those without fine labels
     classes: ClassTable = CITYSCAPES
 
 
-def _street(name: str, about: str, size: tuple[int, int], *, train: int, val: int) -> Published:
-    return Published(name=name, about=about, size=size, scenes={("target", "train"): train, ("target", "val"): val})
+def _street(name: str, about: str, size: tuple[int, int], *, train: int, val: int, coarse_only: int = 0) -> Published:
+    scenes = {("target", "train"): train, ("target", "val"): val}
+    return Published(name=name, about=about, size=size, scenes=scenes, coarse_only=coarse_only)
 
 
 def _synthetic(name: str, about: str, size: tuple[int, int], *, train: int) -> Published:
@@ -36,7 +38,7 @@ PUBLISHED: Mapping[str, Published] = {
     for data_set in (
         _street("cityscapes", "Cityscapes, finely labelled part", (1024, 2048), train=2975, val=500),
         _street("cityscapes-extra", "Cityscapes with its 19,998 coarsely labelled images", (1024, 2048),
-                train=2975 + 19998, val=500),
+                train=2975 + 19998, val=500, coarse_only=19998),
         _street("bdd100k", "BDD100K, segmentation part", (720, 1280), train=7000, val=1000),
         _synthetic("synscapes", "Synscapes", (720, 1440), train=25000),
         _synthetic("gta5", "GTA5 (Playing for Data)", (1052, 1914), train=24966),

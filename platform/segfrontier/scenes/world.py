@@ -129,8 +129,17 @@ class Truth:
         """(height, width)."""
         return self._side.cell(scene, "height"), self._side.cell(scene, "width")
 
+    def is_fine(self, scene: str) -> bool:
+        """Whether the data set has fine labels of this scene; else it has coarse ones only."""
+        return self._side.cell(scene, "semantic") is not None
+
     def semantic(self, scene: str) -> NDArray[np.uint8]:
         """(H, W) labels, 255 is void."""
+        if not self.is_fine(scene):
+            raise BadWorld(
+                f"scene {scene!r} of {self.world} {self.domain}/{self.split} has coarse labels only; what asks for its "
+                f"fine ones needs a world or a split without such scenes"
+            )
         return self._labels(scene, "semantic")
 
     def instance(self, scene: str) -> NDArray[np.uint16] | None:

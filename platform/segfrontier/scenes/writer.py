@@ -37,7 +37,7 @@ class Scene:
     height: int
     width: int
     image: bytes
-    semantic: NDArray[np.uint8]
+    semantic: NDArray[np.uint8] | None  # None: it was labelled coarsely only
     instance: NDArray[np.uint16] | None = None
     coarse: NDArray[np.uint8] | None = None
 
@@ -155,6 +155,8 @@ def check_scene(scene: Scene, classes: ClassTable) -> None:
         raise BadWorld(f"scene {scene.id!r}: domain must be one of {DOMAINS}; found {scene.domain!r}")
     if not scene.id or not scene.split:
         raise BadWorld(f"a scene needs an id and a split; found id {scene.id!r}, split {scene.split!r}")
+    if scene.semantic is None and (scene.coarse is None or scene.instance is not None):
+        raise BadWorld(f"scene {scene.id!r}: without fine labels a scene needs coarse ones, and has no instances")
     size = (scene.height, scene.width)
     for what, values, dtype in (
         ("semantic", scene.semantic, np.uint8),
@@ -180,7 +182,7 @@ def check_scene(scene: Scene, classes: ClassTable) -> None:
 
 
 def _check_instances(scene: Scene, classes: ClassTable) -> None:
-    assert scene.instance is not None
+    assert scene.instance is not None and scene.semantic is not None
     inside = scene.instance > 0
     pairs = np.unique(scene.instance[inside].astype(np.int64) * 256 + scene.semantic[inside])
     ids, labels = pairs // 256, pairs % 256
