@@ -16,6 +16,7 @@ from dataclasses import replace
 import torch
 
 from segfrontier.lab import Batch, Moment, Nets, Recipe
+from segfrontier.lab.memory import keep_freed_memory
 from segfrontier_methods.coarse_to_fine.knobs import Knobs
 from segfrontier_methods.coarse_to_fine.objective import HybridSupervision
 
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as every training on a CPU does
     height, _, width = options.size.partition("x")
     recipe = Recipe(encoder=options.encoder, head=options.head, pretrained="never", batch=options.batch)
     names = [f for f in HybridSupervision.__dataclass_fields__ if hasattr(Knobs(), f)]

@@ -88,7 +88,8 @@ def test_coarse_masks_are_sold_of_all_and_fine_ones_of_the_others(world, tmp_pat
 def test_all_labels_are_the_fine_ones_that_there_are(world, tmp_path):
     with toy_lab(tmp_path / "home", world, hours="all") as lab:
         assert lab.budget == 3 * 5400
-        assert lab.buy_masks("fine", spend=lab.budget, scenes=lab.pool.scenes()).count == 3 and lab.budget == 0
+        assert lab.sold("fine") == ["train/s0", "train/s1", "train/s2"] and lab.sold("coarse") == lab.pool.scenes()
+        assert lab.buy(Fine(lab.sold("fine"))).count == 3 and lab.budget == 0
 
 
 def test_what_a_model_makes_of_them_is_not_judged(world, tmp_path):

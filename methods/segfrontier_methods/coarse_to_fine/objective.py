@@ -1,6 +1,6 @@
 """One step of (pre- and re-)training: cross-entropy on everything, the boundary loss on synthetic images alone.
 
-Letters: N image, K class, H W image size.
+Letters: B image of the batch, N image of one of its parts, K class, H W image size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from segfrontier.maths import (
     class_mask,
     classes_present,
     cross_entropy,
-    gumbel_noise,
     paste,
 )
 
@@ -65,8 +64,7 @@ class HybridSupervision(Objective):
         if out.aux is not None:
             loss = loss + self.aux_weight * cross_entropy(out.aux, labels)
         if self.boundary and "synthetic" in batch:
-            count = len(batch["synthetic"].image)
-            edges = self._boundary(out.mean_logits[-count:], labels[-count:])
+            edges = self._boundary(out.mean_logits, batch["synthetic"].label)
             at.log(cross_entropy=loss.detach(), boundary=edges.detach())
             loss = loss + self.boundary * edges
         yield Loss("hybrid", loss)
@@ -85,10 +83,11 @@ class HybridSupervision(Objective):
         mask_NHW &= picked_N.to(mask_NHW.device)[:, None, None]
         return [_pasted(mask_NHW, (partner.image, partner.label), (real.image, real.label))]
 
-    def _boundary(self, logits_NKHW: Tensor, labels_NHW: Tensor) -> Tensor:
-        noise = gumbel_noise(torch.rand_like(logits_NKHW, dtype=torch.float32)) if self.boundary_noise else None
+    def _boundary(self, logits_BKHW: Tensor, labels_NHW: Tensor) -> Tensor:
+        """Of the last N images of the batch, which are the synthetic ones."""
+        noise: Literal["gumbel"] | None = "gumbel" if self.boundary_noise else None
         return boundary_loss(
-            logits_NKHW, labels_NHW, noise_NKHW=noise, temperature=self.boundary_temperature,
+            logits_BKHW, labels_NHW, noise_NKHW=noise, temperature=self.boundary_temperature,
             border=self.boundary_border, epsilon=self.boundary_epsilon, normalise=self.boundary_normalise,
             threshold=self.boundary_threshold, weights=self.boundary_weights,
         )  # fmt: skip

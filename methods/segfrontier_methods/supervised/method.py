@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Lab, Model, Part, Recipe
+from segfrontier.lab import Fine, Lab, Model, Part, Recipe
 from segfrontier_methods.supervised.objective import CrossEntropy
 
 
@@ -72,9 +72,7 @@ class Oracle:
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """Buy everything, train."""
-        return fit(
-            lab, recipe, Part(images=lab.pool, labels=lab.buy_masks("fine", spend=lab.budget, scenes=lab.pool.scenes()))
-        )
+        return fit(lab, recipe, Part(images=lab.pool, labels=lab.buy(Fine(lab.sold("fine")))))
 
 
 def fit(lab: Lab, recipe: Recipe, part: Part, *, start: Model | None = None) -> Model:

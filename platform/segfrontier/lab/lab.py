@@ -105,6 +105,10 @@ class Lab(ABC):
             )
         return labels
 
+    def sold(self, kind: str) -> list[str]:
+        """All training scenes of which such labels can be bought: data sets may label some coarsely only."""
+        return self._window.sold(kind, self.pool.scenes())
+
     def shuffled(self) -> list[str]:
         """All training scenes in a random order that the seed alone decides."""
         names = self.pool.scenes()

@@ -17,6 +17,7 @@ from segfrontier.lab.crew import Crew
 from segfrontier.lab.history import History, Watch
 from segfrontier.lab.learners import Learners
 from segfrontier.lab.loader import Raw, StepDataset, batches, to_device
+from segfrontier.lab.memory import keep_freed_memory
 from segfrontier.lab.objective import Batch, Moment, Objective
 from segfrontier.lab.streams import Stream, stable_seed
 
@@ -93,6 +94,8 @@ def run(
         raise BadInput("training needs at least one stream of samples; none was given")
     if bench.threads:
         torch.set_num_threads(bench.threads)
+    if crew.device.type == "cpu":
+        keep_freed_memory()
     learners = Learners(
         job.objective, crew, seed=job.plan.seed, precision=job.plan.precision,
         compiled=bench.compile, channels_last=bench.channels_last,

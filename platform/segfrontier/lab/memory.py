@@ -1,0 +1,23 @@
+"""Memory that stays with the process.
+
+A training step on a CPU frees some large tensors, and the next step wants them again. glibc gives such memory back to
+the system at once, so that every step begins with its pages being mapped, and zeroed, anew: a tenth of its time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from functools import cache
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT, _LARGEST = 2**30, 2**25  # 2**25 is the most that glibc takes
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Have up to a gibibyte of freed memory kept for the next step; whether this C library can be told so."""
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        return bool(libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST) and libc.mallopt(_M_TRIM_THRESHOLD, _KEPT))
+    return False
