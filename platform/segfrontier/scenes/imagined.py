@@ -7,7 +7,7 @@ only the real images can tell (how many boxes, which tags) is not told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class ImaginedTruth(Truth):
         return stripes(*self.size(scene), len(self.classes))
 
     def instance(self, scene: str) -> None:
-        """See `Truth.instance`."""
+        """Nothing: which things there are, only images tell."""
 
     def coarse(self, scene: str) -> NDArray[np.uint8]:
         """See `Truth.coarse`."""
@@ -160,7 +160,7 @@ def write_alike(
     return LabelSet(path=str(path), kind=kind, digest=content, count=len(sizes), classes=classes)
 
 
-@cache
+@lru_cache(maxsize=8)
 def stripes(height: int, width: int, classes: int) -> NDArray[np.uint8]:
     """(H, W) labels that show every class, as far as there is room; not to be written to."""
     row = (np.arange(width) * classes // width).astype(np.uint8)
@@ -169,19 +169,19 @@ def stripes(height: int, width: int, classes: int) -> NDArray[np.uint8]:
     return labels
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _striped(size: tuple[int, int], classes: int) -> bytes:
     return encode_map(stripes(*size, classes))
 
 
-@cache
+@lru_cache(maxsize=8)
 def _picture(size: tuple[int, int]) -> bytes:
     """Noise that is smooth enough to pack as a photograph does."""
     rough = np.random.default_rng(0).integers(0, 256, (max(1, size[0] // 8), max(1, size[1] // 8), 3), np.uint8)
     return encode_image(np.asarray(cv2.resize(rough, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8))
 
 
-@cache
+@lru_cache(maxsize=16)
 def _names(domain: str, split: str, count: int) -> dict[str, None]:
     return dict.fromkeys(f"{domain}/{split}/{number:06d}" for number in range(count))
 
