@@ -107,11 +107,14 @@ def _print(method: str, judged: Judged, runs: dict[str, str]) -> None:
     if claim.paper:
         out.print(f"  paper: {_inline(claim.paper)}", markup=False)
     for one in judged.measured:
-        what = "" if one.pairing.metric == HEADLINE else f" in {one.pairing.metric}"
-        out.print(f"  {one.pairing.expect}{what}:  A = {one.pairing.a.words};  B = {one.pairing.b.words}", markup=False)
+        out.print(f"  {one.pairing.expect}{_metric(one)}:  A = {one.pairing.a.words};  B = {one.pairing.b.words}", markup=False)
         out.print(f"    {_words(one)}: {one.verdict}, {one.reason}", markup=False)
         named = [runs.get(key, key)[:8] for key in one.keys]
         out.print(f"    runs {' '.join(named) or 'none yet'}", markup=False, style="dim")
+
+
+def _metric(one: Measured) -> str:
+    return "" if one.pairing.metric == HEADLINE else f" in {one.pairing.metric}"
 
 
 def _words(one: Measured) -> str:
@@ -131,8 +134,13 @@ def _inline(plain: dict[str, object]) -> str:
 def _markdown(judged: tuple[Judged, ...]) -> str:
     lines = ["| claim | paper | measured: A, B, difference with its interval | verdict |", "|---|---|---|---|"]
     for one in judged:
-        measured = "<br>".join(f"{m.pairing.a.words} vs {m.pairing.b.words}: {_words(m)}" for m in one.measured)
+        measured = "<br>".join(_pair(m) for m in one.measured)
         lines.append(
             f"| {one.claim.says} ({one.claim.where}) | {_inline(one.claim.paper)} | {measured} | **{one.verdict}** |"
         )
     return "\n".join(lines)
+
+
+def _pair(one: Measured) -> str:
+    may = f" (A may be {one.pairing.margin:g} below)" if one.pairing.margin else ""
+    return f"{one.pairing.a.words} vs {one.pairing.b.words}{_metric(one)}{may}: {_words(one)}"
