@@ -107,7 +107,8 @@ def _print(method: str, judged: Judged, runs: dict[str, str]) -> None:
     if claim.paper:
         out.print(f"  paper: {_inline(claim.paper)}", markup=False)
     for one in judged.measured:
-        out.print(f"  {one.pairing.expect}{_metric(one)}:  A = {one.pairing.a.words};  B = {one.pairing.b.words}", markup=False)
+        sides = f"A = {one.pairing.a.words};  B = {one.pairing.b.words}"
+        out.print(f"  {one.pairing.expect}{_metric(one)}:  {sides}", markup=False)
         out.print(f"    {_words(one)}: {one.verdict}, {one.reason}", markup=False)
         named = [runs.get(key, key)[:8] for key in one.keys]
         out.print(f"    runs {' '.join(named) or 'none yet'}", markup=False, style="dim")
