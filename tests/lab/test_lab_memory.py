@@ -1,32 +1,41 @@
-"""Freed memory that stays: a step that frees and takes large tensors does not have their pages mapped anew."""
+"""Freed memory that stays: the C library is told so once, where it can be told."""
 
+import ctypes
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from segfrontier.lab.memory import keep_freed_memory
+from segfrontier.lab import memory
 
-WORK = """
-import resource, sys, torch
-from segfrontier.lab.memory import keep_freed_memory
-if sys.argv[1] == "kept":
-    keep_freed_memory()
-begin = None
-for step in range(40):
-    tensors = [torch.ones(1_000_000) for _ in range(8)]
-    del tensors
-    if step == 10:
-        begin = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begin)
-"""
+WORK = "from segfrontier.lab.memory import keep_freed_memory as keep; print(keep(), keep())"
 
 
-@pytest.mark.skipif(not keep_freed_memory(), reason="this C library cannot be told to keep memory")
-def test_pages_are_mapped_once():
-    faults = {}
-    for way in ("usual", "kept"):
-        told = subprocess.run([sys.executable, "-c", WORK, way], capture_output=True, text=True, check=True)
-        faults[way] = int(told.stdout)
-    assert faults["kept"] < 0.2 * faults["usual"] and faults["usual"] > 10_000
-    assert keep_freed_memory() is keep_freed_memory()
+@pytest.fixture(autouse=True)
+def _afresh():
+    memory.keep_freed_memory.cache_clear()
+    yield
+    memory.keep_freed_memory.cache_clear()
+
+
+def test_glibc_is_told_once_to_keep_what_is_freed(monkeypatch):
+    told = []
+    glibc = SimpleNamespace(mallopt=lambda *option: told.append(option) or 1)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: glibc)
+    assert memory.keep_freed_memory() and memory.keep_freed_memory()
+    assert dict(told) == {-3: 32 * 2**20, -1: 2**30} and len(told) == 2
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
+    assert memory.keep_freed_memory() is False
+    memory.keep_freed_memory.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: (_ for _ in ()).throw(OSError(name)))
+    assert memory.keep_freed_memory() is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
+def test_the_call_does_no_harm():
+    told = subprocess.run([sys.executable, "-c", WORK], capture_output=True, text=True, check=True).stdout.split()
+    assert told in (["True", "True"], ["False", "False"])

@@ -15,7 +15,7 @@ def test_every_claim_of_the_issue_is_there_and_has_cells():
     for claim in claims.claims:
         for pairing in claim.compare:
             for side in (pairing.a, pairing.b):
-                assert [cell.seed for cell in claims.cells(claim, side)] == [0, 1, 2]
+                assert [cell.seed for cell in claims.cells(claim, side)] == [0, 1, 2, 3, 4, 5]
 
 
 def test_claims_share_their_cells():
