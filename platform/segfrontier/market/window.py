@@ -18,7 +18,7 @@ import secrets
 import traceback
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, cast
 
 from segfrontier.errors import SegFrontierError
 from segfrontier.market.acts import Request
@@ -48,54 +48,39 @@ class Window:
 
     def buy(self, request: Request, *, stage: str, at_most: int | None = None) -> Purchase:
         """See `Market.buy`."""
-        result, failure = _ask(self._token, lambda market: market.buy(request, stage=stage, at_most=at_most))
-        if failure is not None:
-            raise failure
-        assert result is not None
-        return result
+        return self._answer(lambda market: market.buy(request, stage=stage, at_most=at_most))
 
     def quote(self, request: Request) -> int | None:
         """See `Market.quote`."""
-        result, failure = _ask(self._token, lambda market: market.quote(request))
-        if failure is not None:
-            raise failure
-        return result
+        return self._answer(lambda market: market.quote(request))
 
     def sold(self, kind: str, scenes: Sequence[str]) -> list[str]:
         """See `Market.sold`."""
-        result, failure = _ask(self._token, lambda market: market.sold(kind, scenes))
-        if failure is not None:
-            raise failure
-        assert result is not None
-        return result
+        return self._answer(lambda market: market.sold(kind, scenes))
 
     def price(self, kind: str) -> float:
         """Seconds that one act of a kind costs."""
-        result, failure = _ask(self._token, lambda market: market.prices.price(kind).milliseconds / 1000)
-        if failure is not None:
-            raise failure
-        assert result is not None
-        return result
+        return self._answer(lambda market: market.prices.price(kind).milliseconds / 1000)
 
     @property
     def used(self) -> int:
         """See `Market.used`."""
-        return self._whole(lambda market: market.used)
+        return self._answer(lambda market: market.used)
 
     @property
     def left(self) -> int:
         """See `Market.left`."""
-        return self._whole(lambda market: market.left)
+        return self._answer(lambda market: market.left)
 
     @property
     def spent(self) -> int:
         """The cell's bill in whole seconds."""
-        return self._whole(lambda market: market.spent)
+        return self._answer(lambda market: market.spent)
 
     @property
     def remaining(self) -> int:
         """What the budget still holds, in whole seconds."""
-        return self._whole(lambda market: market.remaining)
+        return self._answer(lambda market: market.remaining)
 
     def close(self) -> None:
         """Shut the window; closing twice does no harm."""
@@ -114,12 +99,11 @@ class Window:
             "a market's window stays in its process: buy here and send the LabelSet, which travels; the market does not"
         )
 
-    def _whole(self, question: Callable[[Market], int]) -> int:
+    def _answer(self, question: Callable[[Market], _T]) -> _T:
         result, failure = _ask(self._token, question)
         if failure is not None:
             raise failure
-        assert result is not None
-        return result
+        return cast("_T", result)
 
 
 def _ask(token: str, question: Callable[[Market], _T]) -> tuple[_T | None, Exception | None]:
