@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from segfrontier.maths import boundary_loss, boundary_losses, boundary_map, central_difference, gumbel_noise
+from segfrontier.maths import (
+    boundary_loss,
+    boundary_losses,
+    boundary_map,
+    boundary_truth,
+    central_difference,
+    gumbel_noise,
+)
+from segfrontier.maths.noise import GumbelNoise
 
 
 def v0() -> tuple[Tensor, Tensor]:
@@ -261,18 +270,70 @@ def test_the_noise_is_that_of_its_uniform_numbers() -> None:
     assert same[0] == same[1] == boundary_loss(logits + drawn, labels).item() != boundary_loss(logits, labels).item()
 
 
-@pytest.mark.parametrize("normalise", [False, True])
-def test_gumbel_draws_the_same_noise_whatever_the_blocks(normalise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("epsilon", [0.0, 1e-4])
+@pytest.mark.parametrize("size", [(5, 6), (5, 7)])
+def test_gumbel_draws_the_same_noise_whatever_the_blocks(
+    epsilon: float, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = torch.Generator().manual_seed(7)
-    logits = torch.randn(4, 3, 5, 6, generator=source)
-    labels = torch.randint(0, 3, (4, 5, 6), generator=source)
+    logits = torch.randn(4, 3, *size, generator=source)
+    labels = torch.randint(0, 3, (4, *size), generator=source)
     torch.manual_seed(3)
-    by_hand = boundary_loss(logits, labels, noise_NKHW=gumbel_noise(torch.rand(4, 3, 5, 6)), normalise=normalise)
+    noise = GumbelNoise(logits.device).added_to(torch.zeros_like(logits))
+    by_hand = boundary_loss(logits, labels, noise_NKHW=noise, epsilon=epsilon).item()
+    assert by_hand != boundary_loss(logits, labels, epsilon=epsilon).item()
     for block in (1, 30, 180, 10**9):
         monkeypatch.setattr(boundary_losses, "_BLOCK", block)
         torch.manual_seed(3)
-        drawn = boundary_loss(logits, labels, noise_NKHW="gumbel", normalise=normalise)
-        assert drawn.item() == pytest.approx(by_hand.item(), rel=1e-6)
+        drawn = boundary_loss(logits, labels, noise_NKHW="gumbel", epsilon=epsilon)
+        assert drawn.item() == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_gumbel_noise_is_drawn_anew_each_time_and_again_from_the_same_seed() -> None:
+    logits, labels = v0()
+    torch.manual_seed(3)
+    first, second = (boundary_loss(logits, labels, noise_NKHW="gumbel").item() for _ in range(2))
+    torch.manual_seed(3)
+    assert boundary_loss(logits, labels, noise_NKHW="gumbel").item() == first != second
+
+
+@pytest.mark.parametrize("settings", [{}, {"epsilon": 1e-6}, {"normalise": True}])
+def test_gradients_pass_the_drawn_noise(settings: dict[str, Any]) -> None:
+    logits, labels = v0()
+    gradients = []
+    for drawn in (True, False):
+        torch.manual_seed(5)
+        noise = "gumbel" if drawn else GumbelNoise(logits.device).added_to(torch.zeros_like(logits))
+        given = logits.clone().requires_grad_()
+        gradients += torch.autograd.grad(boundary_loss(given, labels, noise_NKHW=noise, **settings), given)
+    torch.testing.assert_close(*gradients)
+    assert gradients[0].abs().sum() > 0
+
+
+def test_drawn_noise_follows_gumbel_s_distribution() -> None:
+    torch.manual_seed(0)
+    noise = GumbelNoise(torch.device("cpu")).added_to(torch.zeros(3, 5, 101, 103)).flatten().double()
+    # Where u = exp(-exp(-noise)) is uniform, noise is Gumbel's; 0.006 is four times what chance leaves.
+    uniform = noise.neg().exp().neg().exp().sort().values
+    assert (uniform - torch.linspace(0, 1, len(uniform), dtype=torch.float64)).abs().max() < 0.006
+    neighbours = noise[:-1] - noise.mean(), noise[1:] - noise.mean()
+    assert abs((neighbours[0] * neighbours[1]).mean()) / noise.var() < 0.012 and torch.isfinite(noise).all()
+
+
+def test_an_accelerator_takes_every_place_for_one_at_which_the_truth_may_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = torch.Generator().manual_seed(8)
+    logits = torch.randn(2, 4, 5, 6, generator=source, requires_grad=True)
+    labels = torch.randint(0, 4, (2, 5, 6), generator=source)
+    labels[torch.rand(labels.shape, generator=source) < 0.1] = 255
+    for border in ("replicate", "one_sided", "zero"):
+        few = boundary_loss(logits, labels, border=border)
+        with monkeypatch.context() as patch:
+            patch.setattr(boundary_truth, "_places", lambda beside, limit: torch.arange(limit.numel()))
+            every = boundary_loss(logits, labels, border=border)
+        torch.testing.assert_close(every, few)
+        torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (every, few)))
 
 
 def test_half_precision_is_computed_in_float32() -> None:

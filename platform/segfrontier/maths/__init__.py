@@ -26,11 +26,7 @@ if TYPE_CHECKING:
     from segfrontier.maths.boundary import boundary_iou_per_class as boundary_iou_per_class
     from segfrontier.maths.boundary import boundary_scores as boundary_scores
     from segfrontier.maths.boundary import mean_boundary_iou as mean_boundary_iou
-    from segfrontier.maths.boundary_losses import Border as Border
     from segfrontier.maths.boundary_losses import boundary_loss as boundary_loss
-    from segfrontier.maths.boundary_losses import boundary_map as boundary_map
-    from segfrontier.maths.boundary_losses import central_difference as central_difference
-    from segfrontier.maths.boundary_losses import gumbel_noise as gumbel_noise
     from segfrontier.maths.calibration import Calibration as Calibration
     from segfrontier.maths.calibration import calibration_counts as calibration_counts
     from segfrontier.maths.calibration import expected_calibration_error as expected_calibration_error
@@ -41,6 +37,9 @@ if TYPE_CHECKING:
     from segfrontier.maths.curves import Area as Area
     from segfrontier.maths.curves import curve_area as curve_area
     from segfrontier.maths.curves import precision_recall as precision_recall
+    from segfrontier.maths.differences import Border as Border
+    from segfrontier.maths.differences import boundary_map as boundary_map
+    from segfrontier.maths.differences import central_difference as central_difference
     from segfrontier.maths.entropy import normalised_entropy as normalised_entropy
     from segfrontier.maths.entropy import self_information as self_information
     from segfrontier.maths.instances import CITYSCAPES_THRESHOLDS as CITYSCAPES_THRESHOLDS
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from segfrontier.maths.multilabel import average_precision_per_class as average_precision_per_class
     from segfrontier.maths.multilabel import mean_average_precision as mean_average_precision
     from segfrontier.maths.multilabel import tag_scores as tag_scores
+    from segfrontier.maths.noise import gumbel_noise as gumbel_noise
     from segfrontier.maths.overlaps import Overlaps as Overlaps
     from segfrontier.maths.overlaps import overlap_maps as overlap_maps
     from segfrontier.maths.overlaps import overlap_masks as overlap_masks
@@ -106,10 +106,11 @@ _NAMES = {
     "acquisition": "TopOfPool draw_points grid_boxes patch_means patch_of top_in_each",
     "adversarial": "Domain domain_loss",
     "boundary": "BoundaryCounts boundary_counts boundary_iou_per_class boundary_scores mean_boundary_iou",
-    "boundary_losses": "Border boundary_loss boundary_map central_difference gumbel_noise",
+    "boundary_losses": "boundary_loss",
     "calibration": "Calibration calibration_counts expected_calibration_error reliability",
     "confusion": "Confusion confusion_counts restrict",
     "losses": "Normalisation cross_entropy label_mass",
+    "differences": "Border boundary_map central_difference",
     "entropy": "normalised_entropy self_information",
     "instances": "CITYSCAPES_THRESHOLDS InstanceHits Ranking VOC_THRESHOLDS ap_vol average_precision instance_hits"
     " instance_scores",
@@ -118,6 +119,7 @@ _NAMES = {
     "matching": "Convention",
     "mixing": "Selection choose_classes class_mask classes_present paste",
     "multilabel": "TagScores average_precision_per_class mean_average_precision tag_scores",
+    "noise": "gumbel_noise",
     "overlaps": "Overlaps overlap_maps overlap_masks",
     "panoptic": "PanopticCounts PanopticQuality PanopticRule panoptic_counts panoptic_quality panoptic_scores",
     "curves": "Area curve_area precision_recall",
