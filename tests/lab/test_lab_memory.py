@@ -24,7 +24,7 @@ def test_glibc_is_told_once_to_keep_what_is_freed(monkeypatch):
     glibc = SimpleNamespace(mallopt=lambda *option: told.append(option) or 1)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: glibc)
     assert memory.keep_freed_memory() and memory.keep_freed_memory()
-    assert dict(told) == {-3: 32 * 2**20, -1: 2**30} and len(told) == 2
+    assert dict(told) == {-4: 0, -1: 2**30} and len(told) == 2
 
 
 def test_another_c_library_is_left_alone(monkeypatch):

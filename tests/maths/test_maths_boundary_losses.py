@@ -320,6 +320,21 @@ def test_drawn_noise_follows_gumbel_s_distribution() -> None:
     assert abs((neighbours[0] * neighbours[1]).mean()) / noise.var() < 0.012 and torch.isfinite(noise).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("temperature", [0.05, 1 / 3, 0.5, 1.0, 7.0])
+def test_a_soft_draw_is_the_softmax_of_logits_with_the_same_noise(temperature: float, dtype: torch.dtype) -> None:
+    source = torch.Generator().manual_seed(9)
+    for spread in (1.0, 30.0, 1e4):
+        logits = spread * torch.randn(3, 5, 7, 11, generator=source, dtype=dtype)
+        torch.manual_seed(4)
+        noisy = GumbelNoise(logits.device).added_to(logits)
+        torch.manual_seed(4)
+        drawn = GumbelNoise(logits.device).soft_draw(logits, temperature, out=torch.empty_like(logits))
+        expected = (noisy.double() / temperature).softmax(1).to(dtype)
+        torch.testing.assert_close(drawn, expected, atol=1e-9, rtol=1e-3 if spread > 30 else 1e-4)
+        torch.testing.assert_close(drawn.sum(1), torch.ones_like(drawn[:, 0]))
+
+
 def test_an_accelerator_takes_every_place_for_one_at_which_the_truth_may_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

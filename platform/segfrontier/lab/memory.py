@@ -10,14 +10,17 @@ import contextlib
 import ctypes
 from functools import cache
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT, _LARGEST = 2**30, 2**25  # 2**25 is the most that glibc takes
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_KEPT = 2**30
 
 
 @cache
 def keep_freed_memory() -> bool:
-    """Have up to a gibibyte of freed memory kept for the next step; whether this C library can be told so."""
+    """Have up to a gibibyte of freed memory kept for the next step; whether this C library can be told so.
+
+    No tensor gets a mapping of its own, however large, for those go back whenever they are freed.
+    """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
-        return bool(libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST) and libc.mallopt(_M_TRIM_THRESHOLD, _KEPT))
+        return bool(libc.mallopt(_M_MMAP_MAX, 0) and libc.mallopt(_M_TRIM_THRESHOLD, _KEPT))
     return False

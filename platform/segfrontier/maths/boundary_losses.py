@@ -80,8 +80,11 @@ class _Loss(torch.autograd.Function):
         logits = logits[len(logits) - len(limit) :].contiguous()
         soft, gap = torch.empty_like(logits), torch.empty_like(logits)
         for images, blocks in _blocks(soft):
-            noise_here = noise[images] if isinstance(noise, Tensor) else noise
-            torch.softmax(_noisy(logits[images], noise_here, rules.temperature), 1, out=soft[images])
+            if isinstance(noise, GumbelNoise):
+                noise.soft_draw(logits[images], rules.temperature, out=soft[images])
+            else:
+                noise_here = noise if noise is None else noise[images]
+                torch.softmax(_noisy(logits[images], noise_here, rules.temperature), 1, out=soft[images])
             for block in blocks:
                 across, down = differences(soft[block], rules.border)
                 length_of(across.square_(), down, out=gap[block])

@@ -36,7 +36,8 @@ def boundary_truth(labels_NHW: Tensor, limit_NHW: Tensor, border: Border, *, cla
         beside = _beside(functional.pad(labels_NHW, (1, 1, 1, 1), value=-1))
     places_P = _places(beside, limit_NHW)
     class_4P = torch.stack([side.flatten()[places_P] for side in replicated])
-    having_44P = same_44P = (class_4P.unsqueeze(1) == class_4P).to(limit_NHW)
+    same_44P = class_4P.new_empty(4, *class_4P.shape)
+    having_44P = torch.eq(class_4P.unsqueeze(1), class_4P, out=same_44P)
     if border == "zero":
         having_44P = torch.stack([side.flatten()[places_P] == class_4P for side in beside]).to(limit_NHW)
     left_4P, right_4P, above_4P, below_4P = having_44P

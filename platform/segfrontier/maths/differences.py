@@ -75,11 +75,12 @@ def _difference(maps: Tensor, *, dim: int, border: Border) -> Tensor:
     doubled = torch.empty_like(maps)
     torch.sub(maps.narrow(dim, 2, size - 2), maps.narrow(dim, 0, size - 2), out=doubled.narrow(dim, 1, size - 2))
     first, last = doubled.narrow(dim, 0, 1), doubled.narrow(dim, size - 1, 1)
-    first.copy_(maps.narrow(dim, 1, 1))
-    torch.neg(maps.narrow(dim, size - 2, 1), out=last)
-    if border != "zero":
-        first.sub_(maps.narrow(dim, 0, 1))
-        last.add_(maps.narrow(dim, size - 1, 1))
+    if border == "zero":
+        first.copy_(maps.narrow(dim, 1, 1))
+        torch.neg(maps.narrow(dim, size - 2, 1), out=last)
+    else:
+        torch.sub(maps.narrow(dim, 1, 1), maps.narrow(dim, 0, 1), out=first)
+        torch.sub(maps.narrow(dim, size - 1, 1), maps.narrow(dim, size - 2, 1), out=last)
     if border == "one_sided":
         first.mul_(2)
         last.mul_(2)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _EPSILON = 1e-10
+_COLD = 1 / 3
+"""Below this temperature powers of the smallest number that is drawn may be too large for float32."""
 
 
 def gumbel_noise(uniform: Tensor, *, epsilon: float = _EPSILON) -> Tensor:
     """Gumbel noise from numbers drawn uniformly from [0, 1): -log(epsilon - log(u + epsilon))."""
-    return _opposite(uniform.clone(), epsilon).neg_()
-
-
-def _opposite(uniform: Tensor, epsilon: float) -> Tensor:
-    """In the place of the uniform numbers."""
-    logs = uniform.add_(epsilon).log_()
-    return torch.sub(epsilon, logs, out=logs).log_()
+    return -torch.log(epsilon - torch.log(uniform + epsilon))
 
 
 class GumbelNoise:
     """A source of it. What it draws depends on torch's random state alone, and on the kind of device.
 
-    On a CPU, where torch takes long for uniform numbers, numpy draws them from a seed of torch's: two of every word.
+    On a CPU numpy makes it, from a seed of torch's, two numbers of every word: torch takes about three times as long
+    there for uniform numbers, and twice for logarithms and powers of e.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -32,13 +30,32 @@ class GumbelNoise:
 
     def added_to(self, logits_NKHW: Tensor) -> Tensor:
         """To every image its own noise, the same whether images come one by one or together."""
-        return logits_NKHW - _opposite(self._uniform(logits_NKHW), _EPSILON)
-
-    def _uniform(self, like: Tensor) -> Tensor:
-        """Of 24 bits, as `torch.rand` draws them."""
         if self._words is None:
-            return torch.rand_like(like)
-        size = like[0].numel()
-        words = self._words.random_raw(len(like) * ((size + 1) // 2)).view(np.int32)
-        bits = torch.from_numpy(words).view(len(like), -1)[:, :size].bitwise_right_shift_(8)
-        return bits.to(like.dtype).mul_(2.0**-24).add_(0.5).view(like.shape)
+            return logits_NKHW + gumbel_noise(torch.rand_like(logits_NKHW))
+        exponential = _exponential(self._words, logits_NKHW)
+        return logits_NKHW - torch.from_numpy(np.log(exponential, out=exponential))
+
+    def soft_draw(self, logits_NKHW: Tensor, temperature: float, *, out: Tensor) -> Tensor:
+        """The softmax over the classes of logits with noise, divided by the temperature."""
+        if self._words is None or temperature < _COLD:
+            return torch.softmax(self.added_to(logits_NKHW).div_(temperature), 1, out=out)
+        # exp((l - log e) / t) is exp(l / t) / e^(1 / t), which saves a logarithm.
+        powers = torch.from_numpy(_exponential(self._words, logits_NKHW)).pow_(1 / temperature)
+        torch.sub(logits_NKHW, logits_NKHW.amax(1, keepdim=True), out=out).mul_(1 / temperature)
+        np.exp(out.numpy(), out=out.numpy())
+        out.div_(powers)
+        return out.div_(out.sum(1, keepdim=True))
+
+
+def _exponential(words: np.random.SFC64, like: Tensor) -> NDArray[np.floating]:
+    """Of numbers of 24 bits, as `torch.rand` draws them; minus its logarithm is `gumbel_noise` of them."""
+    count, size = len(like), like[0].numel()
+    bits = words.random_raw(count * ((size + 1) // 2)).view(np.int32)
+    bits >>= 8
+    dtype = np.float64 if like.dtype == torch.float64 else np.float32
+    drawn: NDArray[np.floating] = bits.reshape(count, -1)[:, :size].astype(dtype)
+    drawn *= 2.0**-24
+    drawn += 0.5
+    drawn += _EPSILON
+    np.log(drawn, out=drawn)
+    return np.subtract(_EPSILON, drawn, out=drawn).reshape(like.shape)
