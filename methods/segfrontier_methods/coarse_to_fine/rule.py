@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Predictor, Rule, keep_known
 from segfrontier.maths import Glance, MeanOf, View, agreed_labels, apply_view, make_views
-from segfrontier.models.model import SegModel
 
 VOID = 255
 
@@ -42,31 +38,15 @@ class AgreeAndConfident(Rule):
         wanted = torch.ones(image.shape[:2], dtype=torch.bool) if known is None else torch.from_numpy(known == VOID)
         pixels = torch.from_numpy(image).to(predictor.device).permute(2, 0, 1)[None].float().div_(255)
         views = make_views(scales=self.scales, flips=(False, True) if self.flips else (False,))
-        glances = [_glance(predictor.module, pixels, view) for view in views]
+        glances = [_glance(predictor, pixels, view) for view in views]
         labels = agreed_labels(glances, wanted, above=self.above, inclusive=self.inclusive, of=self.mean_of)
         return keep_known(labels.numpy(), known)
 
 
-class _Answer(NamedTuple):
-    logits: Tensor
-    padded: tuple[int, int]  # what the logits stretch over
-    align_corners: bool
-
-
-def _glance(module: nn.Module, pixels: Tensor, view: View) -> Glance:
+def _glance(predictor: Predictor, pixels: Tensor, view: View) -> Glance:
     seen = apply_view(pixels, view)
-    answer, shown = _answer(module, seen), (seen.shape[-2], seen.shape[-1])
+    answer, shown = predictor.answer(seen), (seen.shape[-2], seen.shape[-1])
     return Glance.of(
         answer.logits[0], view, size=(pixels.shape[-2], pixels.shape[-1]), seen=shown, padded=answer.padded,
         align_corners=answer.align_corners,
     )  # fmt: skip
-
-
-def _answer(module: nn.Module, images: Tensor) -> _Answer:
-    """What a network says before it grows its logits; one of another kind than ours is asked for them full-grown."""
-    size = (images.shape[-2], images.shape[-1])
-    if not isinstance(module, SegModel):
-        return _Answer(module(images).mean_logits, size, False)
-    coarse = copy.copy(module)  # shares all parameters
-    coarse.spec = dataclasses.replace(module.spec, upsample=False)
-    return _Answer(coarse(images).mean_logits, module.encoder.padded_size(*size), module.spec.align_corners)

@@ -7,6 +7,7 @@ encoder, plan   any timm encoder as a pyramid of features; how it must be opened
 heads/          one file a head, and the register of their names
 weights         where pretrained weights come from: timm, a local file, or nowhere (said loudly)
 checkpoints     reading weight files and fitting them to an encoder, key by key
+lean, folding   a trained network for looking only: the same answers, faster and in less memory
 norms           frozen, half-frozen and synchronised batch norm; batches of one
 seeding         random weights that leave the caller's random state alone
 parameters      optimiser groups: encoder and head, each parameter once

@@ -20,6 +20,9 @@ class Head(nn.Module, ABC):
     and is called with the features of these levels, shallow to deep. Every keyword after `dropout` is a knob.
     """
 
+    lean = False
+    """Whether nobody will differentiate: a head with wide maps may then make them piece by piece."""
+
     @staticmethod
     @abstractmethod
     def taps(levels: Sequence[Level]) -> tuple[int, ...]:
