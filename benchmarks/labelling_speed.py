@@ -21,6 +21,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from segfrontier.lab import Predictor, Recipe
 from segfrontier.maths import apply_view, six_views, undo_view
@@ -101,12 +102,19 @@ def ours(predictor: Predictor, image: Labels) -> Labels:
     return AgreeAndConfident(above=ABOVE).label(predictor, image, None)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def passes(answer: Callable[[Tensor], object], image: Labels) -> None:
     """The network's answers to all views, and nothing made of them."""
     pixels = as_pixels(image)
     for view in six_views():
         answer(apply_view(pixels, view))
+
+
+def operations(module: SegModel, image: Labels) -> int:
+    """Multiplications and additions in the network's answers to all views; no way to label does with fewer."""
+    with FlopCounterMode(display=False) as counter:
+        passes(without_growing(module), image)
+    return counter.get_total_flops()
 
 
 @torch.inference_mode()
@@ -143,7 +151,8 @@ def compare(title: str, module: SegModel, image: Labels, rounds: int) -> None:
     answers = {"plain loop": without_growing(module), "ours": predictor.answer}
     alone = {name: seconds(lambda answer=answer: passes(answer, image)) for name, answer in answers.items()}
     peaks = {name: peak_bytes(lambda way=way: way(predictor_of(module), image)) for name, way in ways.items()}
-    print(f"{title}: {(found['ours'] != 255).mean():.1%} of the pixels get a label")
+    print(f"{title}: {(found['ours'] != 255).mean():.1%} of the pixels get a label; "
+          f"the network's passes are {operations(module, image) / 1e9:.0f} GFLOP")  # fmt: skip
     for name in ways:
         print(f"  {name:10s} {statistics.median(times[name]):6.2f} s (the network's passes {alone[name]:.2f} s), "
               f"peak {peaks[name] / 2**20:7.1f} MiB of tensors")  # fmt: skip
