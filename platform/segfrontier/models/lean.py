@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from segfrontier.models.folding import fold_norms
 from segfrontier.models.heads import Head
 from segfrontier.models.model import SegModel
-
-_DRY_SIZE = (193, 129)  # of the image in the run without numbers: any that every network takes
+from segfrontier.models.network import DRY_IMAGES
 
 
 class Answer(NamedTuple):
@@ -40,7 +39,8 @@ class LeanModel:
         self._model.spec = dataclasses.replace(model.spec, upsample=False)
         self._model.aux = None
         with torch.inference_mode(False), torch.no_grad():
-            fold_norms(self._model, torch.empty(1, model.spec.in_channels, *_DRY_SIZE))
+            batch, height, width = DRY_IMAGES
+            fold_norms(self._model, torch.empty(batch, model.spec.in_channels, height, width))
             for conv in self._model.modules():
                 if isinstance(conv, nn.Conv2d):
                     weight = conv.weight.contiguous(memory_format=torch.channels_last)

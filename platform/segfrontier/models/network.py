@@ -18,7 +18,8 @@ from segfrontier.models.seeding import init_seed
 from segfrontier.models.spec import EncoderSpec
 from segfrontier.models.weights import Weights, find_weights
 
-_DRY_IMAGES = (2, 193, 129)  # batch, height, width of the rehearsal
+DRY_IMAGES = (2, 193, 129)
+"""Batch, height and width of a run without numbers."""
 
 
 class Network(nn.Module, ABC):
@@ -94,7 +95,7 @@ def check_network(kind: type[Network], spec: EncoderSpec, *, workers: int = 1, g
 def _rehearse(kind: type[Network], spec: EncoderSpec) -> frozenset[str]:
     """Build, run and differentiate the network on the meta device: everything but numbers."""
     plan = plan_encoder(spec)
-    batch, height, width = _DRY_IMAGES
+    batch, height, width = DRY_IMAGES
     try:
         with torch.device("meta"):
             network = _assemble(kind, spec, plan, Weights(origin="none"), seed=0)
