@@ -8,7 +8,8 @@ from terminal import segfrontier
 from toystudy import toy_study
 
 from segfrontier import cli
-from segfrontier.study.home import Home, write_json
+from segfrontier.basics.atomic import write_json
+from segfrontier.study.home import Home
 from segfrontier.study.progress import RUN, STOP
 
 
@@ -54,7 +55,7 @@ def test_what_is_not_there_is_told_with_what_is(ran):
     told = segfrontier("logs", "zz", folder=folder)
     assert told.returncode == 3 and "found none" in told.stderr
     told = segfrontier("run", "nowhere.yaml", folder=folder)
-    assert told.returncode == 3 and "readable YAML file" in told.stderr
+    assert told.returncode == 3 and "readable file" in told.stderr
     assert "no study was started" in segfrontier("status", "--home", "empty", folder=folder).stdout
 
 

@@ -35,7 +35,7 @@ def test_preview_writes_a_picture(tmp_path):
         (("world", "inspect", "street:train=many"), 3, "train must be int; found 'many'"),
         (("world", "inspect", "street:val=0"), 3, "at least one train and one val scene"),
         (("world", "import", "camvid", "here"), 2, "takes the dataset's folder and the new"),
-        (("world", "import", "absent.yaml", "here"), 3, "readable YAML"),
+        (("world", "import", "absent.yaml", "here"), 3, "readable"),
         (("world", "paint"), 2, "No such command"),
     ],
 )

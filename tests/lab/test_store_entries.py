@@ -330,7 +330,7 @@ def test_a_file_system_without_locks_is_said(store: Store, monkeypatch: pytest.M
     def flock(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr("segfrontier.lab.store.flight.fcntl.flock", flock)
+    monkeypatch.setattr("segfrontier.basics.locks.fcntl.flock", flock)
     with pytest.raises(StageError, match=r"must support file locks.*mount it with locks"):
         store.once("k1", write, about=ABOUT)
 

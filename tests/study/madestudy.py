@@ -1,10 +1,11 @@
 """Studies made of records that nobody trained: what the outputs of a frontier are tested on."""
 
+from segfrontier.basics.atomic import write_json
 from segfrontier.market import Ledger, load_prices
 from segfrontier.market.acts import Acts
 from segfrontier.market.ledger import Order, Terms
 from segfrontier.study.answers import bill
-from segfrontier.study.home import Home, write_json
+from segfrontier.study.home import Home
 from segfrontier.study.records import Counted, Record, StageNote
 
 STREET = load_prices("street")

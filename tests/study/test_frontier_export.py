@@ -9,11 +9,11 @@ import pytest
 from madestudy import baselines, record, study
 from test_frontier_findings import OTHER
 
+from segfrontier.basics.atomic import write_json
 from segfrontier.study.asjson import to_json
 from segfrontier.study.export import write_tables
 from segfrontier.study.findings import Reading, findings
 from segfrontier.study.harvest import harvest
-from segfrontier.study.home import write_json
 
 
 def exported(folder, records, **reading):

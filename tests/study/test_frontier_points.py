@@ -162,7 +162,7 @@ def test_references_are_stars_of_the_facets_they_belong_to(tmp_path):
         ("references: [{name: a, paper: b, where: c, hours: 1, score: 61}]", "references.0.score: must be less than"),
         ("references: [{name: a, paper: b, where: c, hours: 1, scor: 0.5}]", "did you mean 'score'?"),
         ("references: [{name: a, paper: b, hours: -1, score: 0.5}]", "references.0.where: must be given"),
-        (": [", "must be a readable YAML file"),
+        (": [", "must be valid YAML"),
     ],
 )
 def test_wrong_references_are_explained(tmp_path, text, told):

@@ -8,13 +8,13 @@ import pytest
 import yaml
 from toylab import Plain, TinyCritic, fine_part
 
+from segfrontier.basics.atomic import write_json
 from segfrontier.lab import Argmax, Augment, Looking, Model, Plan, Stream
 from segfrontier.lab.training import Job
 from segfrontier.market.prices import Money, load_prices
 from segfrontier.scenes.imagined import stripes
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Executor, Study
-from segfrontier.study.home import write_json
 from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan, Times
 from segfrontier.study.plan_words import duration
 from segfrontier.study.probe import estimate, kind_of, size_of

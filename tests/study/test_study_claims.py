@@ -136,7 +136,7 @@ def test_every_claim_and_every_table_that_is_installed_can_be_read():
 def test_a_table_that_is_not_there():
     with pytest.raises(BadStudy, match="fine must have the table 'table-9'; it has none"):
         load_study("fine:table-9")
-    with pytest.raises(BadStudy, match="readable YAML file"):
+    with pytest.raises(BadStudy, match="readable file"):
         load_study("nowhere.yaml")
 
 

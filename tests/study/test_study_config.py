@@ -125,7 +125,7 @@ def test_what_is_no_study_at_all(text):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(BadStudy, match="readable YAML file"):
+    with pytest.raises(BadStudy, match="readable file"):
         Study.load(tmp_path / "none.yaml")
 
 

@@ -118,12 +118,12 @@ def _recipe(named: dict[str, Any], more: list[str]) -> Recipe:
 
 
 def _pair(text: str, option: str) -> tuple[str, Any]:
-    import yaml
+    from segfrontier.basics.reading import parse_yaml
 
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{option} takes name=value; found {text!r}")
-    return name, yaml.safe_load(value)
+    return name, parse_yaml(value, where=f"{option} {name}", what="the value")
 
 
 def _number(text: str) -> float:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.errors import BadPrices
 from segfrontier.market.acts import KINDS, Counter, nearest
 
@@ -97,11 +97,7 @@ def packaged_price_lists() -> list[str]:
 def load_prices(which: str | Path) -> PriceList:
     """The price list of a world by the world's name, or your own by the path of its YAML file."""
     if isinstance(which, Path) or which.endswith((".yaml", ".yml")):
-        path = Path(which)
-        try:
-            return parse_prices(path.read_text(encoding="utf-8"), where=str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadPrices(f"{path}: a price list must be a readable YAML file; it is not ({error})") from error
+        return parse_prices(read_text(which, what="a price list", error=BadPrices), where=str(which))
     if which not in packaged_price_lists():
         raise BadPrices(
             f"there must be a price list for {which!r}; none comes with SegFrontier "
@@ -112,12 +108,10 @@ def load_prices(which: str | Path) -> PriceList:
 
 def parse_prices(text: str, *, where: str) -> PriceList:
     """A validated price list from the text of its YAML file."""
-    try:
-        plain = yaml.load(text, Loader=NoDuplicates)
-    except yaml.YAMLError as error:
-        raise BadPrices(f"{where}: a price list must be valid YAML; {error}") from error
+    plain = parse_yaml(text, where=where, what="a price list", error=BadPrices)
     if not isinstance(plain, dict):
-        raise BadPrices(f"{where}: a price list must be a mapping with {_known(PriceList)}; found {plain!r}")
+        found = "nothing" if plain is None else f"a {type(plain).__name__}"
+        raise BadPrices(f"{where}: a price list must be a mapping with {_known(PriceList)}; found {found}")
     if plain.get("format") != FORMAT:
         raise BadPrices(
             f"{where}: this version reads price lists with 'format: {FORMAT}'; found {plain.get('format')!r}. "
@@ -159,16 +153,3 @@ def _known(model: type[BaseModel]) -> str:
 
 def _folder() -> Any:
     return files("segfrontier.market") / "prices"
-
-
-class NoDuplicates(yaml.SafeLoader):
-    """YAML where a key that stands twice is an error, not a silent override."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = sorted({str(k) for k in keys if keys.count(k) > 1})
-        if twice:
-            raise yaml.YAMLError(
-                f"each key may stand once; twice: {', '.join(twice)} (line {node.start_mark.line + 1})"
-            )
-        return super().construct_mapping(node, deep)

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from segfrontier.basics.reading import load_yaml
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable, SceneClass
 from segfrontier.scenes.raw import Encoding, pack_colours
@@ -88,12 +88,7 @@ class FolderSpec(_Strict):
         """Read the YAML; paths are relative to it."""
         path = Path(path)
         try:
-            plain = yaml.safe_load(path.read_text())
-            spec = cls.model_validate(plain)
-        except OSError as error:
-            raise BadWorld(f"{path}: must be a readable YAML file ({error})") from error
-        except yaml.YAMLError as error:
-            raise BadWorld(f"{path}: must be YAML ({error})") from error
+            spec = cls.model_validate(load_yaml(path, what="a dataset description", error=BadWorld))
         except ValidationError as error:
             lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise BadWorld(f"{path}: the dataset description has {error.error_count()} mistakes: {lines}") from error

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from segfrontier.basics.atomic import write_json
 from segfrontier.lab.store.entry import Manifest
 from segfrontier.lab.watching import Watcher
-from segfrontier.study.home import write_json
 from segfrontier.study.records import StageNote
 
 STATUS, CUT, LOG = "status.json", "cut", "log.txt"

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
+from segfrontier.basics.reading import parse_yaml
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab.methods import installed, method_class
 from segfrontier.market.acts import nearest
-from segfrontier.market.prices import NoDuplicates
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.config import Executor, Study, budget_of
 from segfrontier.study.knobs import Strict, wording
@@ -138,9 +138,7 @@ def claims_of(method: str) -> Claims | None:
 def parse_claims(text: str, *, where: str) -> Claims:
     """Claims from the text of their file."""
     try:
-        return Claims.model_validate(yaml.load(text, Loader=NoDuplicates))
-    except yaml.YAMLError as error:
-        raise BadStudy(f"{where}: claims must be valid YAML; {error}") from error
+        return Claims.model_validate(parse_yaml(text, where=where, what="claims", error=BadStudy))
     except ValidationError as error:
         lines = (f"{where}: {place(m['loc'])}: {wording(m, ())}" for m in error.errors())
         raise BadStudy("\n".join(dict.fromkeys(lines))) from None

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )  # fmt: skip
 
+from segfrontier.basics.reading import read_text
 from segfrontier.errors import BadPrices, BadStudy
 from segfrontier.lab import Recipe
 from segfrontier.lab.methods import method_class
@@ -173,11 +174,7 @@ class Study(Strict):
     @classmethod
     def load(cls, path: str | Path, assignments: Collection[str] = ()) -> Self:
         """The study of a YAML file after `--set` assignments."""
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadStudy(f"{path}: a study must be a readable YAML file; it is not ({error})") from error
-        return cls.parse(text, assignments, where=str(path))
+        return cls.parse(read_text(path, what="a study", error=BadStudy), assignments, where=str(path))
 
     @classmethod
     def parse(cls, text: str, assignments: Collection[str] = (), *, where: str = "study") -> Self:

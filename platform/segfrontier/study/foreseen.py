@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from segfrontier.basics.reading import read_json
 from segfrontier.study.cells import Cell, cells_of, expand
 from segfrontier.study.config import MethodEntry, Search, Study
-from segfrontier.study.home import StudyHome, read_json
+from segfrontier.study.home import StudyHome
 
 
 def foreseen(study: Study, place: StudyHome) -> tuple[tuple[Cell, ...], int]:

@@ -11,9 +11,9 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import ValidationError
 
+from segfrontier.basics.reading import parse_yaml
 from segfrontier.errors import BadInput, BadStudy, LedgerError
 from segfrontier.market import Ledger
 from segfrontier.market.acts import KINDS
@@ -129,8 +129,8 @@ def _wrong(record: Record) -> list[str]:
 def _plain(text: str) -> Mapping[str, Any]:
     """The resolved study as plain values; it is shown and asked for its seeds, so that nothing is validated again."""
     try:
-        plain = yaml.safe_load(text)
-    except yaml.YAMLError:
+        plain = parse_yaml(text, where="study.yaml", what="a study")
+    except BadInput:
         return {}
     return plain if isinstance(plain, Mapping) else {}
 

@@ -8,12 +8,10 @@ HOME/mlflow.db      HOME/mlartifacts/              the embedded tracking store
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadStudy
 from segfrontier.market.acts import nearest
 
@@ -90,19 +88,3 @@ class StudyHome:
     def runs(self) -> dict[str, str]:
         """MLflow's run id of each cell by its key, and of the study under its name; empty before any is known."""
         return dict(read_json(self.path / "runs.json") or {})
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file; None where there is none, or where it was cut off."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(content, indent=1, allow_nan=True), encoding="utf-8")
-    draft.replace(path)

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from segfrontier.basics.atomic import write_json
+from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadWorld
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.store import code_digest
@@ -18,7 +20,7 @@ from segfrontier.scenes.imagined import ImaginedWorld
 from segfrontier.scenes.published import Published, published
 from segfrontier.scenes.world import World
 from segfrontier.study.cells import Cell
-from segfrontier.study.home import Home, read_json, write_json
+from segfrontier.study.home import Home
 
 _ENGINE = ("segfrontier.maths", "segfrontier.models", "segfrontier.lab", "segfrontier.market")
 _CELL: TypeAdapter[Cell] = TypeAdapter(Cell)

@@ -10,11 +10,9 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
+from segfrontier.basics.reading import parse_yaml
 from segfrontier.errors import BadStudy
 from segfrontier.market.acts import nearest
-from segfrontier.market.prices import NoDuplicates
 
 
 def place(parts: Sequence[str | int]) -> str:
@@ -24,12 +22,10 @@ def place(parts: Sequence[str | int]) -> str:
 
 def read_yaml(text: str, *, where: str) -> dict[str, Any]:
     """The mapping that a study file holds."""
-    try:
-        plain = yaml.load(text, Loader=NoDuplicates)
-    except yaml.YAMLError as error:
-        raise BadStudy(f"{where}: a study must be valid YAML; {error}") from error
+    plain = parse_yaml(text, where=where, what="a study", error=BadStudy)
     if not isinstance(plain, dict):
-        raise BadStudy(f"{where}: a study must be a mapping with at least a name and methods; found {plain!r}")
+        found = "nothing" if plain is None else f"a {type(plain).__name__}"
+        raise BadStudy(f"{where}: a study must be a mapping with at least a name and methods; found {found}")
     return plain
 
 
@@ -51,10 +47,7 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
     parts = path.strip().split(".")
     if not equals or not all(parts):
         raise BadStudy(f"--set takes place=value, e.g. recipe.steps=200 or budgets.0=5; found {assignment!r}")
-    try:
-        value = yaml.load(text, Loader=NoDuplicates)
-    except yaml.YAMLError as error:
-        raise BadStudy(f"--set {path}: the value must be valid YAML; found {text!r} ({error})") from error
+    value = parse_yaml(text, where=f"--set {path}", what="the value", error=BadStudy)
     node: Any = tree
     for depth, part in enumerate(parts[:-1]):
         node = _child(node, part, parts[:depth], before=parts[depth + 1])

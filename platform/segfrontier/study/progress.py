@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from segfrontier.basics.reading import read_json
 from segfrontier.study.cellwatch import STATUS
-from segfrontier.study.home import StudyHome, read_json
+from segfrontier.study.home import StudyHome
 from segfrontier.study.records import Record
 
 State = Literal["waiting", "running", "done", "failed", "cut", "stopped"]

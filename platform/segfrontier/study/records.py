@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from segfrontier.study.home import Home, StudyHome, read_json, write_json
+from segfrontier.basics.atomic import write_json
+from segfrontier.basics.reading import read_json
+from segfrontier.study.home import Home, StudyHome
 
 RECORD = "record.json"
 

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
+from segfrontier.basics.reading import load_yaml
 from segfrontier.errors import BadStudy
-from segfrontier.market.prices import NoDuplicates
 from segfrontier.study.frontier import Facet, Point
 from segfrontier.study.knobs import Strict, wording
 from segfrontier.study.overrides import place
@@ -61,10 +60,7 @@ class Reference(Strict):
 
 def load_references(file: str | Path) -> tuple[Reference, ...]:
     """The references of a YAML file; all its mistakes are told at once."""
-    try:
-        plain = yaml.load(Path(file).read_text(encoding="utf-8"), Loader=NoDuplicates)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadStudy(f"{file}: references must be a readable YAML file; it is not ({error})") from error
+    plain = load_yaml(file, what="references", error=BadStudy)
     if not isinstance(plain, Mapping) or list(plain) != ["references"] or not isinstance(plain["references"], list):
         raise BadStudy(f"{file}: references must be a list under the one key 'references'; found {_short(plain)}")
     try:

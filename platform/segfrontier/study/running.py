@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from segfrontier.basics.atomic import write_json
+from segfrontier.basics.reading import read_json
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.feed import Feed, Limited, Table
-from segfrontier.study.home import Home, StudyHome, read_json, write_json
+from segfrontier.study.home import Home, StudyHome
 from segfrontier.study.identity import Atlas, keyed, write_cell
 from segfrontier.study.outputs import write_report
 from segfrontier.study.progress import BEAT_SECONDS, RUN, STOP, Board, counts

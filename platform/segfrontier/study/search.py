@@ -17,12 +17,14 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from segfrontier.basics.atomic import write_json
+from segfrontier.basics.reading import read_json
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.streams import stable_seed
 from segfrontier.study.cells import cells_of
 from segfrontier.study.config import MethodEntry, Study
 from segfrontier.study.feed import Feed, Keyed
-from segfrontier.study.home import Home, read_json, write_json
+from segfrontier.study.home import Home
 from segfrontier.study.knobs import Range, settable
 from segfrontier.study.records import Record
 

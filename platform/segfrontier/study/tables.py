@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError, field_validator
 
+from segfrontier.basics.reading import parse_yaml
 from segfrontier.errors import BadStudy
 from segfrontier.lab.methods import installed
 from segfrontier.market.acts import nearest
-from segfrontier.market.prices import NoDuplicates
 from segfrontier.study.claims import packaged
 from segfrontier.study.config import Study
 from segfrontier.study.knobs import Strict, wording
@@ -62,9 +62,7 @@ def tables_of(method: str) -> tuple[Table, ...]:
         return ()
     where = f"tables.yaml of {method}"
     try:
-        return Tables.model_validate(yaml.load(text, Loader=NoDuplicates)).tables
-    except yaml.YAMLError as error:
-        raise BadStudy(f"{where}: tables must be valid YAML; {error}") from error
+        return Tables.model_validate(parse_yaml(text, where=where, what="tables", error=BadStudy)).tables
     except ValidationError as error:
         lines = (f"{where}: {place(m['loc'])}: {wording(m, ())}" for m in error.errors())
         raise BadStudy("\n".join(dict.fromkeys(lines))) from None

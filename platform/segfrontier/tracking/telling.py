@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from segfrontier.basics.reading import parse_yaml
 from segfrontier.tracking.palette import COLOURS
 
 Plain = Mapping[str, Any]
@@ -124,7 +125,8 @@ def colour(method: str, study: Plain) -> str:
 @lru_cache(maxsize=8)
 def config(text: str) -> Plain:
     """A study file's content; empty for an empty text."""
-    return yaml.safe_load(text) or {}
+    plain = parse_yaml(text, where="study.yaml", what="a study")
+    return plain if isinstance(plain, dict) else {}
 
 
 def clean(name: str) -> str:

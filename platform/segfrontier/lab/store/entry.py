@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from segfrontier.basics.locks import Hold
 from segfrontier.errors import StageError
-from segfrontier.lab.store.flight import Hold
 from segfrontier.lab.store.keys import dumps, text_digest
 
 FORMAT = 1

@@ -22,9 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from segfrontier.basics.locks import FileLock, hold_alone, hold_shared
 from segfrontier.errors import StageError
 from segfrontier.lab.store.entry import MARK, Damage, Entry, FileMark, Manifest, file_digest
-from segfrontier.lab.store.flight import FileLock, hold_alone, hold_shared
 from segfrontier.lab.store.rows import Row, State
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from segfrontier.lab.store import flight
-from segfrontier.lab.store.flight import FileLock, hold_alone, hold_shared
+from segfrontier.basics import locks
+from segfrontier.basics.locks import FileLock, hold_alone, hold_shared
 
 
 @pytest.fixture
@@ -17,14 +17,14 @@ def before_locking(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], No
     """Run something once, after the next file is opened and before it is locked."""
 
     def arrange(act: Callable[[], None]) -> None:
-        acts, real = [act], flight.fcntl.flock
+        acts, real = [act], locks.fcntl.flock
 
         def flock(fd: int, operation: int) -> None:
             if acts:
                 acts.pop()()
             real(fd, operation)
 
-        monkeypatch.setattr(flight.fcntl, "flock", flock)
+        monkeypatch.setattr(locks.fcntl, "flock", flock)
 
     return arrange
 

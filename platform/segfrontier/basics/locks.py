@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import stat
 import time
 import weakref
 from pathlib import Path
@@ -72,6 +73,15 @@ class Hold:
         self.release = weakref.finalize(self, os.close, fd)
 
 
+def hold_new(path: Path) -> Hold | None:
+    """Create a file and own it; None where another one took it in the instant between the two."""
+    try:
+        fd = _locked(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, fcntl.LOCK_EX)
+    except FileExistsError:
+        return None
+    return None if fd is None else Hold(fd)
+
+
 def hold_shared(path: Path) -> Hold | None:
     """Keep a stored file in place, together with other readers; None where the file is gone."""
     while True:
@@ -94,8 +104,10 @@ def hold_alone(path: Path) -> Hold | None:
 
 def _locked(path: Path, flags: int, lock: int) -> int | None:
     """A descriptor that holds the lock on the file at `path`; None where it is taken or was replaced meanwhile."""
-    fd = os.open(path, flags, 0o666)
+    fd = os.open(path, flags | os.O_NONBLOCK, 0o666)  # a pipe in a file's place must not hang
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(f"{path} is no regular file")
         fcntl.flock(fd, lock)
         if os.path.samestat(os.fstat(fd), path.stat()):
             return fd

@@ -1,0 +1,131 @@
+"""Files and folders that appear whole or not at all, and whose drafts never outlive their writer.
+
+A draft lies beside its target as `.NAME.ID.part` and is locked by its writer. The kernel drops the lock with the
+process, however that dies, so `sweep` can tell a dead writer's draft from one that is being written, on any machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from segfrontier.basics.disk import room_at
+from segfrontier.basics.locks import FileLock, hold_alone, hold_new
+
+_DRAFT = ".*.part"
+_LOCK, _CONTENT = "lock", "content"
+
+
+@contextmanager
+def staged_file(target: Path, *, sync: bool = True) -> Iterator[Path]:
+    """A draft to be written inside the block; afterwards it is the target. On any error it is gone.
+
+    Write to the file that is there (any `open(..., "wb")` does); `sync`: it is on the disk before it has its name.
+    """
+    with room_at(target.parent):
+        while True:  # a sweep may have caught the draft in the instant before it was locked
+            draft = _draft(target)
+            if (held := hold_new(draft)) is not None:
+                break
+        try:
+            yield draft
+            if sync:
+                _sync(draft)
+            draft.replace(target)
+            if sync:
+                _sync(target.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+            held.release()
+
+
+@contextmanager
+def staged_folder(target: Path) -> Iterator[Path]:
+    """A draft folder to be filled inside the block; afterwards it is the target. On any error it is gone.
+
+    The target must not exist then, or be an empty folder: `FileExistsError` or `OSError`, and it stays as it is.
+    """
+    with room_at(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            draft = _draft(target)
+            draft.mkdir()
+            lock = FileLock(draft / _LOCK)
+            with suppress(FileNotFoundError):  # swept in the instant before it was locked
+                if lock.take():
+                    break
+        try:
+            content = draft / _CONTENT
+            content.mkdir()
+            yield content
+            for path in content.rglob("*"):
+                if path.is_file() and not path.is_symlink():
+                    _sync(path)
+            content.rename(target)
+            _sync(target.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+            lock.release()
+
+
+def write_bytes(target: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file whole or not at all; its folder is made where there is none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with staged_file(target, sync=sync) as draft:
+        draft.write_bytes(data)
+
+
+def write_text(target: Path, text: str, *, sync: bool = True) -> None:
+    """Write a text file whole or not at all."""
+    write_bytes(target, text.encode("utf-8"), sync=sync)
+
+
+def write_json(target: Path, content: Any, *, sync: bool = True) -> None:
+    """Write a JSON file whole or not at all. A file that is written again all the time needs no `sync`."""
+    write_text(target, json.dumps(content, indent=1, allow_nan=True), sync=sync)
+
+
+def sweep(folder: Path) -> int:
+    """Remove the drafts of dead writers from a folder; how many there were. Nothing else is touched."""
+    count = 0
+    for draft in sorted(folder.glob(_DRAFT)) if folder.is_dir() else ():
+        with suppress(OSError):  # another's folder, or published or swept by another one meanwhile
+            count += _swept_folder(draft) if draft.is_dir() and not draft.is_symlink() else _swept_file(draft)
+    return count
+
+
+def _swept_file(draft: Path) -> bool:
+    held = hold_alone(draft)
+    if held is None:
+        return False
+    draft.unlink(missing_ok=True)
+    held.release()
+    return True
+
+
+def _swept_folder(draft: Path) -> bool:
+    lock = FileLock(draft / _LOCK)
+    if not lock.take():
+        return False
+    shutil.rmtree(draft, ignore_errors=True)
+    lock.release()
+    return True
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex[:12]}.part")
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError) if path.is_dir() else room_at(path):  # not every file system syncs folders
+            os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,41 @@
+"""Marked folders: a store, a home or a cache says what it is, so that no command deletes in any other folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from segfrontier.basics.atomic import write_json
+from segfrontier.basics.reading import parse_json, read_bounded
+from segfrontier.errors import BadInput
+
+Kind = Literal["store", "home", "cache"]
+MARK = ".segfrontier.json"
+VERSION = 1
+
+
+def mark(folder: Path, kind: Kind) -> None:
+    """Make a folder and say what it is; one that says so already stays untouched."""
+    if kind_of(folder) == kind:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / MARK, {"format": f"segfrontier-{kind}", "version": VERSION})
+
+
+def kind_of(folder: Path) -> str | None:
+    """What a folder says it is; None where it says nothing that can be read."""
+    try:
+        plain = parse_json(read_bounded(folder / MARK), where=str(folder), what="a mark")
+    except (OSError, ValueError):
+        return None
+    found = plain.get("format") if isinstance(plain, dict) else None
+    return found.removeprefix("segfrontier-") if isinstance(found, str) else None
+
+
+def require(folder: Path, kind: Kind, *, so: str) -> None:
+    """Refuse a folder that is not a marked one of this kind; `so` says what makes or marks one."""
+    if not folder.is_dir():
+        raise BadInput(f"there must be a {kind} at {folder}; there is no such folder. Correct the path.")
+    if (found := kind_of(folder)) != kind:
+        says = f"its {MARK} says it is a {found}" if found else f"it has no {MARK} that says so"
+        raise BadInput(f"{folder} must be a {kind} of SegFrontier; {says}. {so}")
