@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import subprocess
 import sys
@@ -17,17 +16,21 @@ from segfrontier.basics.marks import MARK, kind_of, mark, require
 from segfrontier.errors import BadInput, DiskFull
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
 def test_a_file_appears_whole_and_its_draft_goes(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     target.write_text("old")
     with staged_file(target) as draft:
         draft.write_text("new")
         assert target.read_text() == "old" and draft.parent == tmp_path
-    assert target.read_text() == "new" and os.listdir(tmp_path) == ["a.json"]
+    assert target.read_text() == "new" and names(tmp_path) == ["a.json"]
     with pytest.raises(RuntimeError), staged_file(target) as draft:
         draft.write_text("half")
         raise RuntimeError
-    assert target.read_text() == "new" and os.listdir(tmp_path) == ["a.json"]
+    assert target.read_text() == "new" and names(tmp_path) == ["a.json"]
 
 
 def test_a_folder_appears_whole_and_never_over_another(tmp_path: Path) -> None:
@@ -36,13 +39,13 @@ def test_a_folder_appears_whole_and_never_over_another(tmp_path: Path) -> None:
         (draft / "x").mkdir()
         (draft / "x" / "y").write_text("1")
         assert not target.exists()
-    assert (target / "x" / "y").read_text() == "1" and os.listdir(tmp_path) == ["w"]
+    assert (target / "x" / "y").read_text() == "1" and names(tmp_path) == ["w"]
     with pytest.raises(OSError), staged_folder(target) as draft:
         (draft / "z").write_text("2")
-    assert os.listdir(target) == ["x"] and os.listdir(tmp_path) == ["w"]
+    assert names(target) == ["x"] and names(tmp_path) == ["w"]
     with pytest.raises(KeyboardInterrupt), staged_folder(tmp_path / "v"):
         raise KeyboardInterrupt
-    assert os.listdir(tmp_path) == ["w"]
+    assert names(tmp_path) == ["w"]
 
 
 WRITER = """
@@ -67,7 +70,7 @@ def test_only_drafts_of_dead_writers_are_swept(tmp_path: Path) -> None:
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         assert sweep(tmp_path) == 2
-    assert os.listdir(tmp_path) == ["mine.part"]
+    assert names(tmp_path) == ["mine.part"]
     assert sweep(tmp_path / "nowhere") == 0
 
 
@@ -78,7 +81,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
         except OSError as error:
             raise RuntimeError("a library's own words") from error
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
     assert is_full(caught.value) and not is_full(OSError(errno.EACCES, "no"))
 
 
