@@ -14,6 +14,8 @@ SegFrontierError
 
 from __future__ import annotations
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 
 class SegFrontierError(Exception):
     """The root: catch this to catch everything that SegFrontier raises on purpose.

@@ -44,7 +44,7 @@ def key(**arguments: object) -> str:
 
 
 def test_the_key_is_the_blake2b_of_a_canonical_text() -> None:
-    text = '{"arguments":{"lr":0.1,"steps":[1,2]},"code":"c0de","format":1,"inputs":{"real":"ab"},"kind":"train"}'
+    text = '{"arguments":{"lr":0.1,"steps":[1,2]},"code":"c0de","format":2,"inputs":{"real":"ab"},"kind":"train"}'
     expected = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     assert stage_key("train", {"steps": (1, 2), "lr": 0.1}, {"real": "ab"}, "c0de") == expected
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import linecache
 import math
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +16,8 @@ import pytest
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.store import code_digest
+from segfrontier.lab.store.modules import Sources, Unit
+from segfrontier.lab.store.source import Digests
 
 BASE = '''
 """Module text."""
@@ -36,6 +40,12 @@ SAME = {
     "other docstrings": BASE.replace("text", "words, many of them"),
     "no docstring": BASE.replace('    """Function text."""\n', ""),
     "other comment": BASE.replace("# a comment", "# another\n    # comment"),
+    "renamed import": BASE.replace("import math", "import math as m").replace("math.sqrt", "m.sqrt"),
+    "import by name": BASE.replace("import math", "from math import sqrt").replace("math.sqrt", "sqrt"),
+    "import in the function": BASE.replace("import math\n", "")
+    .replace("# a comment", "from math import sqrt")
+    .replace("math.sqrt", "sqrt"),
+    "typed arguments": BASE.replace("apply(x)", "apply(x: float) -> float"),
     "other layout": BASE.replace("math.sqrt(x) * RATE", "(\n        math.sqrt( x )\n        * RATE\n    )  # why"),
 }
 NEW = {
@@ -45,7 +55,10 @@ NEW = {
     "operator": BASE.replace("* RATE", "/ RATE"),
     "constant that is None": BASE.replace("RATE = 0.1", "RATE = None"),
     "assigned text": BASE.replace('"""Field text."""', 'x = """Field text."""'),
-    "order": BASE.replace("import math\n", "") + "import math\n",
+    "base of a class": BASE.replace("class Rule:", "class Rule(dict):"),
+    "default": BASE.replace("apply(x)", "apply(x=1)"),
+    "decorator": BASE.replace("def apply", "@math.sqrt\ndef apply").replace("@math.sqrt", "@staticmethod"),
+    "another import": BASE.replace("import math", "import cmath as math"),
 }
 
 
@@ -54,18 +67,17 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A function that writes a module and imports it afresh."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    names = []
+    names, ticks = [], itertools.count()
 
     def make(source: str, name: str = "store_probe") -> ModuleType:
         file = tmp_path / f"{name.replace('.', '/')}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(source)
+        os.utime(file, ns=(0, next(ticks)))  # two writes in one test may share size and time
         sys.modules.pop(name, None)
         importlib.invalidate_caches()
         names.append(name)
-        module = importlib.import_module(name)
-        code_digest.__globals__["_parsed"].cache_clear()  # two writes in one test may share size and time
-        return module
+        return importlib.import_module(name)
 
     yield make
     for name in names:
@@ -82,43 +94,110 @@ def test_everything_else_counts(modules, name: str) -> None:
     assert code_digest(modules(BASE)) != code_digest(modules(NEW[name]))
 
 
-def test_a_function_a_class_an_object_and_a_partial_stand_for_their_module(modules) -> None:
+def test_an_object_and_a_partial_stand_for_their_class_and_function(modules) -> None:
     module = modules(BASE)
-    whole = code_digest(module)
-    things = [
-        module.apply,
-        module.Rule,
-        module.Rule(),
-        functools.partial(module.apply, 1),
-        functools.lru_cache(module.apply),
-    ]
-    assert [code_digest(thing) for thing in things] == [whole] * 5
-    assert code_digest(module.apply, module.Rule) == whole
+    assert code_digest(module.Rule()) == code_digest(module.Rule)
+    for same in (functools.partial(module.apply, 1), functools.lru_cache(module.apply), "store_probe:apply"):
+        assert code_digest(same) == code_digest(module.apply)
+    assert code_digest(module.apply) != code_digest(module.Rule) != code_digest(module)
 
 
-def test_order_does_not_count_but_each_module_does(modules) -> None:
+def test_only_what_is_used_counts(modules) -> None:
+    module = modules(BASE)
+    before = code_digest(module.apply), code_digest(module.Rule)
+    module = modules(BASE.replace("0.9", "0.8"))
+    assert code_digest(module.apply) == before[0] and code_digest(module.Rule) != before[1]
+    module = modules(BASE.replace("RATE = 0.1", "RATE = 0.2"))
+    assert code_digest(module.apply) != before[0] and code_digest(module.Rule) == before[1]
+
+
+def test_order_does_not_count_but_each_object_does(modules) -> None:
     one, other = modules(BASE, "store_probe_one"), modules(NEW["name"], "store_probe_other")
     assert code_digest(one, other) == code_digest(other, one)
     assert len({code_digest(one, other), code_digest(one), code_digest(other)}) == 3
 
 
-def test_a_package_counts_with_all_its_modules_and_is_not_imported(modules, tmp_path: Path) -> None:
-    modules("", "store_pack.__init__")
-    sys.modules.pop("store_pack", None)
-    (tmp_path / "store_pack" / "deep").mkdir()
-    hidden = tmp_path / "store_pack" / "deep" / "hidden.py"
-    hidden.write_text("raise RuntimeError\n")
-    before = code_digest(packages=["store_pack"])
-    hidden.write_text("raise RuntimeError  # with a comment\n")
-    assert code_digest(packages=["store_pack"]) == before
-    hidden.write_text("raise RuntimeError('other')\n")
-    assert code_digest(packages=["store_pack"]) != before
-    assert "store_pack.deep.hidden" not in sys.modules
+USER = """
+from {package}.{home} import {name} as {alias}
+import {package}.{home}
+RATE = 3
+
+def use(x, RATE):
+    RATE = RATE + 1
+    return {alias}(x) + RATE
+
+def ring(x):
+    return rung(x)
+
+def rung(x):
+    return ring(x) or {package}.{home}.{name}(x)
+
+class Lazy:
+    def __call__(self):
+        from {package}.{home} import {name}
+        return [{name}(i) for i in self]
+"""
+HOME = "def helper(x):\n    return x {sign} other(x)\n\ndef other(x):\n    raise ValueError('{words}')\n{loose}"
 
 
-def test_installed_packages_and_single_modules_can_be_named() -> None:
-    assert code_digest(packages=["segfrontier.errors"]) == code_digest(importlib.import_module("segfrontier.errors"))
-    assert code_digest(packages=["segfrontier.lab.store"]) != code_digest(packages=["segfrontier.scenes"])
+def written(folder: Path, **how: str) -> Digests:
+    """A package of two modules, and the digests of its code."""
+    given = {"package": "pack", "home": "home", "name": "helper", "alias": "helper"} | how
+    package = folder / given["package"]
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(how.get("init", ""))
+    home = HOME.format(sign=how.get("sign", "+"), words=how.get("words", "no"), loose=how.get("loose", ""))
+    (package / f"{given.get('file', given['home'])}.py").write_text(home)
+    (package / "user.py").write_text(USER.format(**given) + how.get("more", ""))
+    return Digests(Sources({given["package"]: package}))
+
+
+def test_names_are_followed_through_moves_and_renamed_imports(tmp_path: Path) -> None:
+    roots = ("use", "ring", "rung", "Lazy")
+
+    def digests(number: int, **how: str) -> dict[str, frozenset[str]]:
+        code = written(tmp_path / str(number), **how)
+        return {name: frozenset(code.of([Unit(f"{how.get('package', 'pack')}.user", name)])) for name in roots}
+
+    base = digests(0)
+    assert len(set(base.values())) == 4
+    assert digests(1, home="moved") == base
+    assert digests(2, alias="renamed") == base
+    assert digests(3, package="another") == base
+    assert digests(4, words="another sentence") == base  # the words of an error
+    assert digests(5, more="\ndef unused():\n    return 1\n") == base
+    reexported = "from pack.deep import helper as helper\nfrom pack import deep as home\n"
+    assert digests(6, file="deep", home="deep", init=reexported) == base
+    changed = digests(7, sign="-")
+    assert all(changed[name] != base[name] for name in roots)
+    local = digests(8, more="\nRATE = 4\n")  # `use` has a RATE of its own
+    assert local == base
+    loose = digests(9, loose="print('when it is imported')\n")
+    assert all(loose[name] != base[name] for name in roots)
+    plumbing = digests(10, loose="DECIDES_NOTHING = True\n")
+    assert digests(11, sign="-", loose="DECIDES_NOTHING = True\n") == plumbing != base
+
+
+def test_names_that_a_package_imports_late_are_followed(tmp_path: Path) -> None:
+    init = """
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from pack.home import helper as helper
+def __getattr__(name):
+    return name
+"""
+
+    def digest(number: int, sign: str) -> set[str]:
+        code = written(tmp_path / str(number), init=init, sign=sign, more="\nfrom pack import helper as h\nlate = h\n")
+        return code.of([Unit("pack.user", "late")])
+
+    assert digest(0, "+") != digest(1, "-")
+
+
+def test_a_definition_that_is_not_there_is_an_error() -> None:
+    for name in ("segfrontier.errors:NoSuch", "segfrontier.no_such:it", "no_such_package_at_all:it"):
+        with pytest.raises(BadInput, match=f"the code of {name} must be readable"):
+            code_digest(name)
 
 
 def test_a_notebook_function_counts_by_its_own_source() -> None:
@@ -145,9 +224,3 @@ def test_code_typed_at_a_prompt_is_an_error() -> None:
     for name in ("Rule", "apply"):
         with pytest.raises(BadInput, match=f"the code of __main__:{name} must be readable"):
             code_digest(scope[name])
-
-
-@pytest.mark.parametrize("name", ["segfrontier.no_such", "no_such_package_at_all", "sys"])
-def test_an_unknown_package_is_an_error(name: str) -> None:
-    with pytest.raises(BadInput, match=name):
-        code_digest(packages=[name])

@@ -75,7 +75,7 @@ def probe(**knobs):
 
 
 def keys(of):
-    return [cell.key("code") for cell in expand(of)]
+    return [cell.key() for cell in expand(of)]
 
 
 def test_the_grid_is_the_product_seeds_first():
@@ -121,7 +121,7 @@ def test_splits_become_the_knob_split():
     assert [c.knobs["split"] for c in cells] == [0.7, 0.9]
     assert [c.split for c in cells] == [{"coarse": 0.7, "points": 0.3}, {"coarse": 0.9, "points": 0.1}]
     by_knob = study(methods=[{"name": "shared", "knobs": {"split": [0.7, 0.9]}}])
-    assert expand(by_knob) == cells and keys(by_knob) == [c.key("code") for c in cells]
+    assert expand(by_knob) == cells and keys(by_knob) == [c.key() for c in cells]
 
 
 @settings(max_examples=15, deadline=None)
@@ -154,10 +154,10 @@ def test_every_part_of_a_cell_changes_its_key():
         "recipe": Recipe(steps=9), "seed": 1, "prices": "camvid", "noise": Noise(points=0.1),
     }  # fmt: skip
     assert set(others) == {f.name for f in fields(cell) if f.compare}
-    changed = [replace(cell, **{name: value}).key("code") for name, value in others.items()]
-    changed += [cell.key("other code"), cell.key("code", {"world": "0" * 32}), cell.key("code")]
+    changed = [replace(cell, **{name: value}).key() for name, value in others.items()]
+    changed += [cell.key({"world": "0" * 32}), cell.key()]
     assert len(set(changed)) == len(changed) and all(len(k) == 32 and int(k, 16) >= 0 for k in changed)
-    assert replace(cell, label="x", split={"fine": 1.0}).key("code") == cell.key("code")
+    assert replace(cell, label="x", split={"fine": 1.0}).key() == cell.key()
 
 
 def test_facets_tell_apart_what_must_not_be_joined():

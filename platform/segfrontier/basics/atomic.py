@@ -18,6 +18,8 @@ from typing import Any
 from segfrontier.basics.disk import room_at
 from segfrontier.basics.locks import FileLock, hold_alone, hold_new
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 _DRAFT = ".*.part"
 _LOCK, _CONTENT = "lock", "content"
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from segfrontier.errors import DiskFull
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 

@@ -10,6 +10,8 @@ import time
 import weakref
 from pathlib import Path
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 _HELD: weakref.WeakSet[FileLock] = weakref.WeakSet()
 
 

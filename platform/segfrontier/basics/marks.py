@@ -9,6 +9,8 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import parse_json, read_bounded
 from segfrontier.errors import BadInput
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 Kind = Literal["store", "home", "cache"]
 MARK = ".segfrontier.json"
 VERSION = 1

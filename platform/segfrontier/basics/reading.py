@@ -17,6 +17,8 @@ import yaml
 
 from segfrontier.errors import BadInput
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 SMALL = 2**20
 """Bytes of a file that people write."""
 LARGE = 2**28

@@ -13,6 +13,8 @@ import torch
 from segfrontier.errors import StageError
 from segfrontier.lab.crew import Crew
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 Watch = Callable[[int, int, Mapping[str, float]], None]
 """Told (done, in all, values) now and then while a stage runs."""
 

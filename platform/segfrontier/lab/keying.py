@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from segfrontier.lab.drawing import Sketch
+from segfrontier.lab import training
+from segfrontier.lab.crew import Crew
+from segfrontier.lab.drawing import Sketch, draw_sheet
 from segfrontier.lab.handles import Model
-from segfrontier.lab.labelling import Rule
-from segfrontier.lab.measuring import Gauge
-from segfrontier.lab.predict import Looking
+from segfrontier.lab.labelling import Rule, label_scene
+from segfrontier.lab.measuring import Gauge, measure_scene
+from segfrontier.lab.predict import Looking, Predictor
+from segfrontier.lab.scoring import Scores, score_image
 from segfrontier.lab.store import code_digest, stage_key
+from segfrontier.lab.store.source import classes_in
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training import Job
 from segfrontier.scenes.files import digest
+from segfrontier.scenes.labels import LabelSet
+from segfrontier.scenes.world import Pool
 
-_SCIENCE = ("segfrontier.maths", "segfrontier.models")
+_LOOKING = (Predictor, Model)
+ROOTS: Mapping[str, tuple[object, ...]] = {
+    "train": (training.run, Crew),
+    "label": (label_scene, *_LOOKING),
+    "measure": (measure_scene, *_LOOKING),
+    "draw": (draw_sheet, *_LOOKING),
+    "score": (score_image, Scores, *_LOOKING),
+}
+"""Where the code of each kind of stage begins; what it works with comes on top."""
+_READ = (Pool, LabelSet)
 
 
-def _code(*modules: str, of: object = None) -> str:
-    """The digest of the science, of these modules of the lab, and of the package that defines `of`."""
-    import importlib
-
-    lab = [importlib.import_module(f"segfrontier.lab.{m}") for m in modules]
-    home = type(of).__module__.rpartition(".")[0] if of is not None else ""
-    packages = [*_SCIENCE, home] if home and not home.startswith("segfrontier.") else list(_SCIENCE)
-    return code_digest(*lab, *([of] if of is not None else []), packages=packages)
+def _code(kind: str, *brought: object, networks: Iterable[object]) -> str:
+    """The digest of what a kind of stage does, with the classes of all values and networks that are brought to it."""
+    classes = [cls for value in (*brought, *networks) for cls in classes_in(value)]
+    return code_digest(*ROOTS[kind], *_READ, *classes)
 
 
 def train_key(job: Job, start: Mapping[str, Model]) -> str:
@@ -41,38 +52,37 @@ def train_key(job: Job, start: Mapping[str, Model]) -> str:
     for name, stream in job.streams.items():
         for i, part in enumerate(stream.parts):
             inputs |= {f"{name}/{i}/{k}": v for k, v in _part(part).items()}
-    modules = ("training", "learners", "loader", "streams", "augment", "optimisers", "objective")
-    return stage_key("train", arguments, inputs, _code(*modules, of=job.objective))
+    blueprints = [network.blueprint for network in networks.values()]
+    code = _code("train", job.objective, job.plan, job.streams, networks, networks=blueprints)
+    return stage_key("train", arguments, inputs, code)
 
 
 def label_key(model: Model, part: Part, rule: Rule) -> str:
     """Key of a labelling stage."""
-    return stage_key(
-        "label",
-        {"rule": rule},
-        {"model": model.digest, **_part(part)},
-        _code("labelling", "predict", "quality", of=rule),
-    )
+    code = _code("label", rule, networks=model.blueprints.values())
+    return stage_key("label", {"rule": rule}, {"model": model.digest, **_part(part)}, code)
 
 
 def measure_key(model: Model, part: Part, gauge: Gauge) -> str:
     """Key of a measuring stage."""
-    return stage_key(
-        "measure", {"gauge": gauge}, {"model": model.digest, **_part(part)}, _code("measuring", "predict", of=gauge)
-    )
+    code = _code("measure", gauge, networks=model.blueprints.values())
+    return stage_key("measure", {"gauge": gauge}, {"model": model.digest, **_part(part)}, code)
 
 
 def draw_key(sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str]) -> str:
     """Key of a drawing stage."""
     inputs = {f"model/{name}": model.digest for name, model in models.items()}
     arguments = {"sketch": sketch, "scenes": scenes}
-    return stage_key("draw", arguments, inputs | _part(part), _code("drawing", "predict", of=sketch))
+    networks = [blueprint for model in models.values() for blueprint in model.blueprints.values()]
+    code = _code("draw", sketch, networks=networks)
+    return stage_key("draw", arguments, inputs | _part(part), code)
 
 
 def score_key(model: Model, truth: str, looking: Looking, pictures: int) -> str:
     """Key of a scoring stage."""
     inputs = {"model": model.digest, "truth": truth}
-    return stage_key("score", {"looking": looking, "pictures": pictures}, inputs, _code("scoring", "predict"))
+    code = _code("score", looking, networks=model.blueprints.values())
+    return stage_key("score", {"looking": looking, "pictures": pictures}, inputs, code)
 
 
 def _stream(stream: Stream) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import contextlib
 import ctypes
 from functools import cache
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _KEPT = 2**30
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 if TYPE_CHECKING:
     from segfrontier.lab.store.entry import Manifest
 

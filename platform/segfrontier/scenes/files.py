@@ -14,6 +14,8 @@ from pyarrow import fs
 
 from segfrontier.errors import BadWorld
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 T = TypeVar("T")
 
 

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.files import cache_folder, digest, resolve, staging_name
 
+DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
+
 
 @lru_cache(maxsize=4096)
 def open_shard(uri: str, content: str, nbytes: int) -> pa.RecordBatch:

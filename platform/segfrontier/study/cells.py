@@ -74,13 +74,13 @@ class Cell:
         """What makes it comparable."""
         return Facet(world=self.world, source=self.source, recipe=self.recipe, noise=self.noise)
 
-    def key(self, code: str, inputs: Mapping[str, str] | None = None) -> str:
-        """32 hex digits: the hash of all of it, of the code's version, and of `inputs`.
+    def key(self, inputs: Mapping[str, str] | None = None) -> str:
+        """32 hex digits: the hash of all of it and of `inputs`. No code enters it: see `identity.code_of`.
 
         `inputs` are the digests of what the cell only names: its world, its source, its price list.
         """
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
-        return stage_key("cell", content, inputs or {}, code)
+        return stage_key("cell", content, inputs or {}, "")
 
 
 def expand(study: Study) -> tuple[Cell, ...]:
@@ -97,7 +97,7 @@ def expand(study: Study) -> tuple[Cell, ...]:
     for seed, (world, recipe), setting in product(study.seeds, facets, methods):
         for hours in setting.budgets:
             cell = _cell(study, setting, hours, world, recipe, seed)
-            cells.setdefault(cell.key(""), cell)
+            cells.setdefault(cell.key(), cell)
     return tuple(cells.values())
 
 

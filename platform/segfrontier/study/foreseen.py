@@ -17,8 +17,8 @@ def foreseen(study: Study, place: StudyHome) -> tuple[tuple[Cell, ...], int]:
     fixed = list(expand(study))
     known = [cell for entry in study.methods for cell in _proposed(study, entry, place)]
     random = [cell for entry in study.methods for cell in _drawn(study, entry, place)]
-    cells = {cell.key(""): cell for cell in (*fixed, *known, *random)}
-    return tuple(cells.values()), len(cells) - len({cell.key("") for cell in (*fixed, *known)})
+    cells = {cell.key(): cell for cell in (*fixed, *known, *random)}
+    return tuple(cells.values()), len(cells) - len({cell.key() for cell in (*fixed, *known)})
 
 
 def _proposed(study: Study, entry: MethodEntry, place: StudyHome) -> Iterator[Cell]:

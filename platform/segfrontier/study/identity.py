@@ -1,4 +1,8 @@
-"""The key of a cell: the hash of all that decides its result, its code and the content of its worlds included."""
+"""The key of a cell: the hash of what it is, the content of its worlds included; and, apart, the code behind it.
+
+The key holds no code: after an upgrade a cell is the same cell, with the same record, MLflow run and account. Its
+record names the code that computed it, so that a stale one can be told and computed anew.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,13 @@ from pydantic import TypeAdapter
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadWorld
+from segfrontier.lab.keying import ROOTS
+from segfrontier.lab.lab import Lab
 from segfrontier.lab.methods import method_class
+from segfrontier.lab.recipe import Recipe
 from segfrontier.lab.store import code_digest
-from segfrontier.market import load_prices
+from segfrontier.market import Market, load_prices
+from segfrontier.market.annotators import annotator_for
 from segfrontier.scenes.builtin import open_world
 from segfrontier.scenes.imagined import ImaginedWorld
 from segfrontier.scenes.published import Published, published
@@ -22,7 +30,6 @@ from segfrontier.scenes.world import World
 from segfrontier.study.cells import Cell
 from segfrontier.study.home import Home
 
-_ENGINE = ("segfrontier.maths", "segfrontier.models", "segfrontier.lab", "segfrontier.market")
 _CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
 
 
@@ -72,9 +79,7 @@ class Atlas:
 
 def keyed(cells: Iterable[Cell], atlas: Atlas) -> dict[str, Cell]:
     """The cells by their keys, in their order."""
-    cells = tuple(cells)
-    code = {name: _code(name) for name in {cell.method for cell in cells}}
-    return {cell.key(code[cell.method], _inputs(cell, atlas)): cell for cell in cells}
+    return {cell.key(_inputs(cell, atlas)): cell for cell in cells}
 
 
 def write_cell(home: Home, key: str, cell: Cell) -> None:
@@ -93,11 +98,10 @@ def plain_cell(cell: Cell) -> Mapping[str, Any]:
     return plain
 
 
-def _code(method: str) -> str:
-    cls = method_class(method)
-    package = cls.__module__.rpartition(".")[0]
-    engine = [*_ENGINE, package] if package and not package.startswith("segfrontier.") else list(_ENGINE)
-    return code_digest(cls, packages=engine)
+def code_of(method: str, kinds: Iterable[str]) -> str:
+    """The digest of the code behind a cell: method, lab, market, and what computes these kinds of stages."""
+    stages = [root for kind in sorted(set(kinds)) for root in ROOTS.get(kind, ())]
+    return code_digest(method_class(method), Lab, Recipe, Market, annotator_for, *stages)
 
 
 def _inputs(cell: Cell, atlas: Atlas) -> dict[str, str]:

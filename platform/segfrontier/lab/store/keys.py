@@ -20,7 +20,7 @@ import numpy as np
 
 from segfrontier.errors import BadInput
 
-KEY_FORMAT = 1
+KEY_FORMAT = 2
 """Part of every key: raised when the same values must get new keys."""
 
 
@@ -62,9 +62,11 @@ def plain(value: object, *, at: str = "value") -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         content = {f.name: plain(getattr(value, f.name), at=f"{at}.{f.name}") for f in fields(value) if f.compare}
         return {"~of": _name(type(value)), **content}
+    kind = type(value)
     raise BadInput(
         f"{at} must be made of numbers, text, None, paths, enums, lists, mappings and dataclasses, so that its hash is "
-        f"the same everywhere; found a {_name(type(value))}; pass its settings as a dataclass or its digest as an input"
+        f"the same everywhere; found a {kind.__module__}.{kind.__qualname__}; pass its "
+        f"settings as a dataclass or its digest as an input"
     )
 
 
@@ -93,4 +95,5 @@ def _plain_mapping(value: Mapping[Any, Any], at: str) -> Any:
 
 
 def _name(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
+    """Without its module: where a class lies decides nothing, and its code has a digest of its own."""
+    return cls.__qualname__
