@@ -337,3 +337,31 @@ def test_void_may_have_another_number() -> None:
 
 def test_unsigned_scores_are_ranked_like_others() -> None:
     assert maths.top_in_each(np.array([[3, 0, 200]], np.uint8), 1).tolist() == [[False, False, True]]
+
+
+def test_the_edges_of_what_is_allowed() -> None:
+    one = torch.zeros(1, 2, 2)
+    glance = maths.Glance.of(one[:, :1, :1], View(), size=(1, 1), seen=(1, 1), padded=(1, 1))
+    wanted = WANTED[:1, :1]
+    for above, inclusive, void, expected in ((1, True, 0, 0), (0, False, 255, 0), (1, False, 255, 255)):
+        found = maths.agreed_labels([glance], wanted, above=above, inclusive=inclusive, void=void, tile=(1, 1))
+        assert found.tolist() == [[expected]]
+    many = maths.Glance.of(torch.arange(255.0).view(-1, 1, 1), View(), size=(1, 1), seen=(1, 1))
+    assert maths.agreed_labels([many], wanted, above=0.5).tolist() == [[254]]
+    more = maths.Glance.of(torch.arange(256.0).view(-1, 1, 1), View(), size=(1, 1), seen=(1, 1))
+    with pytest.raises(ValueError, match=r"labels are bytes, must lie in \[1, 255\]; found 256"):
+        maths.agreed_labels([more], wanted, above=0.5)
+    assert maths.draw_points(np.random.default_rng(0), BOXES, points=0).shape == (4, 0, 2)
+    assert maths.cross_entropy(LOGITS[:, :1], LABELS).item() == maths.boundary_loss(LOGITS[:, :1], LABELS).item() == 0
+    assert maths.classes_present(LABELS, num_classes=1).tolist() == [[True], [True]]
+    alone = maths.overlap_maps(MAP, IDS, MAP, IDS, things=())
+    assert maths.panoptic_counts(alone, num_classes=1).matched_C.tolist() == [1]
+    least = maths.instance_hits(
+        alone, [1.0], num_classes=1, convention="cityscapes", thresholds=(0.0, 0.99), min_pixels=0
+    )
+    assert least.hits_PI.tolist() == [[1, 1]]
+    assert maths.overlap_masks(MAP, IDS, [MAP == 0, MAP + 1], [0, 254], things=[0, 254]).areas_P.tolist() == [24, 24]
+    assert maths.boundary_counts(MAP, MAP, num_classes=1, dilation_ratio=0).truth_C.tolist() == [16], "1 pixel at least"
+    assert maths.gumbel_noise(torch.tensor(0.5), epsilon=0).item() == pytest.approx(-math.log(math.log(2)))
+    assert maths.per_epoch(3, steps_per_epoch=1, then=lambda epoch: epoch / 4) == 0.75
+    assert maths.warm_up(0, steps=1, then=maths.constant) == 0 and maths.warm_up(0, steps=0, then=maths.constant) == 1
