@@ -60,8 +60,9 @@ class _Side:
 
     def decoded(self, scene: str, column: str, decode: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
         """A stored image or map. Where it does not decode because its mirror was damaged, the mirror is made again."""
+        stored = self.cell(scene, column)
         try:
-            return decode(self.cell(scene, column))
+            return decode(stored)
         except BadWorld:
             if self._as_written(scene):
                 raise
