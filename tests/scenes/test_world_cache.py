@@ -105,7 +105,9 @@ def test_a_cache_that_cannot_be_is_told(tmp_path, monkeypatch, place):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, "manifest cut", "manifest pipe", "half deleted", "a file"])
+@pytest.mark.parametrize(
+    "damage", [*DAMAGES[:3], *DAMAGES[4:], "manifest cut", "manifest pipe", "half deleted", "a file"]
+)
 def test_a_damaged_built_in_world_is_rendered_again(cache, damage):
     digest = open_world(STREET).digest
     (folder,) = (cache / "worlds").iterdir()
@@ -116,8 +118,6 @@ def test_a_damaged_built_in_world_is_rendered_again(cache, damage):
         shutil.rmtree(folder / "truth")
     elif damage.startswith("manifest"):
         spoil(folder / "world.json", damage.split()[1])
-    elif damage == "middle":
-        pytest.skip("its footer is whole: noticed when it is read, in the next test")
     else:
         spoil(next((folder / "images").iterdir()), damage)
     world = open_world(STREET)

@@ -1,6 +1,5 @@
 """Where worlds are written: nothing that was there before is touched, whatever happens."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -86,7 +85,8 @@ def test_an_occupied_place_is_refused_before_anything_is_read(tmp_path, there):
     before = listing(tmp_path)
     spec = FolderSpec.model_validate({
         "name": "absent", "root": tmp_path / "absent", "encoding": "ids",
-        "splits": {"train": {"images": "{id}.png", "semantic": "{id}.png"}}, "classes": [{"name": "a", "colour": [1, 2, 3]}],
+        "splits": {"train": {"images": "{id}.png", "semantic": "{id}.png"}},
+        "classes": [{"name": "a", "colour": [1, 2, 3]}],
     })  # fmt: skip
     street = parse_street("street:train=1,val=1,synthetic=0,size=64x128")
     for write in (
@@ -192,7 +192,7 @@ def test_dead_writers_drafts_in_the_cache_are_swept(tmp_path, monkeypatch):
         ".segfrontier.json", "whole", "whole", "whole",
     ]  # fmt: skip
     assert not list((tmp_path / "cache").rglob("*.part"))
-    assert os.stat(tmp_path / "cache" / "worlds").st_mode & 0o700 == 0o700
+    assert (tmp_path / "cache" / "worlds").stat().st_mode & 0o700 == 0o700
 
 
 def test_writing_takes_no_longer_than_it_must(tmp_path):

@@ -39,11 +39,20 @@ def whole(data: bytes, *, name: str, what: str) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadWorld(f"{name}: must have {MAX_PIXELS} pixels at most ({error}). Cut it into tiles.") from None
     except Exception as error:  # Pillow's decoders raise whatever they stumble over
-        raise BadWorld(
-            f"{name}: must be a whole {what}; found {len(data)} bytes that do not decode ({error}). Replace or remove "
-            f"the file."
-        ) from error
+        raise _not_whole(data, name, what, str(error)) from error
+    # OpenCV, which reads it from now on, must agree; and Pillow takes missing rows for black ones.
+    if image.format in IMAGE_FORMATS:
+        again = _decoded(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        if again is None or again.shape[:2] != (image.height, image.width):
+            raise _not_whole(data, name, what, "rows are missing, or OpenCV cannot read it")
     return image
+
+
+def _not_whole(data: bytes, name: str, what: str, why: str) -> BadWorld:
+    return BadWorld(
+        f"{name}: must be a whole {what}; found {len(data)} bytes that do not decode ({why}). Replace or remove the "
+        f"file."
+    )
 
 
 def _require_size(height: int, width: int, name: str) -> None:

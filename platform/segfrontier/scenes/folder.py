@@ -33,7 +33,9 @@ def refuse_taken(uri: str | Path, *, sources: Iterable[Path] = ()) -> None:
     if isinstance(filesystem, fs.LocalFileSystem):
         above = next(parent for parent in Path(path).parents if os.path.lexists(parent))
         if not above.is_dir() or not os.access(above, os.W_OK):
-            raise BadWorld(f"{uri}: a world must lie in a folder that is writable; {above} is none. Choose another one.")
+            raise BadWorld(
+                f"{uri}: a world must lie in a folder that is writable; {above} is none. Choose another one."
+            )
         _refuse_near(Path(path), sources)
 
 
