@@ -40,7 +40,7 @@ def contact_sheet(world: World, *, rows_a_split: int = 4, width: int = 384) -> N
     """
     shown = _shown(world, rows_a_split)
     _require_room([(pool.size(scene), _PANELS) for pool, _, scene in shown], width)
-    rows = [(f"{p.domain}/{p.split}  {s}", _panels(world, p, t, s, width)) for p, t, s in shown]
+    rows = [_row(world, pool, truth, scene, width) for pool, truth, scene in shown]
     return sheet(rows, world.classes, width=width)
 
 
@@ -54,11 +54,13 @@ def _shown(world: World, rows_a_split: int) -> list[tuple[Pool, Truth, str]]:
     return found
 
 
-def _panels(world: World, pool: Pool, truth: Truth, scene: str, width: int) -> list[tuple[str, NDArray[np.uint8]]]:
+def _row(world: World, pool: Pool, truth: Truth, scene: str, width: int) -> Row:
+    title = f"{pool.domain}/{pool.split}  {scene}"
     try:
         panels = [("image", pool.image(scene))]
     except Undecodable:
-        panels = [("does not decode", np.full((*pool.size(scene), 3), 128, np.uint8))]
+        title += " does not decode"
+        panels = [("image", np.full((*pool.size(scene), 3), 128, np.uint8))]
     if truth.is_fine(scene):
         panels.append(("semantic", colourise(truth.semantic(scene), world.classes)))
     ids, coarse = truth.instance(scene), truth.coarse(scene)
@@ -67,7 +69,7 @@ def _panels(world: World, pool: Pool, truth: Truth, scene: str, width: int) -> l
         panels.append((f"{word} ({len(np.unique(ids[ids > 0]))})", colourise_instances(ids)))
     if coarse is not None:
         panels.append(("coarse", colourise(coarse, world.classes)))
-    return [(name, _to_width(picture, width, photo=i == 0)) for i, (name, picture) in enumerate(panels)]
+    return title, [(name, _to_width(picture, width, photo=i == 0)) for i, (name, picture) in enumerate(panels)]
 
 
 def _height(size: tuple[int, int], width: int) -> int:
