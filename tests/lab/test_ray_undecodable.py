@@ -35,5 +35,10 @@ def test_both_labs_leave_out_the_same(ray_here, tmp_path):
 
 def test_too_many_end_the_scoring_on_ray_too(ray_here, tmp_path):
     world = write_spoilt(tmp_path / "w", bad=(TRAIN, TRAIN + 1))
-    with pytest.raises(StageError, match="2 of 5 images could not be scored"):
-        everything(tmp_path / "ray", world, RayLab, workers=1, actors=2)
+    with open_toy(tmp_path / "home", world, LocalLab) as lab:
+        model = lab.train(Plain(), {"labelled": Stream(parts=(fine_part(world, tmp_path),), batch=4)}, Plan(steps=1))
+    with (
+        open_toy(tmp_path / "home", world, RayLab, workers=1, actors=1) as lab,
+        pytest.raises(StageError, match="2 of 5 images could not be scored"),
+    ):
+        lab.score(model)
