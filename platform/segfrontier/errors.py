@@ -8,6 +8,7 @@ SegFrontierError
 +-- BudgetExceeded    a purchase that the budget does not cover; nothing was charged
 +-- LedgerError       the ledger could not be read or written; what was in it is still in it
 +-- StageError        a stage failed or its stored result is damaged
+|   +-- Diverged      a network answers NaN or infinity
 +-- DiskFull          a disk has no room left; nothing half-written stays
 +-- Stopped           work was asked to stop and saved its state; the same call goes on
 """
@@ -53,6 +54,10 @@ class LedgerError(SegFrontierError):
 
 class StageError(SegFrontierError):
     """A stage of the lab failed, or its stored result is damaged."""
+
+
+class Diverged(StageError):
+    """A network's answers are not finite numbers: its training has diverged. No rule makes labels of them."""
 
 
 class DiskFull(SegFrontierError):

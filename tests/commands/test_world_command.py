@@ -1,10 +1,13 @@
 """The world command as a user types it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from terminal import segfrontier
-from toyworld import write_toy
+from toyworld import TOY, toy_scene, write_toy
+
+from segfrontier.scenes.writer import WorldWriter
 
 
 def test_inspect_and_list_give_json_and_a_table(tmp_path):
@@ -37,9 +40,54 @@ def test_preview_writes_a_picture(tmp_path):
         (("world", "import", "camvid", "here"), 2, "takes the dataset's folder and the new"),
         (("world", "import", "absent.yaml", "here"), 3, "readable"),
         (("world", "paint"), 2, "No such command"),
+        (("world", "list", "nowhere"), 3, "there is no such folder"),
+        (("world", "preview", "nowhere"), 3, "a world folder holds a world.json; there is none"),
+        (("world", "inspect", "/etc/passwd"), 3, "a world folder holds a readable world.json"),
+        (("world", "inspect", "street:train=99999999999"), 3, "1000000 scenes at most"),
+        (("world", "inspect", "street:size=²x³"), 3, "HEIGHTxWIDTH"),
+        (("world", "preview", "street", "--width", "1000000000"), 2, "Invalid value for '--width'"),
+        (("world", "preview", "street", "--rows", "1000000000"), 2, "Invalid value for '--rows'"),
+        (("world", "preview", "street", "--out", "x.xyz"), 3, "must end in .png, .jpg, .jpeg, .webp; found '.xyz'"),
+        (("world", "preview", "street", "--out", "x"), 3, "found 'no ending'"),
+        (("world", "preview", "street", "--out", "file/x.png"), 3, "must lie in a folder"),
+        (("world", "preview", "street", "--out", "mine.png"), 3, "must not take the place of another file"),
+        (("world", "import", "street:train=1,val=1", "file"), 3, "a file is there"),
+        (("world", "import", "street:train=1,val=1", "file/world"), 3, "must lie in a folder that is writable"),
+        (("world", "import", "absent.yaml", "folder"), 3, "e.g. 'mine.txt'"),
+        (("world", "import", "file", "here"), 3, "mistakes"),
+        (("world", "import", "folder", "here"), 3, "it is a folder"),
+        (("world", "import", "camvid", "folder", "here"), 3, "SegNet layout"),
     ],
 )
 def test_wrong_input_ends_with_its_code_and_advice(tmp_path, words, code, message):
+    (tmp_path / "file").write_text("mine: 1")
+    (tmp_path / "mine.png").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.txt").write_text("mine")
+    before = sorted((p, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file())
     done = segfrontier(*words, folder=tmp_path)
     assert done.returncode == code and message in done.stderr.replace("\n", " "), done.stderr
     assert "Traceback" not in done.stderr
+    assert sorted((p, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file()) == before
+
+
+def test_one_broken_world_does_not_hide_the_others(tmp_path):
+    write_toy(tmp_path / "worlds" / "[b]good")
+    (tmp_path / "worlds" / "bad").mkdir()
+    (tmp_path / "worlds" / "bad" / "world.json").write_text('{"format": "[/x]"}')
+    listed = json.loads(segfrontier("world", "list", "--json", folder=tmp_path).stdout)
+    assert [(r["name"], r["classes"]) for r in listed[1:]] == [("toy", "3 classes"), ("bad", "cannot be read")]
+    text = segfrontier("world", "list", folder=tmp_path).stdout
+    assert "[b]good" in text and "[/x]" in text
+
+
+def test_inspect_names_what_does_not_decode_and_preview_draws_the_rest(tmp_path):
+    with WorldWriter(tmp_path / "toy", name="toy", classes=TOY) as out:
+        for number in range(3):
+            scene = toy_scene(number)
+            out.add(replace(scene, image=scene.image[:60]) if number == 1 else scene)
+    done = segfrontier("world", "inspect", "toy", folder=tmp_path)
+    assert done.returncode == 0 and "stored, but do not decode: 1" in done.stdout and "train/001" in done.stdout
+    done = segfrontier("world", "preview", "toy", "--width", 64, "--out", "new/sheet.jpg", folder=tmp_path)
+    assert done.returncode == 0 and (tmp_path / "new" / "sheet.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["sheet.jpg"]

@@ -232,6 +232,28 @@ def test_a_prediction_in_void_is_false_forgotten_or_forgotten() -> None:
         assert average_precision(hits)[0, 0] == pytest.approx(2 / 3)
 
 
+def test_voc_may_call_what_lies_in_void_or_crowds_false() -> None:
+    """By name, in the state and in the scores; a prediction with a pixel outside is judged alike under both."""
+    truth, instance, masks, labels, scores = three_squares((False, True, True))
+    truth[10:] = 255
+    truth[0, 19], masks[2, 0, 19] = 0, False  # a crowd of one pixel
+    masks = np.concatenate([masks, np.zeros_like(masks[:2])])
+    masks[3, 0, 19], masks[4, 9:11, 3] = True, True
+    image = (truth, instance, masks, [*labels, 0, 0], [*scores, 0.95, 0.6])
+    plain, strict = judge(image, "voc"), judge(image, "voc", in_void="false")
+    assert plain.false_PI[:, 0].tolist() == [0, 0, 0, 0, 1] and plain.hits_PI[:, 0].tolist() == [0, 1, 1, 0, 0]
+    assert strict.false_PI[:, 0].tolist() == [1, 0, 0, 1, 1] and strict.hits_PI[:, 0].tolist() == [0, 1, 1, 0, 0]
+    assert average_precision(plain)[0, 0] == pytest.approx(2 / 3)
+    assert average_precision(strict)[0, 0] == pytest.approx(2 / 4 * 2 / 3)  # false, false, hit, hit, false; 3 to find
+    assert instance_scores(strict, classes=(0,))["ap_50_voc_void_false"] == pytest.approx(1 / 3)
+    assert "ap_vol_voc_void_false_oracle" in instance_scores(strict, ranking="oracle")
+    assert judge(image, "voc", in_void="forgotten") == plain and instance_scores(plain).keys() >= {"ap_vol_voc"}
+    with pytest.raises(ValueError, match="must share in_void; found 'forgotten' and 'false'"):
+        plain + strict
+    zero = InstanceHits.zero(num_classes=3, convention="voc", thresholds=(0.5, 0.8, 0.85), in_void="false")
+    assert zero + strict == strict == InstanceHits.from_plain(strict.to_plain())
+
+
 def test_cityscapes_leaves_out_small_truth() -> None:
     hits = judge(three_squares((True, True, True)), "cityscapes", min_pixels=101)
     assert hits.positives_C.tolist() == [0, 1, 0] and hits.hits_PI.sum() == 0

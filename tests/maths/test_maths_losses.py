@@ -91,6 +91,14 @@ def test_labels_that_all_weigh_nothing_cost_nothing() -> None:
     assert torch.equal(logits.grad, torch.zeros_like(logits))
 
 
+def test_a_mean_divides_by_weights_that_add_up_to_less_than_1() -> None:
+    """Whatever the weight of a single class, the mean over it is the plain one."""
+    logits, target = facts_logits(), torch.where(FACTS_TARGET == 1, 1, VOID)
+    for weight in (1e-20, 1e-3, 0.25, 7.0):
+        found = cross_entropy(logits, target, class_weights_K=torch.tensor([1.0, weight, 1.0]))
+        torch.testing.assert_close(found, cross_entropy(logits, target))
+
+
 def test_void_pixels_never_count() -> None:
     logits, changed = facts_logits(), facts_logits()
     changed[:, :, :, 3] = 100.0

@@ -1,14 +1,17 @@
 """The pseudo-label rule: the same as looking through every view at full size, and bought labels are never touched."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from toylab import Tiny
 from toyworld import TOY
 
-from segfrontier.errors import BadInput
+from segfrontier.errors import BadInput, Diverged
 from segfrontier.lab import Looking, Predictor
 from segfrontier.maths import six_views
+from segfrontier.models.lean import Answer
 from segfrontier.models.model import build_model
 from segfrontier.models.spec import ModelSpec
 from segfrontier_methods.coarse_to_fine.rule import AgreeAndConfident
@@ -84,6 +87,34 @@ def test_every_knob_changes_what_is_labelled():
     found = [AgreeAndConfident(**({"above": 0.6} | each)).label(predictor, image(), None) for each in knobs]
     assert len({labels.tobytes() for labels in found}) == len(knobs)
     assert ((found[0] == found[4]) | (found[0] == 255)).all(), "a lower threshold only adds labels"
+
+
+class Canned:
+    """A predictor whose network gives every view the same logits at every pixel."""
+
+    device = CPU
+
+    def __init__(self, *logits):
+        self.logits = torch.tensor(logits).view(1, -1, 1, 1)
+
+    def answer(self, seen):
+        return Answer(self.logits.expand(1, -1, *seen.shape[-2:]), tuple(seen.shape[-2:]), False)
+
+
+def test_a_pixel_exactly_as_sure_as_the_threshold_is_taken_where_told():
+    even = Canned(0.0, 0.0)  # a probability of exactly one half
+    for mean_of in ("logits", "probabilities"):
+        rule = AgreeAndConfident(above=0.5, mean_of=mean_of)
+        assert (rule.label(even, image(4, 6), None) == 255).all()
+        assert (replace(rule, inclusive=True).label(even, image(4, 6), None) == 0).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_network_that_diverged_labels_nothing(value):
+    known = np.full((4, 6), 255, np.uint8)
+    for rule in (AgreeAndConfident(), AgreeAndConfident(mean_of="probabilities", flips=False, scales=(1.0,))):
+        with pytest.raises(Diverged, match=r"the logits of view 1 of \d must be finite"):
+            rule.label(Canned(1.0, value, 0.0), image(4, 6), known)
 
 
 @pytest.mark.parametrize("above", [0.0, 1.0, 1.5, -0.1])

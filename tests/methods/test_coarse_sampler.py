@@ -7,6 +7,7 @@ from coarsehere import BENCH
 from toylab import Tiny, toy_lab
 from toyworld import TOY
 
+from segfrontier.errors import Diverged
 from segfrontier.lab import Looking, Predictor
 from segfrontier_methods.coarse_to_fine.sampler import PredictedContent, near_equal_order, order_by_content
 
@@ -56,6 +57,16 @@ def test_the_gauge_measures_shares_of_predicted_pixels():
     labels = predictor.look(image, Looking()).scores_NKHW.argmax(1)
     assert share.dtype == np.float32 and share.sum() == pytest.approx(1)
     assert share == pytest.approx([(labels == k).float().mean().item() for k in range(3)])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_diverged_shows_no_classes(value):
+    network = Tiny(norm=False).build(seed=0).eval()
+    with torch.no_grad():
+        next(iter(network.parameters())).fill_(value)
+    predictor = Predictor.of(network, TOY, device=torch.device("cpu"))
+    with pytest.raises(Diverged, match="must be finite numbers; found NaN or infinity"):
+        PredictedContent().measure(predictor, np.full((12, 18, 3), 9, np.uint8), None)
 
 
 def test_the_order_begins_with_the_first_set_and_holds_every_scene_once(toy_world, tmp_path):

@@ -9,9 +9,9 @@ import torch
 from pointhere import KNOBS, RECIPE, larger_toy, point_lab
 from toylab import Plain
 
-from segfrontier.errors import BadInput
-from segfrontier.lab import Part, Plan, Points, Stream, make_method
-from segfrontier.lab.measuring import Row, write_measures
+from segfrontier.errors import BadInput, Diverged
+from segfrontier.lab import Part, Plan, Points, Predictor, Stream, make_method
+from segfrontier.lab.measuring import Row, measure_scene, write_measures
 from segfrontier.market import Ledger
 from segfrontier.maths import TopOfPool, top_in_each
 from segfrontier_methods.active_points.acquisition import CHUNK, Choice, Draw, PatchEntropy, steps_of_asking
@@ -64,6 +64,18 @@ def test_the_gauge_measures_mean_entropies(lab):
         assert mean == pytest.approx(entropy.mean(), rel=1e-5)
         cells = [block for band in np.split(entropy, [13, 26]) for block in np.split(band, [10, 20, 31, 41], axis=1)]
         np.testing.assert_allclose(row, [cell.mean() for cell in cells], rtol=1e-5)
+
+
+def test_a_network_that_diverged_measures_nothing(world, tmp_path):
+    """The stage stops at once: this is no fault of one image, to be left out and counted."""
+    with point_lab(tmp_path / "home", world) as lab:
+        network = Plain().networks()["segmenter"].blueprint.build(seed=0).eval()
+        with torch.no_grad():
+            next(iter(network.parameters())).fill_(torch.nan)
+        predictor = Predictor.of(network, lab.classes, device=torch.device("cpu"))
+        part = Part(images=lab.pool)
+        with pytest.raises(Diverged, match="entropies of a network's answers must be finite"):
+            measure_scene(predictor, PatchEntropy.of(knobs()), part, part.names()[0])
 
 
 def test_the_most_uncertain_patches_of_each_image_are_asked_about(lab):

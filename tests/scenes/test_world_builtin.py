@@ -59,7 +59,7 @@ def test_scenes_are_the_renderers_own(tmp_path):
 
 
 def test_a_bad_size_is_told_and_leaves_nothing_in_the_cache():
-    from segfrontier.scenes.files import cache_folder
+    from segfrontier.scenes.cache import cache_folder
 
     with pytest.raises(ValueError, match="size|height|64"):
         open_world("street:train=1,val=1,synthetic=0,size=16x16")

@@ -141,7 +141,7 @@ def test_a_world_of_another_version_is_refused(toy_world, tmp_path):
     with pytest.raises(BadWorld, match="version 1; found segfrontier-world version 99"):
         World.open(folder)
     (folder / MANIFEST).write_text("{half a manif")
-    with pytest.raises(BadWorld, match="does not read as one"):
+    with pytest.raises(BadWorld, match="must be JSON; it is not"):
         World.open(folder)
     del plain["shards"]
     (folder / MANIFEST).write_text(json.dumps(plain))

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Gauge, Lab, LabelSet, Looking, Measures, Points, Predictor, stable_seed
-from segfrontier.maths import TopOfPool, draw_points, grid_boxes, normalised_entropy, patch_means, patch_of, top_in_each
+from segfrontier.maths import (
+    TopOfPool,
+    draw_points,
+    grid_boxes,
+    normalised_entropy,
+    patch_means,
+    patch_of,
+    require_finite,
+    top_in_each,
+)
 from segfrontier_methods.active_points.knobs import Knobs
 
 CHUNK = 8192
@@ -47,8 +56,6 @@ class PatchEntropy(Gauge):
     ) -> Mapping[str, NDArray[np.float32]]:
         """See `Gauge.measure`."""
         entropy_HW = entropy_map(predictor, image, self.looking)
-        if not np.isfinite(entropy_HW).all():
-            raise ValueError("the model's answers must be finite; they are not: its training may have diverged")
         patches = patch_means(entropy_HW, rows=self.rows, columns=self.columns)
         return {"patches": patches.ravel().astype(np.float32), "mean": np.asarray(entropy_HW.mean(), np.float32)}
 
@@ -56,8 +63,10 @@ class PatchEntropy(Gauge):
 def entropy_map(predictor: Predictor, image: NDArray[np.uint8], looking: Looking) -> NDArray[np.float32]:
     """(H, W) normalised entropy of a model's answer."""
     probs = predictor.look(image, looking).scores_NKHW.softmax(1)
-    entropy: NDArray[np.float32] = normalised_entropy(probs)[0].cpu().numpy()
-    return entropy
+    entropy_HW = normalised_entropy(probs)[0]
+    require_finite("the entropies of a network's answers", entropy_HW)
+    found: NDArray[np.float32] = entropy_HW.cpu().numpy()
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

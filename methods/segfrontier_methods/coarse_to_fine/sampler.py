@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.lab import Gauge, Lab, Looking, Model, Part, Predictor
+from segfrontier.maths import require_finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,9 @@ class PredictedContent(Gauge):
         known: NDArray[np.uint8] | None,  # noqa: ARG002
     ) -> Mapping[str, NDArray[np.float32]]:
         """See `Gauge.measure`."""
-        labels = predictor.look(image, Looking()).scores_NKHW.argmax(1).flatten().cpu().numpy()
+        scores_NKHW = predictor.look(image, Looking()).scores_NKHW
+        require_finite("the highest logits of a network", scores_NKHW.amax(1))
+        labels = scores_NKHW.argmax(1).flatten().cpu().numpy()
         return {"share": (np.bincount(labels, minlength=len(predictor.classes)) / labels.size).astype(np.float32)}
 
 

@@ -38,7 +38,7 @@ def read_bounded(path: str | Path, limit: int = SMALL) -> bytes:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise NotPlain("it is no regular file but a pipe, socket or device")
-        data = b"" if found.st_size > limit else file.read(limit + 1)
+        data = b"" if found.st_size > limit else file.read(min(limit, found.st_size or limit) + 1)
         if found.st_size > limit or len(data) > limit:
             raise NotPlain(f"it has {max(found.st_size, len(data))} bytes, more than the {limit} that may be read")
         return data

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segfrontier.errors import BadInput
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from segfrontier.scenes.inspection import Inspection, SplitCounts
+
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 app = typer.Typer(no_args_is_help=True, help="Worlds: named sets of scenes with splits and a class table.")
 
@@ -29,6 +37,7 @@ def import_(
     from segfrontier.commands.console import console, progress
     from segfrontier.scenes.builtin import parse_street, write_street
     from segfrontier.scenes.camvid import camvid_spec
+    from segfrontier.scenes.folder import refuse_taken
     from segfrontier.scenes.folders import FolderSpec
     from segfrontier.scenes.importing import import_folders
 
@@ -36,7 +45,8 @@ def import_(
     if len(places) != wanted:
         what = "the dataset's folder and the new world's folder" if wanted == 2 else "the new world's folder"
         raise typer.BadParameter(f"`world import {source}` takes {what}; found {len(places)} arguments")
-    with progress(f"importing {source}") as step:
+    refuse_taken(places[-1])
+    with progress("importing") as step:
         if source.partition(":")[0] == "street":
             world = write_street(places[-1], parse_street(source), progress=step)
         else:
@@ -49,34 +59,48 @@ def import_(
     alone = len(notes.images_without_labels) + len(notes.labels_without_images)
     if left_out or alone:
         out.print(f"left out: {left_out} unusable, {alone} without a partner; `world inspect` names them")
-    out.print(f"next: segfrontier world preview {places[-1]}")
+    out.print(f"next: segfrontier world preview {places[-1]}", markup=False)
 
 
 @app.command("list")
 def list_(
-    folder: Annotated[Path, typer.Argument(help="Where to look for world folders.")] = Path("worlds"),
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to look for world folders; `worlds` if none is named.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the built-in worlds and those found below a folder."""
     from rich.table import Table
+    from rich.text import Text
 
     from segfrontier.commands.console import console
     from segfrontier.scenes.classes import CITYSCAPES
     from segfrontier.scenes.manifest import MANIFEST
-    from segfrontier.scenes.world import World
 
+    if folder is not None and not folder.is_dir():
+        raise BadInput(
+            f"{folder} must be a folder that world folders lie in; there is no such folder. Correct the path."
+        )
     rows = [("street", "built in", f"{len(CITYSCAPES)} classes", "rendered on first use")]
-    for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
-        world = World.open(manifest.parent)
-        splits = ", ".join(f"{d}/{s} {n}" for (d, s), n in world.splits().items())
-        rows.append((world.name, str(manifest.parent), f"{len(world.classes)} classes", splits))
+    rows += [_listed(manifest.parent) for manifest in sorted((folder or Path("worlds")).glob(f"*/{MANIFEST}"))]
     if as_json:
         typer.echo(json.dumps([dict(zip(("name", "place", "classes", "scenes"), r, strict=True)) for r in rows]))
         return
     table = Table("world", "place", "classes", "scenes", box=None)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console().print(table)
+
+
+def _listed(folder: Path) -> tuple[str, str, str, str]:
+    from segfrontier.scenes.world import World
+
+    try:
+        world = World.open(folder)
+    except BadInput as error:  # one broken world must not hide the others
+        return folder.name, str(folder), "cannot be read", str(error)
+    splits = ", ".join(f"{d}/{s} {n}" for (d, s), n in world.splits().items())
+    return world.name, str(folder), f"{len(world.classes)} classes", splits
 
 
 @app.command()
@@ -131,6 +155,7 @@ def _print_oddities(report: Inspection) -> None:
         ("labels without an image", notes.labels_without_images),
         ("pairs of different size, left out", notes.size_mismatches),
         ("unreadable, left out", notes.skipped),
+        ("stored, but do not decode", report.undecodable),
     ):
         out.print(f"{what}: {len(found)}", style="yellow" if found else None)
         for line in found[:10]:
@@ -142,20 +167,42 @@ def _print_oddities(report: Inspection) -> None:
 @app.command(epilog="Example: segfrontier world preview street --out street.png")
 def preview(
     world: World,
-    out: Annotated[Path | None, typer.Option(help="The PNG to write; default: NAME-preview.png here.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Scenes of each domain and split.")] = 4,
-    width: Annotated[int, typer.Option(min=32, help="Width of one picture in the sheet, in pixels.")] = 384,
+    out: Annotated[Path | None, typer.Option(help="The picture to write; default: NAME-preview.png here.")] = None,
+    rows: Annotated[int, typer.Option(min=1, max=100, help="Scenes of each domain and split.")] = 4,
+    width: Annotated[int, typer.Option(min=32, max=2048, help="Width of one picture in the sheet, in pixels.")] = 384,
 ) -> None:
     """Draw a contact sheet: image, semantic map, instances and coarse map, a row a scene."""
-    from PIL import Image
-
     from segfrontier.commands.console import progress
     from segfrontier.scenes.builtin import open_world
     from segfrontier.scenes.preview import contact_sheet
 
+    if out is not None:
+        _require_new_picture(out)
     with progress("rendering") as step:
         opened = open_world(world, progress=step)
     path = out or Path(f"{opened.name}-preview.png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(contact_sheet(opened, rows_a_split=rows, width=width)).save(path)
+    _write_picture(contact_sheet(opened, rows_a_split=rows, width=width), path)
     typer.echo(path)
+
+
+def _require_new_picture(path: Path) -> None:
+    if path.suffix.lower() not in _PICTURES:
+        raise BadInput(f"{path}: a preview must end in {', '.join(_PICTURES)}; found {path.suffix or 'no ending'!r}.")
+    if os.path.lexists(path):
+        raise BadInput(f"{path}: a preview must not take the place of another file; one is there. Name another one.")
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    if not folder.is_dir():
+        raise BadInput(f"{path}: a preview must lie in a folder; {folder} is none. Correct the path.")
+
+
+def _write_picture(picture: NDArray[np.uint8], path: Path) -> None:
+    from PIL import Image
+
+    from segfrontier.basics.atomic import staged_file
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with staged_file(path) as draft:
+            Image.fromarray(picture).save(draft, format=_PICTURES[path.suffix.lower()])
+    except (OSError, ValueError) as error:  # ValueError: more pixels than the format holds
+        raise BadInput(f"{path}: the preview cannot be written there ({error}). Choose another place.") from None

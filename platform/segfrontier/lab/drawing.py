@@ -13,6 +13,7 @@ from PIL import Image
 from segfrontier.lab.predict import Predictor
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.codec import Undecodable
 from segfrontier.scenes.preview import sheet
 
 PICTURES = "pictures.png"
@@ -39,5 +40,14 @@ def draw_sheet(
     width: int = 320,
 ) -> None:
     """A PNG with a row of panels for each scene; `width` is that of a panel."""
-    rows = [(scene, list(sketch.panels(predictors, part, scene))) for scene in scenes]
+    rows = [_row(sketch, predictors, part, scene) for scene in scenes]
     Image.fromarray(sheet(rows, classes, width=width)).save(file)
+
+
+def _row(
+    sketch: Sketch, predictors: Mapping[str, Predictor], part: Part, scene: str
+) -> tuple[str, list[tuple[str, NDArray[np.uint8]]]]:
+    try:
+        return scene, list(sketch.panels(predictors, part, scene))
+    except Undecodable:  # pictures are no reason to end a stage
+        return f"{scene} does not decode", [("image", np.full((9, 16, 3), 128, np.uint8))]

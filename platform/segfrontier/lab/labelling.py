@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segfrontier.errors import BadInput, StageError
+from segfrontier.errors import BadInput
 from segfrontier.lab.predict import Looking, Predictor, as_labels
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.classes import VOID
+from segfrontier.scenes.codec import Undecodable
 from segfrontier.scenes.labels import LabelRow
-
-MAX_BAD_SHARE = 0.01
-R_co = TypeVar("R_co", covariant=True)
 
 
 class Rule(ABC):
@@ -75,38 +72,7 @@ def label_scene(predictor: Predictor, rule: Rule, part: Part, scene: str) -> Lab
         known = part.labels.map(scene) if part.labels is not None else None
         labels = rule.at(part, scene).label(predictor, image, known)
         return Labelled(scene, LabelRow(scene, image.shape[0], image.shape[1], map=labels), "")
+    except Undecodable as error:
+        return Labelled(scene, None, str(error))  # which names the scene
     except (BadInput, ValueError, OSError) as error:
         return Labelled(scene, None, f"{scene}: {error}")
-
-
-class Outcome(Protocol[R_co]):
-    """What came of one image: a row, or a fault."""
-
-    @property
-    def row(self) -> R_co | None:
-        """None where there is a fault."""
-
-    @property
-    def fault(self) -> str:
-        """Empty where there is a row."""
-
-
-def sift(
-    results: Iterable[Outcome[R_co]],
-    faults: list[str],
-    *,
-    total: int,
-    done: str = "labelled",
-    max_bad: float = MAX_BAD_SHARE,
-) -> Iterator[R_co]:
-    """The good rows, in order; faults are collected, and too many of them stop the stage."""
-    for result in results:
-        if result.row is not None:
-            yield result.row
-            continue
-        faults.append(result.fault)
-        if len(faults) > max_bad * total:
-            raise StageError(
-                f"{len(faults)} of {total} images could not be {done}, more than the share {max_bad:g} that may be "
-                f"left out: {' | '.join(faults[:3])}"
-            )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import cv2
@@ -12,10 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from segfrontier.errors import BadInput
+from segfrontier.errors import BadInput, StageError
+from segfrontier.lab.leftout import require_few
 from segfrontier.lab.objective import Batch
 from segfrontier.lab.streams import Deck, Slot, Stream, stable_seed
+from segfrontier.scenes.codec import Undecodable
 
+log = logging.getLogger(__name__)
 VOID = 255
 
 
@@ -26,6 +31,7 @@ class Raw(NamedTuple):
     label: Tensor
     instance: Tensor | None
     scene: list[str]
+    left_out: list[str]  # what this process found not to decode so far, one line each
 
 
 _Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16] | None, str]
@@ -43,13 +49,31 @@ class StepDataset(Dataset[dict[str, Raw]]):
                 )
         self.streams, self.seed, self.rank, self.world = dict(streams), seed, rank, world
         self.decks = {name: Deck(name, stream, seed=seed) for name, stream in streams.items()}
+        self._bad: dict[str, dict[tuple[int, str], str]] = {name: {} for name in streams}
 
     def __getitem__(self, want: tuple[int, tuple[str, ...]]) -> dict[str, Raw]:
         step, names = want
         shares = {name: self.decks[name].share_of(step, rank=self.rank, world=self.world) for name in names}
-        return {name: _stack([self._sample(slot) for slot in slots]) for name, slots in shares.items()}
+        samples = {name: [self._shown(slot) for slot in slots] for name, slots in shares.items()}
+        return {name: _stack(drawn, list(self._bad[name].values())) for name, drawn in samples.items()}
 
-    def _sample(self, slot: Slot) -> _Sample:
+    def _shown(self, slot: Slot) -> _Sample:
+        """The sample of a slot; where its image does not decode, the next in the order takes its place."""
+        for one in chain((slot,), self.decks[slot.stream].instead_of(slot)):
+            bad, key = self._bad[slot.stream], (one.part, one.scene)
+            if key in bad:
+                continue
+            try:
+                return self._sample(one, place=slot.number)
+            except Undecodable as error:
+                bad[key] = str(error)
+                require_few(list(bad.values()), total=self.streams[slot.stream].scenes, done="shown")
+        raise StageError(
+            f"stream {slot.stream!r} needs a scene that can be shown; found none in place of {slot.scene!r}. Replace "
+            f"its image, or leave it out."
+        )
+
+    def _sample(self, slot: Slot, *, place: int) -> _Sample:
         stream = self.streams[slot.stream]
         part = stream.parts[slot.part]
         image = part.images.image(slot.scene)
@@ -59,11 +83,12 @@ class StepDataset(Dataset[dict[str, Raw]]):
             label, instance = part.labels.map(slot.scene), part.labels.instance(slot.scene)
         if label.shape != image.shape[:2]:
             raise BadInput(f"scene {slot.scene!r}: labels {label.shape} and image {image.shape[:2]} differ in size")
-        rng = np.random.default_rng(stable_seed(self.seed, slot.stream, slot.epoch, slot.scene))
+        stand_in = () if place == slot.number else (place,)  # it may stand in its own place too, and looks other there
+        rng = np.random.default_rng(stable_seed(self.seed, slot.stream, slot.epoch, slot.scene, *stand_in))
         return *stream.augment(image, label, instance, rng), slot.scene
 
 
-def _stack(samples: Sequence[_Sample]) -> Raw:
+def _stack(samples: Sequence[_Sample], left_out: list[str]) -> Raw:
     images, labels, instances, scenes = zip(*samples, strict=True)
     sizes = sorted({image.shape[:2] for image in images})
     if len(sizes) > 1:
@@ -76,16 +101,17 @@ def _stack(samples: Sequence[_Sample]) -> Raw:
         label=torch.from_numpy(np.stack(labels)),
         instance=torch.from_numpy(np.stack(ids)) if len(ids) == len(samples) else None,
         scene=list(scenes),
+        left_out=left_out,
     )
 
 
 def batches(
     dataset: StepDataset, wants: Sequence[tuple[int, tuple[str, ...]]], *, workers: int, pin: bool
 ) -> Iterator[dict[str, Raw]]:
-    """The batches of the wanted steps, in order."""
+    """The batches of the wanted steps, in order; scenes that were left out are warned of, each once."""
     if workers == 0:
         cv2.setNumThreads(0)  # torch's threads have the cores; OpenCV's own would fight them
-        return (dataset[want] for want in wants)
+        return _heard(dataset[want] for want in wants)
     loader: DataLoader[dict[str, Raw]] = DataLoader(
         dataset,
         batch_size=None,
@@ -96,7 +122,17 @@ def batches(
         prefetch_factor=2,
         pin_memory=pin,
     )
-    return iter(loader)
+    return _heard(loader)
+
+
+def _heard(loaded: Iterable[dict[str, Raw]]) -> Iterator[dict[str, Raw]]:
+    known: set[str] = set()
+    for raws in loaded:
+        for name, raw in raws.items():
+            for fault in set(raw.left_out) - known:
+                known.add(fault)
+                log.warning("stream %r leaves a scene out, another takes its place: %s", name, fault)
+        yield raws
 
 
 def _start_worker(_: int) -> None:

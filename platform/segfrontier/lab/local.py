@@ -11,11 +11,12 @@ from segfrontier.lab import training
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
-from segfrontier.lab.labelling import Labelled, Rule, label_scene, sift
+from segfrontier.lab.labelling import Labelled, Rule, label_scene
+from segfrontier.lab.leftout import sift
 from segfrontier.lab.measuring import Gauge, Measured, measure_scene, write_measures
 from segfrontier.lab.pictures import Album
 from segfrontier.lab.predict import Looking, Predictor, spread
-from segfrontier.lab.scoring import Scores, Sums, score_image
+from segfrontier.lab.scoring import Scored, Scores, Sums, score_scene
 from segfrontier.lab.sealed import unseal
 from segfrontier.lab.streams import Part
 from segfrontier.lab.training import Job
@@ -56,16 +57,19 @@ class LocalLab(Lab):
         places, predictor = unseal(self._places), self._predictor(model)
         pool, truth = places.world.pool(split=split), places.truth(split)
         sums, album, names = Sums.zero(len(model.classes)), Album(model.classes), pool.scenes()
-        shown = set(spread(names, pictures))
-        for done, scene in enumerate(names, start=1):
-            image, answer = pool.image(scene), truth.semantic(scene)
-            one, prediction = score_image(predictor, image, answer, looking=looking)
-            sums = sums + one
-            if scene in shown:
-                album.add(scene, image, answer, prediction)
-            self._told(done, len(names))
+        shown, faults = set(spread(names, pictures)), list[str]()
+
+        def results() -> Iterator[Scored]:
+            for done, scene in enumerate(names, start=1):
+                yield score_scene(predictor, pool, truth, scene, looking=looking)
+                self._told(done, len(names))
+
+        for seen in sift(results(), faults, total=len(names), done="scored"):
+            sums = sums + seen.sums
+            if seen.scene in shown:
+                album.add(seen.scene, seen.image, seen.truth, seen.prediction)
         album.write(out / "pictures.png")
-        return Scores.of(sums, model.classes, scenes=len(names))
+        return Scores.of(sums, model.classes, scenes=len(names) - len(faults), left_out=faults)
 
     def _predictor(self, model: Model) -> Predictor:
         if self.bench.threads:

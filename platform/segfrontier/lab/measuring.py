@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from segfrontier.errors import BadInput
 from segfrontier.lab.predict import Predictor
 from segfrontier.lab.streams import Part
+from segfrontier.scenes.codec import Undecodable
 
 FILE, ABOUT = "measures.arrow", "measures.json"
 Shapes = Mapping[str, tuple[int, ...]]
@@ -102,6 +103,8 @@ def measure_scene(predictor: Predictor, gauge: Gauge, part: Part, scene: str) ->
         known = part.labels.map(scene) if part.labels is not None else None
         values = gauge.measure(predictor, image, known)
         return Measured(scene, Row(scene, _packed(values, gauge.shapes(len(predictor.classes)))), "")
+    except Undecodable as error:
+        return Measured(scene, None, str(error))  # which names the scene
     except (BadInput, ValueError, OSError) as error:
         return Measured(scene, None, f"{scene}: {error}")
 

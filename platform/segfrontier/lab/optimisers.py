@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
+from segfrontier.errors import BadInput
 from segfrontier.maths import schedules
 
 Groups = list[dict[str, Any]]
@@ -46,6 +47,10 @@ class Adam:
 Optimiser = Sgd | Adam
 
 
+Shape = Literal["poly", "cosine", "constant"]
+Per = Literal["step", "epoch"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """How the learning rate falls, as a factor on each group's own rate.
@@ -53,12 +58,24 @@ class Schedule:
     `over` lets a poly schedule be written for more steps than are run (paper 001 plans 250k and stops at 120k).
     """
 
-    shape: Literal["poly", "cosine", "constant"] = "poly"
+    shape: Shape = "poly"
     power: float = 0.9
     floor: float = 0.0
     warmup: int = 0
-    per: Literal["step", "epoch"] = "step"
+    per: Per = "step"
     over: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, literal in (("shape", Shape), ("per", Per)):
+            if getattr(self, name) not in get_args(literal):
+                words = " | ".join(get_args(literal))
+                raise BadInput(
+                    f"a schedule's {name} must be {words}; found {getattr(self, name)!r}; choose one of them"
+                )
+        if not (self.power >= 0 and self.floor >= 0 and self.warmup >= 0 and (self.over is None or self.over >= 1)):
+            raise BadInput(
+                f"a schedule's power, floor and warmup must be at least 0, and `over` at least 1; found {self}"
+            )
 
     def factor(self, *, step: int, steps: int, steps_an_epoch: int) -> float:
         """The factor in force at `step` (0-based) of `steps`."""

@@ -14,7 +14,7 @@ import torch
 from segfrontier.lab.handles import built
 from segfrontier.lab.places import Places
 from segfrontier.lab.predict import Looking, Predictor
-from segfrontier.lab.scoring import ABSENT, score_image
+from segfrontier.lab.scoring import ABSENT, score_scene
 from segfrontier.lab.training import Job
 from segfrontier.maths import Confusion, semantic_scores
 from segfrontier.scenes.classes import ClassTable
@@ -42,6 +42,7 @@ class Peek:
         self._places.note_free("validation", detail="target/val, early stopping", count=len(truth))
         total = Confusion.zero(num_classes=len(self._classes))
         for scene in pool.scenes():
-            sums, _ = score_image(predictor, pool.image(scene), truth.semantic(scene), looking=Looking())
-            total = total + sums.confusion
+            seen, _ = score_scene(predictor, pool, truth, scene, looking=Looking())
+            if seen is not None:  # left out here as in the evaluator's own scores, which name it
+                total = total + seen.sums.confusion
         return float(semantic_scores(total, absent=ABSENT)[f"miou_{ABSENT}"])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from segfrontier.maths import (
     semantic_scores,
 )
 from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.codec import Undecodable
+from segfrontier.scenes.world import Pool, Truth
 
 ABSENT: Literal["present"] = "present"
 """Headline policy: the mean runs over the classes that truth or prediction show; the metric's name says so."""
@@ -84,6 +86,34 @@ def score_image(
     return sums, prediction
 
 
+class Seen(NamedTuple):
+    """One scene as the evaluator saw it."""
+
+    scene: str
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    prediction: NDArray[np.uint8]
+    sums: Sums
+
+
+class Scored(NamedTuple):
+    """The outcome for one scene: what the evaluator saw, or why its image could not be seen."""
+
+    row: Seen | None
+    fault: str
+
+
+def score_scene(predictor: Predictor, pool: Pool, truth: Truth, scene: str, *, looking: Looking) -> Scored:
+    """Score one scene; an image that does not decode is its fault, all else is an error."""
+    try:
+        image = pool.image(scene)
+    except Undecodable as error:
+        return Scored(None, str(error))
+    known = truth.semantic(scene)
+    sums, prediction = score_image(predictor, image, known, looking=looking)
+    return Scored(Seen(scene, image, known, prediction, sums), "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scores:
     """What one model scores on one split. `values` by metric name; per-class IoU is NaN where a class never occurs."""
@@ -93,6 +123,7 @@ class Scores:
     scenes: int
     sums: Sums = field(repr=False)
     folder: str = ""  # where pictures lie
+    left_out: tuple[str, ...] = ()  # scenes whose image does not decode: in no sum, and not among `scenes`
 
     @property
     def miou(self) -> float:
@@ -100,16 +131,20 @@ class Scores:
         return self.values[f"miou_{ABSENT}"]
 
     @classmethod
-    def of(cls, sums: Sums, classes: ClassTable, *, scenes: int, folder: str = "") -> Scores:
+    def of(
+        cls, sums: Sums, classes: ClassTable, *, scenes: int, folder: str = "", left_out: Sequence[str] = ()
+    ) -> Scores:
         """Read the scores off the sums."""
         values = semantic_scores(sums.confusion, absent=ABSENT) | boundary_scores(sums.boundary, absent=ABSENT)
         values["calibration_error"] = expected_calibration_error(sums.calibration)
         iou = dict(zip(classes.names, iou_per_class(sums.confusion).tolist(), strict=True))
-        return cls(values=values, iou=iou, scenes=scenes, sums=sums, folder=folder)
+        return cls(values=values, iou=iou, scenes=scenes, sums=sums, folder=folder, left_out=tuple(left_out))
 
     def write(self, folder: Path) -> None:
         """Store as JSON."""
         plain = {"values": self.values, "iou": self.iou, "scenes": self.scenes, "sums": self.sums.to_plain()}
+        if self.left_out:  # an intact world's file stays what it was
+            plain["left_out"] = list(self.left_out)
         (folder / "scores.json").write_text(json.dumps(plain))
 
     @classmethod
@@ -118,7 +153,7 @@ class Scores:
         plain = json.loads((folder / "scores.json").read_text())
         return cls(
             values=plain["values"], iou=plain["iou"], scenes=plain["scenes"],
-            sums=Sums.from_plain(plain["sums"]), folder=str(folder),
+            sums=Sums.from_plain(plain["sums"]), folder=str(folder), left_out=tuple(plain.get("left_out", ())),
         )  # fmt: skip
 
 

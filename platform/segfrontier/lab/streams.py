@@ -7,7 +7,7 @@ continues from its step number alone, and the global batch of a step is the same
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
@@ -19,6 +19,8 @@ from segfrontier.errors import BadInput
 from segfrontier.lab.augment import Augment
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
+
+_TRIES = 10  # epochs in which a scene is looked for that can be shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +75,16 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One place of one step: which scene of which part, and which of its appearances (`epoch`) this is."""
+    """One place of one step: which scene of which part, and which of its appearances (`epoch`) this is.
+
+    `number` is its place in the endless sequence.
+    """
 
     stream: str
     part: int
     scene: str
     epoch: int
+    number: int
 
 
 class Deck:
@@ -98,13 +104,20 @@ class Deck:
         if self._table is not None:
             epoch, at = divmod(number, len(self._table))
             part, scene = self._table[_shuffle(self._seed, epoch, len(self._table))[at]]
-            return Slot(self.name, part, scene, epoch)
+            return Slot(self.name, part, scene, epoch, number)
         assert self.stream.shares is not None
         part, count = _share_out(self.stream.shares, number)
         names = self._names[part]
         epoch, at = divmod(count, len(names))
         scene = names[_shuffle(stable_seed(self._seed, part), epoch, len(names))[at]]
-        return Slot(self.name, part, scene, epoch)
+        return Slot(self.name, part, scene, epoch, number)
+
+    def instead_of(self, bad: Slot) -> Iterator[Slot]:
+        """Who may take the place of a scene that cannot be shown: the next in the order, the same for every worker."""
+        for number in range(bad.number + 1, bad.number + 1 + _TRIES * self.stream.scenes):
+            slot = self.slot(number)
+            if slot.scene != bad.scene:
+                yield slot
 
     def share_of(self, step: int, *, rank: int, world: int) -> list[Slot]:
         """What one of `world` workers loads of a step's global batch."""
@@ -120,7 +133,7 @@ class Deck:
         rng = np.random.default_rng((self._seed, number))
         scenes = self._shown[int(rng.integers(len(self._shown)))]
         part, at = scenes[int(rng.integers(len(scenes)))]
-        return Slot(self.name, part, self._names[part][at], number)
+        return Slot(self.name, part, self._names[part][at], number, number)
 
 
 def stable_seed(*parts: object) -> int:

@@ -6,7 +6,9 @@ does not load torch.
 
 from __future__ import annotations
 
+import ast
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from segfrontier.maths.calibration import calibration_counts as calibration_counts
     from segfrontier.maths.calibration import expected_calibration_error as expected_calibration_error
     from segfrontier.maths.calibration import reliability as reliability
+    from segfrontier.maths.checks import require_finite as require_finite
     from segfrontier.maths.confusion import Confusion as Confusion
     from segfrontier.maths.confusion import confusion_counts as confusion_counts
     from segfrontier.maths.confusion import restrict as restrict
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from segfrontier.maths.losses import cross_entropy as cross_entropy
     from segfrontier.maths.losses import label_mass as label_mass
     from segfrontier.maths.matching import Convention as Convention
+    from segfrontier.maths.matching import InVoid as InVoid
     from segfrontier.maths.mixing import Selection as Selection
     from segfrontier.maths.mixing import choose_classes as choose_classes
     from segfrontier.maths.mixing import class_mask as class_mask
@@ -101,40 +105,22 @@ if TYPE_CHECKING:
     from segfrontier.maths.windows import make_windows as make_windows
     from segfrontier.maths.windows import slide as slide
 
-_NAMES = {
-    "agreement": "Glance MeanOf agreed_labels",
-    "acquisition": "TopOfPool draw_points grid_boxes patch_means patch_of top_in_each",
-    "adversarial": "Domain domain_loss",
-    "boundary": "BoundaryCounts boundary_counts boundary_iou_per_class boundary_scores mean_boundary_iou",
-    "boundary_losses": "boundary_loss",
-    "calibration": "Calibration calibration_counts expected_calibration_error reliability",
-    "confusion": "Confusion confusion_counts restrict",
-    "losses": "Normalisation cross_entropy label_mass",
-    "differences": "Border boundary_map central_difference",
-    "entropy": "normalised_entropy self_information",
-    "instances": "CITYSCAPES_THRESHOLDS InstanceHits Ranking VOC_THRESHOLDS ap_vol average_precision instance_hits"
-    " instance_scores",
-    "iou": "Absent accuracy_per_class frequency_weighted_iou iou_per_class mean_accuracy mean_iou pixel_accuracy"
-    " semantic_scores",
-    "matching": "Convention",
-    "mixing": "Selection choose_classes class_mask classes_present paste",
-    "multilabel": "TagScores average_precision_per_class mean_average_precision tag_scores",
-    "noise": "gumbel_noise",
-    "overlaps": "Overlaps overlap_maps overlap_masks",
-    "panoptic": "PanopticCounts PanopticQuality PanopticRule panoptic_counts panoptic_quality panoptic_scores",
-    "curves": "Area curve_area precision_recall",
-    "schedules": "Schedule constant cosine per_epoch poly warm_up",
-    "tally": "Tally",
-    "views": "View ViewMean apply_view make_views mean_over_views six_views undo_view",
-    "windows": "Blend Window blend_weights make_windows slide",
-}
-_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
+
+def _homes() -> dict[str, str]:
+    """Which module each name lies in, read from the imports above: they are written once, for all who ask."""
+    door = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    block = next(node for node in door.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
+_HOMES = _homes()
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -17,6 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segfrontier.maths.checks import (
+    require_at_least,
+    require_axes,
+    require_bools,
+    require_finite,
+    require_within,
+    require_word,
+)
 from segfrontier.maths.views import View
 
 MeanOf = Literal["logits", "probabilities"]
@@ -45,6 +53,12 @@ class Glance:
 
         `padded` is what the grid stretches over, by bilinear resizing with the network's `align_corners`.
         """
+        require_axes("logits", logits_Khw, "Khw")
+        require_at_least(
+            "every side of the grid, of the view and of the image", min(*logits_Khw.shape, *seen, *size), 1
+        )
+        if padded is not None and (padded[0] < seen[0] or padded[1] < seen[1]):
+            raise ValueError(f"a grid must stretch over the whole view of {seen}; found {padded}; pad the view")
         ways = [
             _way(cells, over or length, length, pixels, flip=flip, align_corners=align_corners)
             for cells, over, length, pixels, flip in zip(
@@ -67,10 +81,14 @@ def agreed_labels(
     """(H, W) uint8 on the CPU: where all views name one class and their mean is surer of it than `above`, that class.
 
     `void` elsewhere, and wherever `wanted_HW` (on the CPU) does not hold. The mean is that of logits or of
-    probabilities; `inclusive` takes pixels that are exactly as sure as `above`.
+    probabilities; `inclusive` takes pixels that are exactly as sure as `above`. Logits that are not finite are
+    `Diverged`, wherever they stand.
     """
-    if not glances:
-        raise ValueError("agreement needs at least one view; found none; pass e.g. those of six_views()")
+    require_word("of", of, MeanOf)
+    require_within("above", above, 0, 1)
+    require_at_least("each side of a tile", min(tile), 1)
+    require_within("void", void, 0, 255)
+    _check_glances(glances, wanted_HW)
     labels_HW = torch.full(wanted_HW.shape, void, dtype=torch.uint8)
     rows = [_spans(g.rows_hH, tile[0], g.logits_Khw.device) for g in glances]
     columns = [_spans(g.columns_wW, tile[1], g.logits_Khw.device) for g in glances]
@@ -83,6 +101,23 @@ def agreed_labels(
                 wanted = wanted_HW[area]
                 labels_HW[area] = torch.where(wanted, found_P.view(wanted.shape), void)
     return labels_HW
+
+
+def _check_glances(glances: Sequence[Glance], wanted_HW: Tensor) -> None:
+    require_axes("wanted", wanted_HW, "HW")
+    require_bools("wanted", wanted_HW)
+    if not glances:
+        raise ValueError("agreement needs at least one view; found none; pass e.g. those of six_views()")
+    classes = len(glances[0].logits_Khw)
+    require_within("the number of classes, for labels are bytes,", classes, 1, 255)
+    for i, glance in enumerate(glances, 1):
+        found = (len(glance.logits_Khw), glance.rows_hH.shape[1], glance.columns_wW.shape[1])
+        if found != (classes, *wanted_HW.shape):
+            raise ValueError(
+                f"every view must answer for {classes} classes of {tuple(wanted_HW.shape)} pixels; found {found} in "
+                f"view {i}; look at one image with one network"
+            )
+        require_finite(f"the logits of view {i} of {len(glances)}", glance.logits_Khw)
 
 
 def _way(cells: int, over: int, length: int, pixels: int, *, flip: bool, align_corners: bool) -> Tensor:

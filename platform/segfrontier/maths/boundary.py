@@ -18,15 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.maths.checks import require_at_least, require_axes, require_same_shape
 from segfrontier.maths.iou import Absent, class_mean
-from segfrontier.maths.labels import (
-    BYTE_VOID,
-    Labels,
-    as_bytes,
-    joint_table,
-    require_known,
-    require_same_shape,
-)
+from segfrontier.maths.labels import BYTE_VOID, Labels, as_bytes, joint_table, require_known
 from segfrontier.maths.ratio import Floats, ratio
 from segfrontier.maths.tally import Summed, Tally
 
@@ -50,7 +44,9 @@ def boundary_counts(
     truth_HW: Labels, prediction_HW: Labels, *, num_classes: int, dilation_ratio: float = 0.02, void: int = 255
 ) -> BoundaryCounts:
     """Count the bands of one image."""
+    require_axes("the truth", truth_HW, "HW")
     require_same_shape(truth_HW, prediction_HW)
+    require_at_least("dilation_ratio", dilation_ratio, 0)
     truth_bytes_HW = as_bytes(truth_HW, void=void)
     bytes_HW = np.where(truth_bytes_HW == BYTE_VOID, np.uint8(BYTE_VOID), as_bytes(prediction_HW, void=void))
     height, width = truth_HW.shape
@@ -68,6 +64,8 @@ def boundary_counts(
 
 def bands(labels_HW: NDArray[np.uint8], *, reach: int) -> NDArray[np.uint8]:
     """The bands of all classes at once: the labels, with 255 wherever a pixel is in no band."""
+    if not labels_HW.size:
+        return labels_HW
     # A window holds one class alone if its lowest and its highest label are equal; outside the image counts as 255.
     window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     lowest_HW = cv2.erode(labels_HW, window)

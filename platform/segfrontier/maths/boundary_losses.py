@@ -15,9 +15,25 @@ import torch
 from torch import Tensor
 
 from segfrontier.maths.boundary_truth import BoundaryTruth, boundary_truth
-from segfrontier.maths.differences import Border, boundary_map, differences, differences_transposed, length_of
+from segfrontier.maths.checks import (
+    require_at_least,
+    require_axes,
+    require_labels,
+    require_positive,
+    require_shape,
+    require_word,
+)
+from segfrontier.maths.differences import (
+    SHORTEST,
+    Border,
+    boundary_map,
+    differences,
+    differences_transposed,
+    length_of,
+)
 from segfrontier.maths.noise import GumbelNoise
 
+Noise = Literal["gumbel"]
 _Noise = Tensor | GumbelNoise | None
 _BLOCK = 2**19
 """How many values a CPU works on at a time: what lies between stays in its caches and takes no new memory."""
@@ -27,7 +43,7 @@ def boundary_loss(
     logits_BKHW: Tensor,
     labels_NHW: Tensor,
     *,
-    noise_NKHW: Tensor | Literal["gumbel"] | None = None,
+    noise_NKHW: Tensor | Noise | None = None,
     temperature: float = 0.5,
     border: Border = "replicate",
     epsilon: float = 0.0,
@@ -42,19 +58,40 @@ def boundary_loss(
     softmax((logits + noise) / temperature); "gumbel" draws the paper's noise, `gumbel_noise` of uniform numbers.
     `epsilon` is added under the root, `normalise` divides each map by its largest value; each makes it slower. A place
     that is void, or whose differences reach a void pixel, is on neither boundary, so void costs exactly nothing. An
-    empty boundary costs 0.
+    empty boundary costs 0, and so do no labels at all. A label that is no class is an error on a CPU, and void on an
+    accelerator, which is not made to wait. Lengths of 2^-64 and less count as 0, whatever the threshold.
     """
+    _check_maps(logits_BKHW, labels_NHW, noise_NKHW, void=void)
+    require_positive("temperature", temperature)
+    require_word("border", border, Border)
+    for what, number in (("epsilon", epsilon), ("threshold", threshold)):
+        require_at_least(what, number, 0)
     logits_BKHW = logits_BKHW if logits_BKHW.dtype == torch.float64 else logits_BKHW.float()
-    far_N1HW = _far_from_void(labels_NHW, void=void).unsqueeze(1)
+    logits_NKHW = logits_BKHW[len(logits_BKHW) - len(labels_NHW) :]
+    if not labels_NHW.numel():
+        return logits_NKHW.sum()
+    far_N1HW = _far_from_void(labels_NHW, classes=logits_BKHW.shape[1], void=void).unsqueeze(1)
+    threshold = max(threshold, SHORTEST / 2)
     rules = _Rules(temperature, border, threshold, weights)
     noise: _Noise = noise_NKHW if noise_NKHW is None or isinstance(noise_NKHW, Tensor) else GumbelNoise(far_N1HW.device)
     if epsilon or normalise:
-        logits_NKHW = logits_BKHW[len(logits_BKHW) - len(labels_NHW) :]
         return _plainly(logits_NKHW, noise, labels_NHW, far_N1HW, rules, epsilon=epsilon, normalise=normalise)
     limit_N1HW = torch.full_like(far_N1HW, 2 * threshold, dtype=logits_BKHW.dtype).masked_fill_(~far_N1HW, math.inf)
     truth = boundary_truth(labels_NHW, limit_N1HW[:, 0], border, classes=logits_BKHW.shape[1])
     loss: Tensor = _Loss.apply(logits_BKHW, noise, limit_N1HW, truth, rules)
     return loss
+
+
+def _check_maps(logits_BKHW: Tensor, labels_NHW: Tensor, noise_NKHW: Tensor | Noise | None, *, void: int) -> None:
+    require_axes("logits", logits_BKHW, "BKHW")
+    require_axes("labels", labels_NHW, "NHW")
+    images, (batch, classes, height, width) = len(labels_NHW), logits_BKHW.shape
+    require_shape("labels", labels_NHW, (min(images, batch), height, width))
+    require_labels("labels", labels_NHW, classes, void=void)
+    if isinstance(noise_NKHW, Tensor):
+        require_shape("noise", noise_NKHW, (images, classes, height, width))
+    elif noise_NKHW is not None and noise_NKHW != "gumbel":
+        raise ValueError(f"noise must be a tensor, 'gumbel' or None; found {noise_NKHW!r}; choose one of them")
 
 
 class _Rules(NamedTuple):
@@ -155,9 +192,9 @@ def _noisy(logits: Tensor, noise: _Noise, temperature: float) -> Tensor:
     return (logits + noise if isinstance(noise, Tensor) else noise.added_to(logits)).div_(temperature)
 
 
-def _far_from_void(labels_NHW: Tensor, *, void: int) -> Tensor:
-    """Where neither the pixel nor one of its four neighbours is void."""
-    known_NHW = labels_NHW != void
+def _far_from_void(labels_NHW: Tensor, *, classes: int, void: int) -> Tensor:
+    """Where the pixel and its four neighbours are all labelled."""
+    known_NHW = (labels_NHW != void).logical_and_(labels_NHW >= 0).logical_and_(labels_NHW < classes)
     far_NHW = known_NHW.clone()
     far_NHW[:, 1:] &= known_NHW[:, :-1]
     far_NHW[:, :-1] &= known_NHW[:, 1:]

@@ -11,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.maths.labels import Labels, require_same_shape
+from segfrontier.maths.checks import require_at_least, require_same_shape
+from segfrontier.maths.labels import Labels
 from segfrontier.maths.ratio import Floats, ratio
 from segfrontier.maths.tally import Summed, Tally
 
@@ -46,6 +47,7 @@ def calibration_counts(
     void: int = 255,
 ) -> Calibration:
     """Count predictions, each with the probability it was given; arrays of one shape, void truth left out."""
+    require_at_least("num_bins", num_bins, 1)
     require_same_shape(truth, prediction)
     require_same_shape(truth, confidence)
     low, high = confidence.min(initial=1), confidence.max(initial=0)

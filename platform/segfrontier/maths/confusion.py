@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.maths.checks import class_indices
 from segfrontier.maths.labels import BYTE_VOID, Labels, as_bytes, joint_table, require_known
 from segfrontier.maths.tally import Summed, Tally
 
@@ -62,7 +63,7 @@ def restrict(confusion: Confusion, *, classes: Sequence[int]) -> Confusion:
     Truth of other classes becomes void, and predictions of other classes become misses: SYNTHIA's 16 classes are the
     19 so restricted.
     """
-    kept = np.asarray(classes, np.int64)
+    kept = np.array(class_indices("classes", classes, confusion.num_classes), np.int64)
     others = np.setdiff1d(np.arange(confusion.num_classes), kept)
     missed_C = confusion.missed_C[kept] + confusion.counts_CC[np.ix_(kept, others)].sum(axis=1)
     return Confusion(counts_CC=confusion.counts_CC[np.ix_(kept, kept)], missed_C=missed_C)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.maths.checks import require_at_least, require_same_length, require_word
 from segfrontier.maths.ratio import Floats
 
 Area = Literal["steps", "envelope", "trapezoids"]
@@ -26,6 +27,10 @@ def precision_recall(
     Answers of equal score come in the order of `order`, then as given; or, with `join_ties`, they are one point, as
     no threshold can tell them apart.
     """
+    require_same_length("scores, hits and false answers", scores, hits, false)
+    require_at_least("positives", positives, 1)
+    if np.isnan(scores).any() or (hits + false < 1).any():
+        raise ValueError("each answer must have a score that is a number, and be a hit or false; leave the others out")
     ties = np.zeros(len(scores), np.int64) if order is None else order
     ranked = np.lexsort((ties, -scores))
     hit_counts, false_counts = np.cumsum(hits[ranked]), np.cumsum(false[ranked])
@@ -42,6 +47,8 @@ def curve_area(precision: Floats, recall: Floats, *, area: Area) -> float:
     each precision to the highest at any greater recall (VOC since 2010). `trapezoids` joins the points by straight
     lines, from the first precision at recall 0 (Cityscapes).
     """
+    require_word("area", area, Area)
+    require_same_length("precision and recall", precision, recall)
     if not len(precision):
         return 0.0
     gains = np.diff(recall, prepend=0.0)
@@ -49,6 +56,4 @@ def curve_area(precision: Floats, recall: Floats, *, area: Area) -> float:
         precision = np.maximum.accumulate(precision[::-1])[::-1]
     elif area == "trapezoids":
         precision = (precision + np.append(precision[0], precision[:-1])) / 2
-    elif area != "steps":
-        raise ValueError(f"area must be 'steps', 'envelope' or 'trapezoids'; found {area!r}; choose one of them")
     return float(np.dot(gains, precision))

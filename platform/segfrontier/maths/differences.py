@@ -6,19 +6,31 @@ functions leave differences and lengths doubled, for to halve them all costs mor
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from segfrontier.maths.checks import require_at_least, require_axes, require_word
+
 Border = Literal["replicate", "one_sided", "zero"]
 """Outside the image lies the border's own value, nothing (differences become one-sided), or 0."""
 
 _TINY = torch.finfo(torch.float32).tiny
+SHORTEST = math.sqrt(_TINY)
+"""A doubled length that counts as 0: `length_of` gives nothing less. (2^-63, a number that floats hold exactly.)"""
 
 
 def boundary_map(maps_NKHW: Tensor, *, border: Border, epsilon: float = 0.0) -> Tensor:
-    """The length of the gradient at every place of every map. Where it vanishes, so does its derivative."""
+    """The length of the gradient at every place of every map. Where it vanishes, so does its derivative.
+
+    Computed in float32 where the maps' precision is less.
+    """
+    require_axes("maps", maps_NKHW, "NKHW")
+    require_word("border", border, Border)
+    require_at_least("epsilon", epsilon, 0)
+    maps_NKHW = maps_NKHW if maps_NKHW.dtype == torch.float64 else maps_NKHW.float()
     length_NKHW: Tensor = _Length.apply(maps_NKHW, border, epsilon)
     return length_NKHW
 
@@ -33,7 +45,7 @@ class _Length(torch.autograd.Function):
         length = length_of(across.square(), down, epsilon=epsilon)
         ctx.save_for_backward(across, down, length)
         ctx.border = border
-        return length / 2
+        return (length if epsilon else length.masked_fill(length <= SHORTEST, 0)) / 2
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -63,6 +75,7 @@ def differences(maps: Tensor, border: Border) -> tuple[Tensor, Tensor]:
 
 def central_difference(maps: Tensor, *, dim: int, border: Border) -> Tensor:
     """Half the difference of the two neighbours along `dim`; the border says what stands in for a missing one."""
+    require_word("border", border, Border)
     return _difference(maps, dim=dim, border=border) / 2
 
 
@@ -70,8 +83,6 @@ def _difference(maps: Tensor, *, dim: int, border: Border) -> Tensor:
     size = maps.shape[dim]
     if size < 2:
         return torch.zeros_like(maps)
-    if border not in ("replicate", "one_sided", "zero"):
-        raise ValueError(f"border must be 'replicate', 'one_sided' or 'zero'; found {border!r}; choose one of them")
     doubled = torch.empty_like(maps)
     torch.sub(maps.narrow(dim, 2, size - 2), maps.narrow(dim, 0, size - 2), out=doubled.narrow(dim, 1, size - 2))
     first, last = doubled.narrow(dim, 0, 1), doubled.narrow(dim, size - 1, 1)

@@ -16,7 +16,7 @@ _EPSILON = 1e-30
 
 def self_information(probs_NK: Tensor) -> Tensor:
     """Each class's share of the normalised entropy; the shape stays, half precision becomes float32."""
-    num_classes = probs_NK.shape[1]
+    num_classes = probs_NK.shape[1] if probs_NK.dim() > 1 else 0
     if num_classes < 2:
         raise ValueError(
             f"entropy needs at least 2 classes on axis 1; found {num_classes}; pass probabilities, N first"

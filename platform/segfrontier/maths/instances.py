@@ -3,7 +3,8 @@
 Letters: C class, P predicted segment, I IoU threshold. What counts as a hit, and how the precision-recall curve becomes
 one number, is a named convention; `matching` tells the former. `din` adds up the precision at each hit over the
 number of true segments; `voc` takes the area under the curve's envelope; `cityscapes` joins equal scores into one point
-and takes the area by trapezoids.
+and takes the area by trapezoids. Under `voc` it is a choice of its own what becomes of a prediction that lies wholly in
+void or crowds (`in_void`); the others have their rule for it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.maths.checks import class_indices, require_at_least, require_word
 from segfrontier.maths.curves import Area, curve_area, precision_recall
-from segfrontier.maths.matching import CITYSCAPES_MIN_PIXELS, Convention, match
+from segfrontier.maths.matching import CITYSCAPES_MIN_PIXELS, Convention, InVoid, match
 from segfrontier.maths.overlaps import Overlaps
 from segfrontier.maths.ratio import Floats, known_mean
 from segfrontier.maths.tally import JoinedFloats, JoinedInts, Summed, Tally
@@ -34,8 +36,9 @@ CITYSCAPES_THRESHOLDS = tuple(i / 100 for i in range(50, 100, 5))
 class InstanceHits(Tally):
     """Every prediction with its score and, at each threshold, how many hits and how many false positives it is.
 
-    (More than one only under `cityscapes` below 0.5; `min_pixels` matters there alone.) `order_P` breaks ties between
-    equal scores: give each image its place in the data set, and the result does not depend on how it was cut.
+    (More than one only under `cityscapes` below 0.5; `min_pixels` matters there alone, `in_void` under `voc`.)
+    `order_P` breaks ties between equal scores: give each image its place in the data set, and the result does not
+    depend on how it was cut.
     """
 
     convention: Convention
@@ -47,6 +50,7 @@ class InstanceHits(Tally):
     hits_PI: JoinedInts
     false_PI: JoinedInts
     positives_C: Summed
+    in_void: InVoid = "forgotten"
 
     @classmethod
     def zero(
@@ -56,8 +60,10 @@ class InstanceHits(Tally):
         convention: Convention,
         thresholds: Sequence[float],
         min_pixels: int = CITYSCAPES_MIN_PIXELS,
+        in_void: InVoid = "forgotten",
     ) -> Self:
         """No prediction and no truth yet."""
+        _check_rules(num_classes, convention, thresholds, min_pixels, in_void)
         none_P, none_PI = np.zeros(0, np.int64), np.zeros((0, len(thresholds)), np.int64)
         return cls(
             convention=convention,
@@ -69,6 +75,7 @@ class InstanceHits(Tally):
             hits_PI=none_PI,
             false_PI=none_PI,
             positives_C=np.zeros(num_classes, np.int64),
+            in_void=in_void,
         )
 
 
@@ -81,8 +88,15 @@ def instance_hits(
     thresholds: Sequence[float],
     order: int = 0,
     min_pixels: int = CITYSCAPES_MIN_PIXELS,
+    in_void: InVoid = "forgotten",
 ) -> InstanceHits:
-    """Judge the predictions of one image; `min_pixels` matters under `cityscapes` alone."""
+    """Judge the predictions of one image; `min_pixels` matters under `cityscapes` alone.
+
+    `in_void` is a choice of `voc`: a prediction that lies wholly in void or crowds is `forgotten`, as nobody can tell
+    what it shows, or `false`, as every answer without a partner. (`din` always calls it false; `cityscapes` forgets
+    what lies there by a larger share than the threshold.)
+    """
+    _check_rules(num_classes, convention, thresholds, min_pixels, in_void)
     scores_P = np.asarray(scores_P, np.float64)
     if scores_P.shape != overlaps.labels_P.shape or not np.isfinite(scores_P).all():
         raise ValueError(
@@ -91,7 +105,12 @@ def instance_hits(
         )
     overlaps.require_labels_below(num_classes)
     hits_PI, false_PI, positive_T = match(
-        overlaps, scores_P, convention=convention, thresholds=np.asarray(thresholds, np.float64), min_pixels=min_pixels
+        overlaps,
+        scores_P,
+        convention=convention,
+        thresholds=np.asarray(thresholds, np.float64),
+        min_pixels=min_pixels,
+        in_void=in_void,
     )
     kept_P = overlaps.areas_P > 0
     return InstanceHits(
@@ -104,7 +123,21 @@ def instance_hits(
         hits_PI=hits_PI[kept_P],
         false_PI=false_PI[kept_P],
         positives_C=np.bincount(overlaps.truth_labels_T[positive_T], minlength=num_classes),
+        in_void=in_void,
     )
+
+
+def _check_rules(
+    num_classes: int, convention: Convention, thresholds: Sequence[float], min_pixels: int, in_void: InVoid
+) -> None:
+    require_word("convention", convention, Convention)
+    require_word("in_void", in_void, InVoid)
+    require_at_least("num_classes", num_classes, 1)
+    require_at_least("min_pixels", min_pixels, 0)
+    if not len(thresholds) or not all(0 <= each < 1 for each in thresholds):
+        raise ValueError(f"IoU thresholds, at least one, must lie in [0, 1); found {thresholds}; give e.g. (0.5,)")
+    if in_void == "false" and convention != "voc":
+        raise ValueError(f"in_void='false' is a choice of 'voc'; found {convention!r}, which has its own; leave it out")
 
 
 def average_precision(hits: InstanceHits, *, ranking: Ranking = "score") -> Floats:
@@ -112,6 +145,7 @@ def average_precision(hits: InstanceHits, *, ranking: Ranking = "score") -> Floa
 
     The `oracle` ranking puts all hits first: the best that these masks could score (paper 002, table 6).
     """
+    require_word("ranking", ranking, Ranking)
     return np.array(
         [
             [_one_average(hits, label, i, ranking) for i in range(len(hits.thresholds))]
@@ -123,15 +157,19 @@ def average_precision(hits: InstanceHits, *, ranking: Ranking = "score") -> Floa
 def ap_vol(ap_CI: Floats, *, classes: Sequence[int] | None = None) -> float:
     """AP^r_vol: the mean over thresholds, then over the classes (or `classes`) that have true segments."""
     ap_C = ap_CI.mean(axis=1)
-    return known_mean(ap_C if classes is None else ap_C[list(classes)])
+    return known_mean(ap_C if classes is None else ap_C[class_indices("classes", classes, len(ap_C))])
 
 
 def instance_scores(
     hits: InstanceHits, *, classes: Sequence[int] | None = None, ranking: Ranking = "score"
 ) -> dict[str, float]:
-    """AP^r_vol and AP^r at each threshold by name, e.g. `ap_vol_din` and `ap_50_din` (`.._din_oracle`)."""
+    """AP^r_vol and AP^r at each threshold by name, e.g. `ap_vol_din` and `ap_50_din` (`.._din_oracle`).
+
+    Where predictions in void are false by choice, the names end in `_voc_void_false`.
+    """
     ap_CI = average_precision(hits, ranking=ranking)
-    suffix = hits.convention if ranking == "score" else f"{hits.convention}_{ranking}"
+    judged = hits.convention if hits.in_void == "forgotten" else f"{hits.convention}_void_{hits.in_void}"
+    suffix = judged if ranking == "score" else f"{judged}_{ranking}"
     scores = {f"ap_vol_{suffix}": ap_vol(ap_CI, classes=classes)}
     for i, threshold in enumerate(hits.thresholds):
         scores[f"ap_{round(100 * threshold)}_{suffix}"] = ap_vol(ap_CI[:, i : i + 1], classes=classes)

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.maths.checks import class_indices, require_word
 from segfrontier.maths.confusion import Confusion
 from segfrontier.maths.ratio import Floats, known_mean, ratio
 
@@ -34,14 +35,13 @@ def class_mean(
     values_C: Floats, *, in_truth_C: NDArray[np.bool_], absent: Absent, classes: Sequence[int] | None = None
 ) -> float:
     """The mean of values that are NaN for absent classes, under a policy; NaN where no class is left to average."""
-    kept = np.arange(len(values_C)) if classes is None else np.asarray(classes, dtype=np.int64)
-    values, in_truth = values_C[kept], in_truth_C[kept]
+    require_word("absent", absent, Absent)
+    kept = range(len(values_C)) if classes is None else class_indices("classes", classes, len(values_C))
+    values, in_truth = values_C[list(kept)], in_truth_C[list(kept)]
     if absent == "zero":
         values = np.nan_to_num(values, nan=0.0)
     elif absent == "in_truth":
         values = values[in_truth]
-    elif absent != "present":
-        raise ValueError(f"absent must be 'present', 'zero' or 'in_truth'; found {absent!r}; choose one of them")
     return known_mean(values)
 
 

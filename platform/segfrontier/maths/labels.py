@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.maths.checks import require_same_shape
+
 BYTE_VOID = 255
 Labels = NDArray[np.integer[Any]]
 
@@ -43,12 +45,4 @@ def require_known(pixels: NDArray[np.int64], *, what: str, num_classes: int) -> 
     if unknown.size:
         raise ValueError(
             f"{what} values must be below {num_classes} or void; found {unknown.tolist()}; map the labels first"
-        )
-
-
-def require_same_shape(truth: NDArray[Any], other: NDArray[Any]) -> None:
-    """Raise unless a map that goes with the truth has its shape."""
-    if truth.shape != other.shape:
-        raise ValueError(
-            f"the maps of an image must have one shape; found {truth.shape} and {other.shape}; resize the prediction"
         )

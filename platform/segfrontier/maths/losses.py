@@ -12,6 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segfrontier.maths.checks import (
+    require_axes,
+    require_integers,
+    require_labels,
+    require_shape,
+    require_word,
+    strange_label,
+)
+
 Normalisation = Literal["mean", "sum", "pixels"]
 
 
@@ -29,17 +38,21 @@ def cross_entropy(
     `pixels` by the number of all pixels, void ones included. With no labelled pixel at all the loss is 0 and still
     hangs on the graph: its gradient is zero, not missing and not NaN.
     """
+    require_word("normalisation", normalisation, Normalisation)
+    require_shape("the target", target_N, (*logits_NK.shape[:1], *logits_NK.shape[2:]))
+    require_integers("the target", target_N)
+    if class_weights_K is not None:
+        require_shape("class weights", class_weights_K, logits_NK.shape[1:2])
     logits_NK = logits_NK if logits_NK.dtype == torch.float64 else logits_NK.float()
     weights_K = None if class_weights_K is None else class_weights_K.to(logits_NK)
-    total = F.cross_entropy(logits_NK, target_N.long(), weight=weights_K, ignore_index=void, reduction="sum")
+    try:
+        total = F.cross_entropy(logits_NK, target_N.long(), weight=weights_K, ignore_index=void, reduction="sum")
+    except IndexError as error:  # a CPU notices while it adds up; to look for it beforehand would take a third as long
+        raise strange_label("the target", str(error), logits_NK.shape[1], void=void) from error
     if normalisation == "sum":
         return total
     if normalisation == "pixels":
         return total / max(target_N.numel(), 1)
-    if normalisation != "mean":
-        raise ValueError(
-            f"normalisation must be 'mean', 'sum' or 'pixels'; found {normalisation!r}; choose one of them"
-        )
     return total / label_mass(target_N, class_weights_K=weights_K, void=void).to(total).clamp_min(_TINY)
 
 
@@ -48,9 +61,12 @@ def label_mass(target_N: Tensor, *, class_weights_K: Tensor | None = None, void:
 
     Summed over the shards of a batch, it turns shard sums into the mean of the whole batch.
     """
+    require_integers("the target", target_N)
     labelled_N = target_N != void
     if class_weights_K is None:
         return labelled_N.sum()
+    require_axes("class weights", class_weights_K, "K")
+    require_labels("the target", target_N, len(class_weights_K), void=void)
     # A look-up of every pixel, not only of the labelled ones: a dynamic shape would make a GPU wait.
     return (class_weights_K[torch.where(labelled_N, target_N, 0).long()] * labelled_N).sum()
 

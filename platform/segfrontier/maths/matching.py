@@ -15,6 +15,9 @@ from segfrontier.maths.overlaps import Overlaps
 from segfrontier.maths.ratio import Floats, ratio
 
 Convention = Literal["din", "voc", "cityscapes"]
+InVoid = Literal["forgotten", "false"]
+"""What `voc` makes of a prediction that lies wholly in void or crowds."""
+
 Matches = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
 """Hits and false positives by (P, I), and which true segments (T) ask to be found."""
 
@@ -22,16 +25,20 @@ CITYSCAPES_MIN_PIXELS = 100
 
 
 def match(
-    overlaps: Overlaps, scores_P: Floats, *, convention: Convention, thresholds: Floats, min_pixels: int
+    overlaps: Overlaps,
+    scores_P: Floats,
+    *,
+    convention: Convention,
+    thresholds: Floats,
+    min_pixels: int,
+    in_void: InVoid,
 ) -> Matches:
     """How many hits and how many false positives each prediction is, at each threshold."""
     if convention == "din":
         return _match_din(overlaps, thresholds)
     if convention == "voc":
-        return _match_voc(overlaps, scores_P, thresholds)
-    if convention == "cityscapes":
-        return _match_cityscapes(overlaps, scores_P, thresholds, min_pixels)
-    raise ValueError(f"convention must be 'din', 'voc' or 'cityscapes'; found {convention!r}; choose one of them")
+        return _match_voc(overlaps, scores_P, thresholds, in_void)
+    return _match_cityscapes(overlaps, scores_P, thresholds, min_pixels)
 
 
 def _match_din(overlaps: Overlaps, thresholds_I: Floats) -> Matches:
@@ -45,18 +52,18 @@ def _match_din(overlaps: Overlaps, thresholds_I: Floats) -> Matches:
     return hits_PI.astype(np.int64), (~hits_PI).astype(np.int64), ~overlaps.crowd_T
 
 
-def _match_voc(overlaps: Overlaps, scores_P: Floats, thresholds_I: Floats) -> Matches:
+def _match_voc(overlaps: Overlaps, scores_P: Floats, thresholds_I: Floats, in_void: InVoid) -> Matches:
     """The same cuts, but in falling order of score each prediction claims the true segment that it overlaps most.
 
-    It is false if that one is taken; a prediction with nothing left is forgotten.
+    It is false if that one is taken; a prediction with nothing left is what `in_void` says.
     """
     iou_TP = _iou_cut(overlaps)
     hits_PI = np.zeros((iou_TP.shape[1], len(thresholds_I)), np.int64)
     false_PI = hits_PI.copy()
     taken_TI = np.zeros((iou_TP.shape[0], len(thresholds_I)), bool)
-    left_P = overlaps.areas_P - overlaps.cut_P > 0
+    judged_P = (overlaps.areas_P > overlaps.cut_P) | (in_void == "false")
     for p in np.argsort(-scores_P, kind="stable"):
-        if not left_P[p]:
+        if not judged_P[p]:
             continue
         t = int(iou_TP[:, p].argmax()) if len(iou_TP) else None
         free_I = np.zeros(len(thresholds_I), bool) if t is None else (iou_TP[t, p] > thresholds_I) & ~taken_TI[t]

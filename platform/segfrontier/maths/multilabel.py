@@ -36,6 +36,11 @@ def tag_scores(scores_NK: NDArray[Any], tags_NK: NDArray[Any]) -> TagScores:
         raise ValueError(
             f"scores and tags must both be images x classes; found {scores_NK.shape} and {tags_NK.shape}; add the axis"
         )
+    known_NK = (tags_NK == 0) | (tags_NK == 1)
+    if np.isnan(scores_NK[known_NK]).any():
+        raise ValueError("scores must be numbers where the tag is known; found NaN; look at the classifier")
+    if (tags_NK != np.floor(tags_NK)).any():
+        raise ValueError("tags must be 1, 0 or, if unknown, another whole number; found fractions; decide on each")
     return TagScores(scores_NK=scores_NK.astype(np.float64), tags_NK=tags_NK.astype(np.int64))
 
 

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from segfrontier.maths.checks import require_at_least
+
 _EPSILON = 1e-10
 _COLD = 1 / 3
 """Below this temperature powers of the smallest number that is drawn may be too large for float32."""
@@ -14,6 +16,7 @@ _COLD = 1 / 3
 
 def gumbel_noise(uniform: Tensor, *, epsilon: float = _EPSILON) -> Tensor:
     """Gumbel noise from numbers drawn uniformly from [0, 1): -log(epsilon - log(u + epsilon))."""
+    require_at_least("epsilon", epsilon, 0)
     return -torch.log(epsilon - torch.log(uniform + epsilon))
 
 

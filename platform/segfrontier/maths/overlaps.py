@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.maths.labels import BYTE_VOID, Labels, as_bytes, require_same_shape
+from segfrontier.maths.checks import class_indices, require_integers, require_same_shape
+from segfrontier.maths.labels import BYTE_VOID, Labels, as_bytes
 from segfrontier.maths.ratio import Floats, ratio
 
 Keys = NDArray[np.uint32]
@@ -73,6 +74,7 @@ def overlap_maps(
     Predicted segments are ordered by class, then by instance; `labels_P` and `instances_P` name them (stuff has
     instance 0).
     """
+    things = class_indices("things", things, BYTE_VOID)
     for map_HW in (truth_instance_HW, prediction_HW, instance_HW):
         require_same_shape(truth_HW, map_HW)
     truth_keys, keys, pixels = _count_pairs(truth_HW, truth_instance_HW, prediction_HW, instance_HW, void=void)
@@ -103,16 +105,24 @@ def overlap_masks(
 
     Predicted segments keep the order of the masks; `instances_P` counts them from 1.
     """
+    things = class_indices("things", things, BYTE_VOID)
     if len(masks_PHW) != len(labels_P):
         raise ValueError(
             f"each mask needs one label; found {len(masks_PHW)} masks and {len(labels_P)} labels; pair them"
         )
+    labels = np.asarray(labels_P) if len(labels_P) else np.zeros(0, np.int64)
+    require_integers("labels", labels)
+    if ((labels < 0) | (labels >= BYTE_VOID)).any():
+        raise ValueError(f"labels of masks must be classes, 0 to {BYTE_VOID - 1}; found {labels}; leave out the others")
     require_same_shape(truth_HW, truth_instance_HW)
     truth_keys, which = _distinct(_keys(truth_HW, truth_instance_HW, void=void).ravel())
     columns = []
     for mask_HW in masks_PHW:
-        require_same_shape(truth_HW, mask_HW)
-        columns.append(np.bincount(which[np.asarray(mask_HW, bool).ravel()], minlength=len(truth_keys)))
+        mask = np.asarray(mask_HW)
+        require_same_shape(truth_HW, mask)
+        if mask.dtype != bool:
+            require_integers("masks", mask)
+        columns.append(np.bincount(which[mask.astype(bool).ravel()], minlength=len(truth_keys)))
     # Masks may share pixels, so the areas of the truth need a column of their own: the whole image.
     columns.append(np.bincount(which, minlength=len(truth_keys)))
     truth_segments, table = _group(_join_stuff(truth_keys, things), np.stack(columns, axis=1))
@@ -120,13 +130,14 @@ def overlap_masks(
         truth_segments,
         table,
         truth_areas_T=table[:-1, -1],
-        labels_P=np.asarray(labels_P, np.int64),
+        labels_P=labels,
         instances_P=np.arange(1, len(masks_PHW) + 1),
         things=things,
     )
 
 
 def _keys(labels: Labels, instances: Labels, *, void: int) -> Keys:
+    require_integers("instances", instances)
     if instances.size and not 0 <= instances.min() <= instances.max() < _INSTANCES:
         raise ValueError(
             f"instances must be 0 to {_INSTANCES - 1}; found {instances.min()} to {instances.max()}; number them from 1"

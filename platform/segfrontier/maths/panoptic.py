@@ -15,6 +15,7 @@ from typing import Literal, Self
 
 import numpy as np
 
+from segfrontier.maths.checks import class_indices, require_at_least, require_word
 from segfrontier.maths.overlaps import Overlaps
 from segfrontier.maths.ratio import Floats, known_mean, ratio
 from segfrontier.maths.tally import Summed, Tally
@@ -40,14 +41,15 @@ class PanopticCounts(Tally):
     @classmethod
     def zero(cls, *, num_classes: int, rule: PanopticRule = "panopticapi") -> Self:
         """Nothing counted yet."""
+        require_word("rule", rule, PanopticRule)
         none = np.zeros(num_classes, np.int64)
         return cls(rule=rule, matched_C=none, false_C=none, missed_C=none, iou_units_C=none)
 
 
 def panoptic_counts(overlaps: Overlaps, *, num_classes: int, rule: PanopticRule = "panopticapi") -> PanopticCounts:
     """Count one image whose predicted segments do not overlap one another (`overlap_maps`)."""
-    if rule not in ("panopticapi", "din"):
-        raise ValueError(f"rule must be 'panopticapi' or 'din'; found {rule!r}; choose one of them")
+    require_word("rule", rule, PanopticRule)
+    require_at_least("num_classes", num_classes, 1)
     crowd_T, labels_P, truth_labels_T = overlaps.crowd_T, overlaps.labels_P, overlaps.truth_labels_T
     overlaps.require_labels_below(num_classes)
     same_TP = overlaps.same_class_TP
@@ -94,6 +96,7 @@ def panoptic_scores(counts: PanopticCounts, *, things: Collection[int]) -> dict[
     """
     quality = panoptic_quality(counts)
     everything = range(len(counts.matched_C))
+    things = class_indices("things", things, len(everything))
     groups: dict[str, Sequence[int]] = {
         "": everything,
         "_things": [c for c in everything if c in things],

@@ -33,6 +33,8 @@ def warm_up(step: int, *, steps: int, then: Schedule, start: float = 0.0) -> flo
 
     The wrapped schedule is not shifted: it counts the warm-up's steps too, so its own total stays the run's length.
     """
+    if min(step, steps) < 0:
+        raise ValueError(f"a warm-up's step and length must be at least 0; found {step} of {steps}; count from 0")
     if step >= steps:
         return then(step)
     return (start + (1 - start) * step / steps) * then(step)

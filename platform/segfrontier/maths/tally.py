@@ -50,6 +50,8 @@ class Tally:
     def total(cls, parts: Iterable[Self]) -> Self:
         """All parts (at least one) merged at once: quicker than adding up many that have rows to join."""
         parts = list(parts)
+        if not parts:
+            raise ValueError("a total needs at least one state; found none; begin with `zero` where there may be none")
         return cls(**{name: _merge([getattr(p, name) for p in parts], name, how) for name, how in _ways(cls).items()})
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -81,20 +83,19 @@ def _ways(kind: type[Tally]) -> dict[str, _How]:
 
 def _merge(values: list[Any], name: str, how: _How) -> Any:
     first = values[0]
-    if how == "join":
-        return np.concatenate(values)
     if how == "same":
         for value in values:
             if value != first:
                 raise ValueError(f"merged states must share {name}; found {first!r} and {value!r}; count both alike")
         return first
+    fixed = slice(1, None) if how == "join" else slice(None)
     for value in values:
-        if value.shape != first.shape:
+        if value.shape[fixed] != first.shape[fixed]:
             raise ValueError(
                 f"merged states must be of one size; found {name} of shapes {first.shape} and {value.shape}; "
                 f"count both with the same classes"
             )
-    return np.sum(values, axis=0)
+    return np.concatenate(values) if how == "join" else np.sum(values, axis=0)
 
 
 def _restore(array: NDArray[Any], how: _How) -> Any:

@@ -13,6 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segfrontier.maths.checks import (
+    require_at_least,
+    require_axes,
+    require_finite,
+    require_positive,
+    require_shape,
+    require_word,
+)
+
+Of = Literal["logits", "probabilities"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
@@ -20,6 +31,9 @@ class View:
 
     scale: float = 1.0
     flip: bool = False
+
+    def __post_init__(self) -> None:
+        require_positive("the scale of a view", self.scale)
 
 
 def make_views(*, scales: Sequence[float], flips: Sequence[bool] = (False, True)) -> tuple[View, ...]:
@@ -34,6 +48,7 @@ def six_views() -> tuple[View, ...]:
 
 def apply_view(images_NCHW: Tensor, view: View, *, align_corners: bool = False) -> Tensor:
     """The images as the view shows them."""
+    require_axes("images", images_NCHW, "NCHW")
     height, width = (max(1, round(side * view.scale)) for side in images_NCHW.shape[-2:])
     images_NChw = _resize(images_NCHW, (height, width), align_corners)
     return images_NChw.flip(-1) if view.flip else images_NChw
@@ -41,6 +56,8 @@ def apply_view(images_NCHW: Tensor, view: View, *, align_corners: bool = False) 
 
 def undo_view(scores_NKhw: Tensor, view: View, *, size: tuple[int, int], align_corners: bool = False) -> Tensor:
     """Scores seen through the view, back in the image's own frame at `size` (height, width)."""
+    require_axes("scores", scores_NKhw, "NKhw")
+    require_at_least("height and width", min(size), 1)
     upright_NKhw = scores_NKhw.flip(-1) if view.flip else scores_NKhw
     return _resize(upright_NKhw, size, align_corners)
 
@@ -51,12 +68,17 @@ class ViewMean:
 
     scores_NKHW: Tensor
     agree_NHW: Tensor
-    of: Literal["logits", "probabilities"]
+    of: Of
 
     def confidence(self) -> tuple[Tensor, Tensor]:
-        """The highest class probability of the mean and the class it belongs to, both NHW."""
+        """The highest class probability of the mean and the class it belongs to, both NHW.
+
+        `Diverged` where there is none, because a logit is not finite: NaN is below every threshold, and would pass for
+        a network that is unsure.
+        """
         probs_NKHW = self.scores_NKHW.softmax(1) if self.of == "logits" else self.scores_NKHW
         confidence_NHW, labels_NHW = probs_NKHW.max(dim=1)
+        require_finite("the confidence of a network", confidence_NHW)
         return confidence_NHW, labels_NHW
 
 
@@ -65,7 +87,7 @@ def mean_over_views(
     images_NCHW: Tensor,
     *,
     views: Sequence[View],
-    of: Literal["logits", "probabilities"] = "logits",
+    of: Of = "logits",
     size: tuple[int, int] | None = None,
     align_corners: bool = False,
 ) -> ViewMean:
@@ -76,6 +98,7 @@ def mean_over_views(
     """
     if not views:
         raise ValueError("a mean over views needs at least one view; found none; pass e.g. six_views()")
+    require_word("of", of, Of)
     size = (images_NCHW.shape[-2], images_NCHW.shape[-1]) if size is None else size
     total_NKHW, first_NHW, agree_NHW = None, None, None
     for view in views:
@@ -87,6 +110,7 @@ def mean_over_views(
             total_NKHW, first_NHW = scores_NKHW.clone(), labels_NHW
             agree_NHW = torch.ones_like(labels_NHW, dtype=torch.bool)
         else:
+            require_shape("the scores of a view", scores_NKHW, total_NKHW.shape)
             total_NKHW += scores_NKHW
             agree_NHW &= labels_NHW == first_NHW
         del logits_NKhw, logits_NKHW, scores_NKHW  # or they would stay in memory during the next forward

@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from segfrontier.maths.checks import require_at_least, require_axes, require_shape, require_word
+
 Blend = Literal["uniform", "gaussian", "hann"]
 
 
@@ -39,6 +41,8 @@ def make_windows(size: tuple[int, int], *, window: tuple[int, int], stride: tupl
 
 def blend_weights(height: int, width: int, *, blend: Blend) -> Tensor:
     """How much each pixel of a window counts (h, w): everywhere above 0; the centre most, unless `uniform`."""
+    require_word("blend", blend, Blend)
+    require_at_least("height and width", min(height, width), 1)
     return torch.outer(_profile(height, blend), _profile(width, blend))
 
 
@@ -54,6 +58,7 @@ def slide(
 
     `forward` maps N pieces to scores of the same height and width; logits and probabilities blend alike.
     """
+    require_axes("images", images_NCHW, "NCHW")
     size = (images_NCHW.shape[-2], images_NCHW.shape[-1])
     pieces = make_windows(size, window=window, stride=stride)
     weight_hw = blend_weights(pieces[0].height, pieces[0].width, blend=blend).to(images_NCHW.device)
@@ -69,6 +74,7 @@ def slide(
             )
         if total_NKHW is None:
             total_NKHW = scores_NKhw.new_zeros((*scores_NKhw.shape[:2], *size))
+        require_shape("the scores of a window", scores_NKhw, (*total_NKHW.shape[:2], piece.height, piece.width))
         total_NKHW[area] += scores_NKhw * weight_hw
         weight_HW[area] += weight_hw
     assert total_NKHW is not None
@@ -92,6 +98,4 @@ def _profile(length: int, blend: Blend) -> Tensor:
     if blend == "gaussian":
         # Sigma is an eighth of the window, so its border, 4 sigma out, still weighs 3e-4 of its centre.
         return torch.exp(-0.5 * ((position - 0.5) * 8) ** 2)
-    if blend == "hann":
-        return torch.sin(torch.pi * position) ** 2
-    raise ValueError(f"blend must be 'uniform', 'gaussian' or 'hann'; found {blend!r}; choose one of them")
+    return torch.sin(torch.pi * position) ** 2

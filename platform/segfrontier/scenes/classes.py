@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadWorld
+from segfrontier.scenes.names import CLASS_NAME, is_class_name, shown
 
 VOID = 255
 """The one value that means "no label" inside the platform, whatever a dataset uses."""
@@ -42,10 +44,20 @@ class ClassTable:
     def __post_init__(self) -> None:
         if not 1 <= len(self.classes) <= VOID:
             raise BadWorld(f"a class table needs 1 to {VOID} classes; {self.name!r} has {len(self.classes)}")
+        for entry in self.classes:
+            if not is_class_name(entry.name):
+                raise BadWorld(f"a class name has {CLASS_NAME}; found {shown(entry.name)}. Rename the class.")
+            if len(entry.colour) != 3 or not all(0 <= value <= 255 for value in entry.colour):
+                raise BadWorld(
+                    f"class {entry.name!r}: a colour is three numbers from 0 to 255; found {shown(entry.colour)}"
+                )
         for what, values in (("name", self.names), ("raw id", [i for c in self.classes for i in c.raw_ids])):
-            twice = sorted({str(v) for v in values if list(values).count(v) > 1})
+            twice = sorted(str(value) for value, count in Counter(values).items() if count > 1)
             if twice:
-                raise BadWorld(f"class table {self.name!r}: each {what} may stand once; twice: {', '.join(twice)}")
+                more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
+                raise BadWorld(
+                    f"class table {self.name!r}: each {what} may stand once; twice: {', '.join(twice[:5])}{more}"
+                )
         clash = sorted({i for c in self.classes for i in c.raw_ids} & set(self.void_ids))
         if clash:
             raise BadWorld(f"class table {self.name!r}: raw ids {clash} are both a class and void; keep one")

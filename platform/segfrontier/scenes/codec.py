@@ -6,7 +6,6 @@ Reading is in two tempers: `check_image` is strict and runs once, at import; `de
 from __future__ import annotations
 
 import io
-import warnings
 from typing import Any
 
 import cv2
@@ -21,18 +20,51 @@ IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
 _READ_COLOUR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
+MAX_PIXELS = 2**26
+"""Pixels of the largest image or label map: 67 million, e.g. 8192x8192. Held against the header, before decoding."""
+
+
+class Undecodable(BadWorld):
+    """One stored image does not decode; what works scene by scene leaves it out and names it."""
+
+
+def whole(data: bytes, *, name: str, what: str) -> Image.Image:
+    """Open an encoded image, hold its size against the limit, and only then decode it completely."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        _require_size(image.height, image.width, name)
+        image.load()
+    except BadWorld:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadWorld(f"{name}: must have {MAX_PIXELS} pixels at most ({error}). Cut it into tiles.") from None
+    except Exception as error:  # Pillow's decoders raise whatever they stumble over
+        raise _not_whole(data, name, what, str(error)) from error
+    # OpenCV, which reads it from now on, must agree; and Pillow takes missing rows for black ones.
+    if image.format in IMAGE_FORMATS:
+        again = _decoded(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        if again is None or again.shape[:2] != (image.height, image.width):
+            raise _not_whole(data, name, what, "rows are missing, or OpenCV cannot read it")
+    return image
+
+
+def _not_whole(data: bytes, name: str, what: str, why: str) -> BadWorld:
+    return BadWorld(
+        f"{name}: must be a whole {what}; found {len(data)} bytes that do not decode ({why}). Replace or remove the "
+        f"file."
+    )
+
+
+def _require_size(height: int, width: int, name: str) -> None:
+    if not 0 < height * width <= MAX_PIXELS:
+        raise BadWorld(
+            f"{name}: must have 1 to {MAX_PIXELS} pixels; its header says {width}x{height}. Cut it into tiles."
+        )
+
+
 def check_image(data: bytes, *, name: str) -> tuple[int, int]:
     """Decode an encoded image completely and return (height, width); `name` stands in the error."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadWorld(
-            f"{name}: must be a whole png, jpg or webp image; found {len(data)} bytes that do not decode "
-            f"({error}). Replace or remove the file."
-        ) from error
+    image = whole(data, name=name, what="png, jpg or webp image")
     if image.format not in IMAGE_FORMATS:
         raise BadWorld(f"{name}: must be png, jpg or webp; found {image.format}. Convert the file.")
     # Pillow opens 16-bit RGB as 8-bit RGB without a word; the depth stands in byte 24 of a PNG.
@@ -45,14 +77,21 @@ def check_image(data: bytes, *, name: str) -> tuple[int, int]:
     return image.height, image.width
 
 
-def decode_image(data: Any) -> NDArray[np.uint8]:
+def decode_image(data: Any, *, name: str = "an image") -> NDArray[np.uint8]:
     """(H, W, 3) RGB from encoded bytes (anything with a buffer)."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), _READ_COLOUR)
+    image = _decoded(data, _READ_COLOUR)
     if image is None:
-        raise BadWorld(
-            f"an image of {len(data)} bytes does not decode; verify the world with `segfrontier world inspect`"
+        raise Undecodable(
+            f"{name}: {len(data)} bytes do not decode as an image; `segfrontier world inspect` names all such"
         )
     return np.asarray(image, np.uint8)
+
+
+def _decoded(data: Any, flags: int) -> Any:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # no bytes at all, or a header that says more pixels than OpenCV takes
+        return None
 
 
 def encode_image(image: NDArray[np.uint8], *, quality: int | None = None) -> bytes:
@@ -78,7 +117,7 @@ def encode_map(labels: NDArray[Any]) -> bytes:
 
 def decode_map(data: Any) -> NDArray[Any]:
     """The label map that `encode_map` wrote, in its own dtype."""
-    labels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    labels = _decoded(data, cv2.IMREAD_UNCHANGED)
     if labels is None or labels.ndim != 2:
         raise BadWorld("a stored label map does not decode; the world or label file is damaged: make it again")
     return np.asarray(labels)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from pyarrow import fs
 
+from segfrontier.basics.reading import LARGE, NotPlain, read_bounded
 from segfrontier.errors import BadWorld
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
@@ -38,9 +39,13 @@ def join(uri: str | Path, name: str) -> str:
     return f"{place.rstrip('/')}/{name}{mark}{options}"
 
 
-def read_bytes(filesystem: fs.FileSystem, path: str) -> bytes:
-    """A whole small file."""
+def read_bytes(filesystem: fs.FileSystem, path: str, limit: int = LARGE) -> bytes:
+    """A whole file of at most `limit` bytes; OSError where it is none. Never waits for a pipe."""
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return read_bounded(path, limit)
     with filesystem.open_input_file(path) as stream:
+        if stream.size() > limit:
+            raise NotPlain(f"it has {stream.size()} bytes, more than the {limit} that may be read")
         return bytes(stream.read())
 
 
@@ -50,12 +55,6 @@ def digest(data: bytes | memoryview, *more: bytes | memoryview) -> str:
     for part in more:
         state.update(part)
     return state.hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where local mirrors and built-in worlds live: `$SEGFRONTIER_CACHE`, else the user's cache folder."""
-    named = os.environ.get("SEGFRONTIER_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "segfrontier"
 
 
 def staging_name(final: Path) -> Path:

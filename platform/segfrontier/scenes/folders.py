@@ -12,11 +12,13 @@
     void: [255]
     instances: components              # none | files | components (connected components stand in)
 
-`{id}` and any further `{name}` match one path part and make up the scene id; `root` defaults to the YAML's own folder.
+`{id}` and any further `{name}` match one path part and make up the scene id (one that stands twice stands for the same
+twice), `*` matches any part of a name; `root` defaults to the YAML's own folder.
 """
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,16 +26,51 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segfrontier.basics.reading import load_yaml
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable, SceneClass
+from segfrontier.scenes.names import CLASS_NAME, PLAIN, is_class_name, is_plain, shown
 from segfrontier.scenes.raw import Encoding, pack_colours
 
 Colour = tuple[
     Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
 ]
+
+
+_NAMED = re.compile(r"(\{[A-Za-z_]\w*\})", re.ASCII)
+
+
+def _plain(name: str) -> str:
+    if not is_plain(name):
+        raise ValueError(f"a name has {PLAIN}; found {shown(name)}")
+    return name
+
+
+def _class_name(name: str) -> str:
+    if not is_class_name(name):
+        raise ValueError(f"a class name has {CLASS_NAME}; found {shown(name)}")
+    return name
+
+
+def _template(text: str) -> str:
+    found = shown(text)
+    if "{id}" not in text:
+        raise ValueError(f"a path template must contain {{id}}; found {found}")
+    if not text.isprintable() or len(text) > 1000:
+        raise ValueError(f"a path template has up to 1000 printable characters; found {found}")
+    if text.startswith("/") or ".." in text.split("/"):
+        raise ValueError(f"a path template leads down from `root`, without a leading `/` or a `..`; found {found}")
+    if "**" in text:
+        raise ValueError(f"`*` stands for a part of one name, and not twice in a row; found {found}")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_plain)]
+ClassName = Annotated[str, AfterValidator(_class_name)]
+Template = Annotated[str, AfterValidator(_template)]
+RawId = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class _Strict(BaseModel):
@@ -47,13 +84,13 @@ class SplitPaths(_Strict):
     a split of another name: Cityscapes' train_extra to `train`.
     """
 
-    images: str
-    semantic: str | None = None
-    instances: str | None = None
-    coarse: str | None = None
+    images: Template
+    semantic: Template | None = None
+    instances: Template | None = None
+    coarse: Template | None = None
     optional: bool = False
     domain: Literal["source", "target"] = "target"
-    split: str | None = None
+    split: Name | None = None
 
     @model_validator(mode="after")
     def _has_labels(self) -> Self:
@@ -61,11 +98,16 @@ class SplitPaths(_Strict):
             raise ValueError("a split needs the template `semantic`, or `coarse` where it was labelled coarsely only")
         return self
 
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(t for t in (self.images, self.semantic, self.instances, self.coarse) if t is not None)
+
 
 class FolderClass(_Strict):
     """One class: the ids (or, for colour-coded files, colours) that mean it."""
 
-    name: str
+    name: ClassName
     colour: Colour
     ids: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = ()
     colours: tuple[Colour, ...] = ()
@@ -75,12 +117,12 @@ class FolderClass(_Strict):
 class FolderSpec(_Strict):
     """A dataset of files, described."""
 
-    name: str
+    name: Name
     root: Path = Path()
     encoding: Encoding
-    splits: dict[str, SplitPaths] = Field(min_length=1)
+    splits: dict[Name, SplitPaths] = Field(min_length=1)
     classes: tuple[FolderClass, ...] = Field(min_length=1)
-    void: tuple[int | Colour, ...] = (255,)
+    void: tuple[RawId | Colour, ...] = (255,)
     instances: Literal["none", "files", "components"] = "none"
 
     @classmethod
@@ -90,9 +132,15 @@ class FolderSpec(_Strict):
         try:
             spec = cls.model_validate(load_yaml(path, what="a dataset description", error=BadWorld))
         except ValidationError as error:
-            lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            lines = "; ".join(f"{_spelled(e['loc'])}: {e['msg']}" for e in error.errors()[:5])
             raise BadWorld(f"{path}: the dataset description has {error.error_count()} mistakes: {lines}") from error
         return spec.model_copy(update={"root": path.parent / spec.root})
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders in which all of its files lie, as far as the templates name them."""
+        heads = (re.split(r"[{*]", t)[0].rpartition("/")[0] for paths in self.splits.values() for t in paths.templates)
+        return tuple(dict.fromkeys(self.root / head for head in heads))
 
     def table(self) -> ClassTable:
         """The class table; colours stand in it as 0xRRGGBB raw ids where the files are colour-coded."""
@@ -108,6 +156,10 @@ class FolderSpec(_Strict):
         )
         void = tuple(v if isinstance(v, int) else _packed(v) for v in self.void)
         return ClassTable(name=self.name, classes=classes, void_ids=void)
+
+
+def _spelled(places: tuple[int | str, ...]) -> str:
+    return ".".join(p if isinstance(p, str) and p.isprintable() and len(p) <= 60 else shown(p) for p in places)
 
 
 def _packed(colour: Colour) -> int:
@@ -167,16 +219,17 @@ def pair(spec: FolderSpec) -> Pairing:
 
 def _matches(root: Path, template: str) -> Iterator[tuple[str, Path]]:
     """(key, file) for every file that fits the template; the key joins what the `{names}` stood for."""
-    names = re.findall(r"\{(\w+)\}", template)
-    if "id" not in names:
-        raise BadWorld(f"a path template must contain {{id}}; found {template!r}")
-    pattern = re.compile(
-        "".join(
-            f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part).replace(r"\*", "[^/]*")
-            for part in re.split(r"(\{\w+\})", template)
-        )
+    parts = _NAMED.split(template)
+    names = [part[1:-1] for part in parts[1::2]]
+    fits = "".join(
+        (f"(?P={part[1:-1]})" if part in parts[1:at:2] else f"(?P<{part[1:-1]}>[^/]+)")
+        if at % 2
+        else re.escape(part).replace(r"\*", "[^/]*")
+        for at, part in enumerate(parts)
     )
-    for path in sorted(root.glob(re.sub(r"\{\w+\}", "*", template))):
+    looks = "".join("*" if at % 2 else glob.escape(part).replace("[*]", "*") for at, part in enumerate(parts))
+    pattern = re.compile(fits)
+    for path in sorted(root.glob(re.sub(r"\*+", "*", looks))):
         match = pattern.fullmatch(path.relative_to(root).as_posix())
         if match and path.is_file():
             yield "/".join(match[n] for n in sorted(set(names))), path

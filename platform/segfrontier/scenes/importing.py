@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadWorld
@@ -15,6 +15,7 @@ from segfrontier.scenes import raw as rawlabels
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import check_image
 from segfrontier.scenes.files import chunked
+from segfrontier.scenes.folder import refuse_taken
 from segfrontier.scenes.folders import Files, FolderSpec, pair
 from segfrontier.scenes.manifest import ImportNotes
 from segfrontier.scenes.world import World
@@ -39,8 +40,9 @@ def import_folders(
 
     Files that do not decode and pairs of different size are left out, counted and named, up to the share `max_bad`;
     beyond it the import stops. A label value that nobody declared stops it at once: it means that the class map is
-    wrong, not that a file is.
+    wrong, not that a file is. The new world must not lie where the dataset's files do.
     """
+    refuse_taken(folder, sources=spec.folders)
     if not 0 <= max_bad <= 1:
         raise BadWorld(f"max_bad is a share from 0 to 1; found {max_bad}")
     table, pairing = spec.table(), pair(spec)
@@ -90,6 +92,8 @@ def _read_all(scenes: tuple[Files, ...], spec: FolderSpec, table: ClassTable) ->
 
 def read_scene(files: Files, spec: FolderSpec, table: ClassTable) -> Scene:
     """Read and map the files of one scene."""
+    if not files.id.isprintable():
+        raise BadWorld(f"{str(files.image)!a}: a file's name must be printable. Rename the file.")
     image = rawlabels.read_file(files.image)
     size = check_image(image, name=str(files.image))
     scene = Scene(
@@ -111,13 +115,14 @@ def _with_fine(scene: Scene, files: Files, path: Path, spec: FolderSpec, table: 
     elif spec.instances == "files":
         if files.instances is None:
             raise BadWorld(f"{files.image}: `instances: files` is declared, but this scene has no instance file")
-        scene = replace(scene, instance=rawlabels.instances_from_file(_sized(files.instances, size), semantic, table))
+        ids = _sized(files.instances, size)
+        scene = replace(scene, instance=rawlabels.instances_from_file(ids, semantic, table, name=str(files.instances)))
     elif spec.instances == "components":
         scene = replace(scene, instance=rawlabels.components(semantic, table))
     return scene
 
 
-def _sized(path: Path, size: tuple[int, int]) -> NDArray[np.int64]:
+def _sized(path: Path, size: tuple[int, int]) -> NDArray[Any]:
     raw = rawlabels.read_raw(rawlabels.read_file(path), name=str(path))
     if raw.shape[:2] != size:
         raise SizeMismatch(

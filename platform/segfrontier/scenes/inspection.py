@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.codec import check_image
 from segfrontier.scenes.manifest import ImportNotes
-from segfrontier.scenes.world import World
+from segfrontier.scenes.world import Pool, Truth, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Inspection:
     splits: tuple[SplitCounts, ...]
     overlaps: tuple[str, ...]
     notes: ImportNotes
+    undecodable: tuple[str, ...] = ()  # stored images and maps that are none, or break the format's rules
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for scripts."""
@@ -48,8 +51,9 @@ class Inspection:
 
 
 def inspect_world(world: World, *, progress: Callable[[int, int], None] | None = None) -> Inspection:
-    """Read every label map once and count. A damaged shard raises an error that names it."""
+    """Decode every image and label map once, and count. A damaged shard raises an error that names it."""
     total, done = sum(world.splits().values()), 0
+    undecodable: list[str] = []
     seen: defaultdict[str, list[str]] = defaultdict(list)
     counts = []
     for domain, split in world.splits():
@@ -57,9 +61,11 @@ def inspect_world(world: World, *, progress: Callable[[int, int], None] | None =
         truth, pool = world.truth(domain=domain, split=split), world.pool(domain=domain, split=split)
         for scene in truth.scenes():
             seen[pool.image_digest(scene)].append(f"{domain}/{split}:{scene}")
-            fine, coarse = truth.is_fine(scene), truth.coarse(scene)
-            labels = truth.semantic(scene) if fine or coarse is None else coarse
-            tally.add(labels, truth.instance(scene), fine=fine, coarse=coarse is not None)
+            fine = truth.is_fine(scene)
+            try:
+                _add(tally, pool, truth, scene, fine=fine)
+            except BadWorld as error:
+                undecodable.append(f"{domain}/{split}:{scene}: {error}")
             done += 1
             if progress:
                 progress(done, total)
@@ -73,7 +79,18 @@ def inspect_world(world: World, *, progress: Callable[[int, int], None] | None =
         splits=tuple(counts),
         overlaps=tuple(" = ".join(places) for places in overlaps),
         notes=world.manifest.notes,
+        undecodable=tuple(undecodable),
     )
+
+
+def _add(tally: _Tally, pool: Pool, truth: Truth, scene: str, *, fine: bool) -> None:
+    coarse, instance = truth.coarse(scene), truth.instance(scene)
+    labels = truth.semantic(scene) if fine or coarse is None else coarse
+    tally.add(labels, instance, fine=fine, coarse=coarse is not None)
+    size = check_image(pool.encoded(scene), name=scene)
+    if size != pool.size(scene):
+        raise BadWorld(f"the image must be {pool.size(scene)} (height, width) as its row says; found {size}")
+    pool.image(scene)  # as training reads it
 
 
 class _Tally:
@@ -108,10 +125,10 @@ class _Tally:
             scenes=self.scenes,
             sizes=tuple(self.sizes),
             class_shares=tuple(float(v) / labelled for v in self.pixels[: len(self.present)]),
-            scene_shares=tuple(float(v) / self.scenes for v in self.present),
+            scene_shares=tuple(float(v) / max(self.scenes, 1) for v in self.present),
             void_share=float(self.pixels[255]) / all_pixels,
             instances=tuple(int(v) for v in self.instances),
-            instances_a_scene=float(self.instances.sum()) / self.scenes,
+            instances_a_scene=float(self.instances.sum()) / max(self.scenes, 1),
             with_coarse=self.coarse,
             with_fine=self.fine,
         )

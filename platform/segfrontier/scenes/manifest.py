@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from segfrontier.basics.reading import parse_json
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.names import LONGEST, PLAIN, is_plain, shown
 
 FORMAT = "segfrontier-world"
 VERSION = 1
@@ -88,30 +92,107 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes, *, where: str) -> Manifest:
-        """Read a manifest; `where` stands in the error."""
-        try:
-            plain = json.loads(data)
-            found = plain.pop("format"), plain.pop("version")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise BadWorld(
-                f"{where}: must be a SegFrontier world manifest; it does not read as one ({error!r})"
-            ) from error
+        """Read a manifest, from whomever it is; `where` stands in the error."""
+        plain = parse_json(data, where=where, what="a world's manifest", error=BadWorld)
+        found = (plain.get("format"), plain.get("version")) if isinstance(plain, dict) else (None, None)
         if found != (FORMAT, VERSION):
             raise BadWorld(
-                f"{where}: this SegFrontier reads {FORMAT} version {VERSION}; found {found[0]} version {found[1]}. "
-                f"Import the dataset again, or use the SegFrontier release that wrote it."
+                f"{where}: this SegFrontier reads {FORMAT} version {VERSION}; found {_bare(found[0])} version "
+                f"{_bare(found[1])}. Import the dataset again, or use the SegFrontier release that wrote it."
             )
         try:
-            return cls(
-                name=plain["name"],
-                classes=ClassTable.from_json(plain["classes"]),
-                shards=tuple(Shard(**s) for s in plain["shards"]),
-                digest=plain["digest"],
-                components=plain["components"],
-                origin=plain["origin"],
-                notes=ImportNotes(**{k: tuple(v) for k, v in plain["notes"].items()}),
-            )
-        except (KeyError, TypeError) as error:
+            read = _File.model_validate(plain)
+        except ValidationError as error:
+            told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
             raise BadWorld(
-                f"{where}: the manifest lacks or misnames a field ({error}); import the dataset again"
-            ) from error
+                f"{where}: the manifest lacks or misnames a field, or has a wrong value in one ({shown(told, 600)}). "
+                f"Import the dataset again."
+            ) from None
+        return read.manifest(where)
+
+
+def _bare(value: object) -> str:
+    return value if isinstance(value, str) and is_plain(value) else shown(value)
+
+
+def _plain(name: str, longest: int = LONGEST) -> str:
+    if not is_plain(name, longest):
+        raise ValueError(f"a name has {PLAIN}; found {shown(name)}")
+    return name
+
+
+_Name = Annotated[str, AfterValidator(_plain)]
+_FileName = Annotated[str, AfterValidator(lambda name: _plain(name, 2 * LONGEST))]
+_Digest = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+_Bytes = Annotated[int, Field(ge=0, le=2**40)]
+_RawId = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+_Colour = tuple[int, int, int]
+_Lines = tuple[Annotated[str, Field(max_length=10_000)], ...]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Class(_Strict):
+    name: str
+    colour: _Colour
+    thing: bool
+    raw_ids: tuple[_RawId, ...]
+
+
+class _Table(_Strict):
+    name: _Name
+    classes: tuple[_Class, ...]
+    void_ids: tuple[_RawId, ...]
+
+
+class _Shard(_Strict):
+    name: _FileName
+    domain: Literal["source", "target"]
+    split: _Name
+    rows: Annotated[int, Field(ge=1, le=10**7)]
+    image_bytes: _Bytes
+    image_digest: _Digest
+    truth_bytes: _Bytes
+    truth_digest: _Digest
+
+
+class _Notes(_Strict):
+    skipped: _Lines = ()
+    images_without_labels: _Lines = ()
+    labels_without_images: _Lines = ()
+    size_mismatches: _Lines = ()
+
+
+class _File(_Strict):
+    """The manifest as a file holds it, checked value by value: names are no paths, numbers are in range."""
+
+    format: str
+    version: int
+    name: _Name
+    classes: _Table
+    shards: Annotated[tuple[_Shard, ...], Field(min_length=1)]
+    digest: _Digest
+    components: bool
+    origin: dict[str, Any]
+    notes: _Notes
+
+    def manifest(self, where: str) -> Manifest:
+        """What the rest of the code knows."""
+        twice = [name for name, count in Counter(shard.name for shard in self.shards).items() if count > 1]
+        if twice:
+            raise BadWorld(f"{where}: each shard may stand once; twice: {shown(twice[0])}. Import the dataset again.")
+        try:
+            table = ClassTable.from_json(self.classes.model_dump())
+        except BadWorld as error:
+            raise BadWorld(f"{where}: {error}") from None
+        return Manifest(
+            name=self.name,
+            classes=table,
+            shards=tuple(Shard(**s.model_dump()) for s in self.shards),
+            digest=self.digest,
+            components=self.components,
+            origin=self.origin,
+            notes=ImportNotes(**self.notes.model_dump()),
+        )

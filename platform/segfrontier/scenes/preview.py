@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from segfrontier.errors import BadInput
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.codec import resize_labels
-from segfrontier.scenes.world import World
+from segfrontier.scenes.codec import MAX_PIXELS, Undecodable, resize_labels
+from segfrontier.scenes.world import Pool, Truth, World
 
 Row = tuple[str, list[tuple[str, NDArray[np.uint8]]]]  # title, then (caption, picture) a panel
+_PANELS = 4  # image, semantic map, instances, coarse map
 _GAP, _CAPTION, _PAPER, _INK = 6, 20, (255, 255, 255), (30, 30, 30)
 
 
@@ -32,28 +34,62 @@ def colourise_instances(ids: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 
 def contact_sheet(world: World, *, rows_a_split: int = 4, width: int = 384) -> NDArray[np.uint8]:
-    """An RGB picture of evenly spaced scenes of every domain and split; `width` is that of one picture in it."""
-    rows: list[Row] = []
+    """An RGB picture of evenly spaced scenes of every domain and split; `width` is that of one picture in it.
+
+    The place of an image that does not decode stays grey.
+    """
+    shown = _shown(world, rows_a_split)
+    _require_room([(pool.size(scene), _PANELS) for pool, _, scene in shown], width)
+    rows = [_row(world, pool, truth, scene, width) for pool, truth, scene in shown]
+    return sheet(rows, world.classes, width=width)
+
+
+def _shown(world: World, rows_a_split: int) -> list[tuple[Pool, Truth, str]]:
+    found = []
     for domain, split in world.splits():
         truth, pool = world.truth(domain=domain, split=split), world.pool(domain=domain, split=split)
         scenes = pool.scenes()
         spread = np.linspace(0, len(scenes) - 1, min(rows_a_split, len(scenes))).round().astype(int)
-        for scene in (scenes[at] for at in sorted(set(spread.tolist()))):
-            panels = [("image", pool.image(scene))]
-            if truth.is_fine(scene):
-                panels.append(("semantic", colourise(truth.semantic(scene), world.classes)))
-            ids, coarse = truth.instance(scene), truth.coarse(scene)
-            if ids is not None:
-                word = "components" if world.manifest.components else "instances"
-                panels.append((f"{word} ({len(np.unique(ids[ids > 0]))})", colourise_instances(ids)))
-            if coarse is not None:
-                panels.append(("coarse", colourise(coarse, world.classes)))
-            rows.append((f"{domain}/{split}  {scene}", panels))
-    return sheet(rows, world.classes, width=width)
+        found += [(pool, truth, scenes[at]) for at in sorted(set(spread.tolist()))]
+    return found
+
+
+def _row(world: World, pool: Pool, truth: Truth, scene: str, width: int) -> Row:
+    title = f"{pool.domain}/{pool.split}  {scene}"
+    try:
+        panels = [("image", pool.image(scene))]
+    except Undecodable:
+        title += " does not decode"
+        panels = [("image", np.full((*pool.size(scene), 3), 128, np.uint8))]
+    if truth.is_fine(scene):
+        panels.append(("semantic", colourise(truth.semantic(scene), world.classes)))
+    ids, coarse = truth.instance(scene), truth.coarse(scene)
+    if ids is not None:
+        word = "components" if world.manifest.components else "instances"
+        panels.append((f"{word} ({len(np.unique(ids[ids > 0]))})", colourise_instances(ids)))
+    if coarse is not None:
+        panels.append(("coarse", colourise(coarse, world.classes)))
+    return title, [(name, _to_width(picture, width, photo=i == 0)) for i, (name, picture) in enumerate(panels)]
+
+
+def _height(size: tuple[int, int], width: int) -> int:
+    return max(1, round(size[0] * width / size[1]))
+
+
+def _require_room(rows: Sequence[tuple[tuple[int, int], int]], width: int) -> None:
+    """Raise unless a sheet of rows, each of pictures of a size and so many of them, stays within the limit."""
+    pixels = sum((_height(size, width) + _CAPTION + _GAP) * (width + _GAP) * panels for size, panels in rows)
+    if pixels > MAX_PIXELS:
+        raise BadInput(
+            f"a sheet of pictures must have {MAX_PIXELS} pixels at most; {len(rows)} rows, {width} pixels wide each "
+            f"picture, would have {pixels}. Ask for fewer rows or narrower pictures."
+        )
 
 
 def _to_width(picture: NDArray[np.uint8], width: int, *, photo: bool) -> NDArray[np.uint8]:
-    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    height = _height((picture.shape[0], picture.shape[1]), width)
+    if picture.shape[:2] == (height, width):
+        return picture
     if photo:
         return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     return resize_labels(picture, height, width)
@@ -61,6 +97,7 @@ def _to_width(picture: NDArray[np.uint8], width: int, *, photo: bool) -> NDArray
 
 def sheet(rows: Sequence[Row], classes: ClassTable, *, width: int) -> NDArray[np.uint8]:
     """Rows of captioned pictures, each brought to `width`, above the classes' colours; the first picture is a photo."""
+    _require_room([((p.shape[0], p.shape[1]), len(panels)) for _, panels in rows for _, p in panels[:1]], width)
     rows = [(t, [(n, _to_width(p, width, photo=i == 0)) for i, (n, p) in enumerate(panels)]) for t, panels in rows]
     columns = max(len(panels) for _, panels in rows)
     heights = [max(p.shape[0] for _, p in panels) + _CAPTION + _GAP for _, panels in rows]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import io
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from segfrontier.basics.reading import LARGE, read_bounded
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.codec import whole
 
 Encoding = Literal["ids", "colours", "instances"]
 _INSTANCE_DIVISOR = 1000  # Cityscapes' instanceIds: class * 1000 + number
+_BAND = 2**20  # pixels mapped at once
 _ID_MODES = {"L", "P", "1", "I", "I;16", "I;16B", "I;16L"}
 
 
@@ -25,13 +27,10 @@ class UnknownLabel(BadWorld):
 
 def read_raw(data: bytes, *, name: str) -> NDArray[Any]:
     """(H, W) raw values (palette files give their indices) or (H, W, 3) colours."""
-    try:
-        image = Image.open(io.BytesIO(data))
-        image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadWorld(f"{name}: must be a whole label image; its {len(data)} bytes do not decode ({error})") from error
+    image = whole(data, name=name, what="label image")
     if image.mode in _ID_MODES:
-        return np.asarray(image).astype(np.int64)
+        raw = np.asarray(image)
+        return raw.astype(np.uint8) if raw.dtype == bool else raw
     if image.mode in ("RGB", "RGBA"):
         return np.asarray(image.convert("RGB"))
     raise BadWorld(
@@ -40,7 +39,8 @@ def read_raw(data: bytes, *, name: str) -> NDArray[Any]:
 
 
 def guess_encoding(raw: NDArray[Any]) -> str:
-    """What a label file looks like, in words, for the message of an import that stops."""
+    """What a label file looks like, in words, for the message of an import that stops. A million pixels will do."""
+    raw = raw[:: max(1, raw.shape[0] // 1024), :: max(1, raw.shape[1] // 1024)]
     if raw.ndim == 3:
         colours = len(np.unique(raw.reshape(-1, 3), axis=0))
         return f"colour-coded classes ({colours} colours): encoding: colours" if colours <= 256 else "a photograph"
@@ -61,22 +61,31 @@ def to_labels(raw: NDArray[Any], table: ClassTable, *, encoding: Encoding, name:
             f"{name}: encoding {encoding!r} is declared; the file looks like {guess_encoding(raw)}. "
             f"Change `encoding`, or convert the file."
         )
-    if encoding == "colours":
-        raw = pack_colours(raw)
-    elif encoding == "instances":
-        raw = np.where(raw >= _INSTANCE_DIVISOR, raw // _INSTANCE_DIVISOR, raw)
-    values, counts = np.unique(raw, return_counts=True)
     known = dict.fromkeys(table.void_ids, 255) | {v: i for i, c in enumerate(table.classes) for v in c.raw_ids}
-    strays = [(int(v), int(n)) for v, n in zip(values, counts, strict=True) if int(v) not in known]
+    labels, strays = np.empty(raw.shape[:2], np.uint8), Counter[int]()
+    for top in range(0, len(raw), max(1, _BAND // raw.shape[1])):  # band by band: sorting takes many bytes a pixel
+        rows = slice(top, top + max(1, _BAND // raw.shape[1]))
+        values, counts, where = _values(raw[rows], encoding)
+        strays.update({v: n for v, n in zip(values, counts, strict=True) if v not in known})
+        labels[rows] = np.array([known.get(v, 255) for v in values], np.uint8)[where]
     if strays:
-        listed = ", ".join(f"{_spelled(v, encoding)} on {n} px" for v, n in strays[:5])
+        listed = ", ".join(f"{_spelled(v, encoding)} on {n} px" for v, n in sorted(strays.items())[:5])
         more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
         raise UnknownLabel(
             f"{name}: each value must belong to a class or be declared void; unknown: {listed}{more}. The file looks "
             f"like {guess_encoding(raw)}. Add the value to a class or to `void`, or correct the declared encoding."
         )
-    mapped = np.array([known[int(v)] for v in values], np.uint8)
-    return mapped[np.searchsorted(values, raw)]
+    return labels
+
+
+def _values(raw: NDArray[Any], encoding: Encoding) -> tuple[list[int], list[int], NDArray[np.int64]]:
+    """The values in (part of) a label file, how often each is there, and which of them each pixel has."""
+    if encoding == "colours":
+        raw = pack_colours(raw)
+    elif encoding == "instances":
+        raw = np.where(raw >= _INSTANCE_DIVISOR, raw // _INSTANCE_DIVISOR, raw)
+    values, counts = np.unique(raw, return_counts=True)
+    return values.tolist(), counts.tolist(), np.searchsorted(values, raw)
 
 
 def pack_colours(colours: NDArray[Any]) -> NDArray[np.int64]:
@@ -96,14 +105,18 @@ def instances_from_raw(raw: NDArray[Any], labels: NDArray[np.uint8], table: Clas
     return _renumber(np.where(raw >= _INSTANCE_DIVISOR, raw, 0), labels, table)
 
 
-def instances_from_file(ids: NDArray[Any], labels: NDArray[np.uint8], table: ClassTable) -> NDArray[np.uint16]:
+def instances_from_file(
+    ids: NDArray[Any], labels: NDArray[np.uint8], table: ClassTable, *, name: str
+) -> NDArray[np.uint16]:
     """Instance ids 1..n from a map of bare ids; an id that touches two classes becomes two instances."""
+    if ids.ndim != 2:
+        raise BadWorld(f"{name}: an instance file has one channel of ids; found {ids.shape[2]}. Convert it.")
     return _renumber(ids, labels, table)
 
 
 def components(labels: NDArray[np.uint8], table: ClassTable) -> NDArray[np.uint16]:
     """Connected components of countable classes, standing in for instances that a dataset does not have."""
-    out = np.zeros(labels.shape, np.int64)
+    out = np.zeros(labels.shape, np.int32)
     for label in table.things:
         mask = labels == label
         if mask.any():
@@ -125,6 +138,6 @@ def _renumber(ids: NDArray[Any], labels: NDArray[np.uint8], table: ClassTable) -
 def read_file(path: Path) -> bytes:
     """A file's bytes, or an error that names it."""
     try:
-        return path.read_bytes()
+        return read_bounded(path, LARGE)
     except OSError as error:
         raise BadWorld(f"{path}: must be a readable file ({error})") from error

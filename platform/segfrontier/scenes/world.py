@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import cv2
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from segfrontier.scenes.codec import decode_image, decode_map
 from segfrontier.scenes.files import digest, join, read_bytes, resolve
 from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
 from segfrontier.scenes.manifest import MANIFEST, Manifest, Shard
-from segfrontier.scenes.mirror import open_shard, scene_ids
+from segfrontier.scenes.mirror import damaged, forget, open_shard, require_shard, scene_ids
+from segfrontier.scenes.names import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,18 @@ class _File:
 class _Side:
     """Random access by scene id over the files of one side (images or truth)."""
 
-    def __init__(self, files: Sequence[_File]) -> None:
-        self.files = tuple(files)
+    def __init__(self, files: Sequence[_File], *, truth: bool) -> None:
+        self.files, self._truth = tuple(files), truth
 
     @cached_property
     def rows(self) -> dict[str, tuple[int, int]]:
         """Scene id -> (file, row), from the id column alone: nothing is unpacked before a scene of it is wanted."""
-        return {s: (f, r) for f, file in enumerate(self.files) for r, s in enumerate(scene_ids(file.uri, file.rows))}
+        rows: dict[str, tuple[int, int]] = {}
+        for number, file in enumerate(self.files):
+            rows |= {scene: (number, row) for row, scene in enumerate(scene_ids(file.uri, file.rows, file.nbytes))}
+        if len(rows) != sum(file.rows for file in self.files):
+            raise damaged(self.files[0].uri, "it, or one beside it, holds a scene id that stands elsewhere too")
+        return rows
 
     def cell(self, scene: str, column: str) -> Any:
         """One stored value; binary values come as a buffer on the memory map, not as a copy."""
@@ -48,8 +55,24 @@ class _Side:
             raise BadWorld(f"no scene {scene!r} here; there are {len(self.rows)}, e.g. {next(iter(self.rows), None)!r}")
         number, row = self.rows[scene]
         file = self.files[number]
-        value = open_shard(file.uri, file.content, file.nbytes)[column][row]
+        value = open_shard(file.uri, file.content, file.nbytes, file.rows, self._truth)[column][row]
         return value.as_buffer() if pa.types.is_large_binary(value.type) else value.as_py()
+
+    def decoded(self, scene: str, column: str, decode: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
+        """A stored image or map. Where it does not decode because its mirror was damaged, the mirror is made again."""
+        stored = self.cell(scene, column)
+        try:
+            return decode(stored)
+        except BadWorld:
+            if self._as_written(scene):
+                raise
+            forget(self.files[self.rows[scene][0]].content, truth=self._truth)
+            return decode(self.cell(scene, column))
+
+    def _as_written(self, scene: str) -> bool:
+        parts = ("semantic", "instance", "coarse") if self._truth else ("image",)
+        data = b"\0".join(bytes(self.cell(scene, part) or b"") for part in parts)
+        return digest(data) == self.cell(scene, "digest")
 
     @property
     def digest(self) -> str:
@@ -61,7 +84,7 @@ class Pool:
 
     def __init__(self, *, world: str, domain: str, split: str, files: Sequence[_File]) -> None:
         self.world, self.domain, self.split = world, domain, split
-        self._side = _Side(files)
+        self._side = _Side(files, truth=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_pool, (self.world, self.domain, self.split, self._side.files)
@@ -81,8 +104,12 @@ class Pool:
         return self._side.cell(scene, "height"), self._side.cell(scene, "width")
 
     def image(self, scene: str) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB."""
-        return decode_image(self._side.cell(scene, "image"))
+        """(H, W, 3) RGB; `Undecodable` where the stored bytes are none."""
+        return self._side.decoded(scene, "image", partial(decode_image, name=scene))
+
+    def encoded(self, scene: str) -> bytes:
+        """The image's bytes, as they were delivered."""
+        return bytes(self._side.cell(scene, "image"))
 
     def image_digest(self, scene: str) -> str:
         """Identity of one image's bytes."""
@@ -108,12 +135,13 @@ class Truth:
 
     def __init__(
         self, *, world: str, domain: str, split: str, classes: ClassTable, components: bool,
-        files: Sequence[_File], relabel: Sequence[int] | None = None,
+        files: Sequence[_File], relabel: Sequence[int] | None = None, stored: int | None = None,
     ) -> None:  # fmt: skip
         self.world, self.domain, self.split = world, domain, split
         self.classes, self.components = classes, components
-        self._side = _Side(files)
+        self._side = _Side(files, truth=True)
         self._relabel = None if relabel is None else np.asarray(relabel, np.uint8)
+        self._stored = len(classes) if stored is None else stored  # classes of the stored maps
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("truth stays where it is: send a LabelSet that was bought, or open the world on the other side")
@@ -144,10 +172,9 @@ class Truth:
 
     def instance(self, scene: str) -> NDArray[np.uint16] | None:
         """(H, W) instance ids, 0 is none; None where the dataset has no instances."""
-        data = self._side.cell(scene, "instance")
-        if data is None:
+        if self._side.cell(scene, "instance") is None:
             return None
-        ids = decode_map(data).astype(np.uint16, copy=False)
+        ids = self._map(scene, "instance", (np.uint8, np.uint16)).astype(np.uint16, copy=False)
         if self._relabel is None:
             return ids
         countable = np.isin(self.semantic(scene), self.classes.things)
@@ -158,8 +185,24 @@ class Truth:
         return None if self._side.cell(scene, "coarse") is None else self._labels(scene, "coarse")
 
     def _labels(self, scene: str, column: str) -> NDArray[np.uint8]:
-        labels = decode_map(self._side.cell(scene, column))
+        labels = self._map(scene, column, (np.uint8,))
         return labels if self._relabel is None else self._relabel[labels]
+
+    def _map(self, scene: str, column: str, kinds: Sequence[type]) -> NDArray[Any]:
+        """A stored map, held against the rules that `check_scene` holds a new one against."""
+        values = self._side.decoded(scene, column, decode_map)
+        if values.shape != self.size(scene) or values.dtype not in kinds:
+            raise BadWorld(
+                f"scene {scene!r} of {self.world}: the {column} map must be {self.size(scene)} like its image, of "
+                f"{np.dtype(kinds[-1]).name}; found {values.shape} {values.dtype}. Import the dataset again."
+            )
+        if column != "instance" and cv2.countNonZero(cv2.inRange(values, self._stored, VOID - 1)):
+            strays = sorted(set(np.unique(values).tolist()) - {*range(self._stored), VOID})
+            raise BadWorld(
+                f"scene {scene!r} of {self.world}: {column} labels must be 0..{self._stored - 1} or {VOID}; found "
+                f"{strays[:5]}. Import the dataset again."
+            )
+        return values
 
     def write(self, folder: str | Path) -> LabelSet:
         """All of it as one set of fine labels; for synthetic scenes, whose labels are free."""
@@ -193,9 +236,20 @@ class World:
                 f"{uri}: a world folder holds a {MANIFEST}; there is none. Import one with `segfrontier world import`, "
                 f"or list the built-in ones with `segfrontier world list`."
             ) from error
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            raise BadWorld(
+                f"{shown(str(uri))}: a world folder holds a readable {MANIFEST}; it cannot be read ({error}). Correct "
+                f"the path."
+            ) from None
         manifest = Manifest.from_bytes(data, where=str(where))
         text = str(uri)
         return cls(text if "://" in text else path, manifest)
+
+    def require_files(self) -> None:
+        """Raise unless all of its shards are there, in their sizes and with their footers; none is read further."""
+        for shard in self.manifest.shards:
+            for side, nbytes in (("images", shard.image_bytes), ("truth", shard.truth_bytes)):
+                require_shard(join(self.uri, f"{side}/{shard.name}"), nbytes, shard.rows)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a world stays where it is: send a Pool (images) or a LabelSet (bought labels)")
@@ -240,6 +294,7 @@ class World:
             components=self.manifest.components,
             files=[_File(join(self.uri, f"truth/{s.name}"), s.truth_digest, s.truth_bytes, s.rows) for s in shards],
             relabel=self._relabel[1] if self._relabel else None,
+            stored=len(self.manifest.classes),
         )
 
     def mapped_to(self, classes: ClassTable, names: Mapping[str, str]) -> World:

@@ -1,11 +1,13 @@
 """Writing a world: scenes go in one by one, Parquet shards and at the very end the manifest come out.
 
-A folder without a manifest is not a world, so an import that dies leaves nothing that could be taken for one.
+All of it is written beside its place and gets there whole (see `folder`): an import that fails or dies leaves nothing
+that could be taken for a world, and nothing that was there before is touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +21,14 @@ from numpy.typing import NDArray
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import encode_map
-from segfrontier.scenes.files import digest, join, read_bytes, resolve
+from segfrontier.scenes.files import digest, join
+from segfrontier.scenes.folder import new_world
 from segfrontier.scenes.manifest import IMAGE_SCHEMA, MANIFEST, TRUTH_SCHEMA, ImportNotes, Manifest, Shard
+from segfrontier.scenes.names import PLAIN, is_plain, shown
 
 DOMAINS = ("source", "target")
 _SHARD_BYTES = 128 * 2**20
+_LONGEST_ID = 1000
 _ROW_GROUP = 64  # small enough for Ray Data to stream, large enough to read well
 
 
@@ -55,29 +60,31 @@ class WorldWriter:
         origin: Mapping[str, Any] | None = None,
         shard_bytes: int = _SHARD_BYTES,
     ) -> None:
+        if not is_plain(name):
+            raise BadWorld(f"a world's name has {PLAIN}; found {shown(name)}. Choose another name.")
         self._uri, self._classes, self._name = str(folder), classes, name
         self._components, self._origin, self._shard_bytes = components, dict(origin or {}), shard_bytes
-        self._fs, self._path = resolve(folder)
         self._open: dict[tuple[str, str], _OpenShard] = {}
         self._shards: list[Shard] = []
         self._seen: dict[str, str] = {}
+        self._writing = self._written()
         self.notes = ImportNotes()
 
+    @contextmanager
+    def _written(self) -> Iterator[WorldWriter]:
+        with new_world(self._uri) as (self._fs, self._path):
+            for part in ("images", "truth"):
+                self._fs.create_dir(join(self._path, part), recursive=True)
+            yield self
+            self._finish()
+
     def __enter__(self) -> WorldWriter:
-        for part in ("images", "truth"):
-            self._fs.create_dir(join(self._path, part), recursive=True)
-            if self._fs.get_file_info(join(self._path, MANIFEST)).type.name != "NotFound":
-                raise BadWorld(f"{self._uri} already holds a world; choose another folder or remove it first")
-        return self
+        return self._writing.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._finish()
-        else:
-            for part in ("images", "truth"):
-                self._fs.delete_dir(join(self._path, part))
+        self._writing.__exit__(kind, error, trace)
 
     def add(self, scene: Scene) -> None:
         """Check one scene against the format's rules and take it in."""
@@ -111,8 +118,9 @@ class WorldWriter:
             pq.write_table(
                 table, path, filesystem=self._fs, compression="none", row_group_size=_ROW_GROUP, use_dictionary=False
             )
-            data = read_bytes(self._fs, path)
-            sizes.append((len(data), digest(data)))
+            with self._fs.open_input_file(path) as stream:
+                data = stream.read_buffer()
+            sizes.append((len(data), digest(memoryview(data))))
         (image_bytes, image_digest), (truth_bytes, truth_digest) = sizes
         self._shards.append(
             Shard(
@@ -155,6 +163,10 @@ def check_scene(scene: Scene, classes: ClassTable) -> None:
         raise BadWorld(f"scene {scene.id!r}: domain must be one of {DOMAINS}; found {scene.domain!r}")
     if not scene.id or not scene.split:
         raise BadWorld(f"a scene needs an id and a split; found id {scene.id!r}, split {scene.split!r}")
+    if not is_plain(scene.split):
+        raise BadWorld(f"scene {scene.id!r}: a split's name has {PLAIN}; found {shown(scene.split)}")
+    if not scene.id.isprintable() or len(scene.id) > _LONGEST_ID:
+        raise BadWorld(f"a scene id has up to {_LONGEST_ID} printable characters; found {shown(scene.id)}")
     if scene.semantic is None and (scene.coarse is None or scene.instance is not None):
         raise BadWorld(f"scene {scene.id!r}: without fine labels a scene needs coarse ones, and has no instances")
     size = (scene.height, scene.width)

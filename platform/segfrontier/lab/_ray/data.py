@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,6 +26,8 @@ from segfrontier.lab._ray.looking import Look
 from segfrontier.lab._ray.policy import first_line, lost, unstarted
 
 log = logging.getLogger(__name__)
+# `max_restarts` has no other name yet. Said once for this module: `catch_warnings` would change all threads' filters.
+warnings.filterwarnings("ignore", category=RayDeprecationWarning, module=rf"{re.escape(__name__)}\Z")
 _BLOCKS_AN_ACTOR, _MOST_IN_A_BLOCK = 8, 64
 
 
@@ -70,18 +73,16 @@ def _pass(
     scenes = ray.data.from_arrow(pa.table({"scene": list(names)}), override_num_blocks=-(-len(names) // size))
     scenes.context.execution_options.preserve_order = True
     scenes.context.enable_progress_bars = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RayDeprecationWarning)  # of max_restarts, which has no other name yet
-        looked = scenes.map_batches(
-            kind,
-            fn_constructor_kwargs=settings,
-            batch_size=size,
-            batch_format="pyarrow",
-            compute=ActorPoolStrategy(size=min(fleet.actors, len(names))),
-            num_cpus=fleet.cpus,
-            num_gpus=1 if gpu else None,
-            max_restarts=0,  # Ray Data's default has no end: an image that ends its process would hang the stage
-        )
+    looked = scenes.map_batches(
+        kind,
+        fn_constructor_kwargs=settings,
+        batch_size=size,
+        batch_format="pyarrow",
+        compute=ActorPoolStrategy(size=min(fleet.actors, len(names))),
+        num_cpus=fleet.cpus,
+        num_gpus=1 if gpu else None,
+        max_restarts=0,  # Ray Data's default has no end: an image that ends its process would hang the stage
+    )
     for block in looked.iter_batches(batch_size=None, batch_format="pyarrow"):
         yield from block.to_pylist()
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,7 +18,8 @@ from segfrontier.lab._ray.start import start_ray
 from segfrontier.lab._ray.train import train
 from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
-from segfrontier.lab.labelling import Labelled, Rule, sift
+from segfrontier.lab.labelling import Labelled, Rule
+from segfrontier.lab.leftout import sift
 from segfrontier.lab.measuring import Gauge, Measured, Row, write_measures
 from segfrontier.lab.pictures import Album
 from segfrontier.lab.predict import Looking, spread
@@ -76,15 +77,15 @@ class RayLab(Lab):
         places = unseal(self._places)
         pool, truth = places.world.pool(split=split), places.truth(split)
         sums, album, names = Sums.zero(len(model.classes)), Album(model.classes), pool.scenes()
-        shown = frozenset(spread(names, pictures))
+        shown, faults = frozenset(spread(names, pictures)), list[str]()
         settings = {"address": Address.of(places.world), "split": split, "looking": looking, "shown": shown}
         with closing(self._look(ScoreLook, model, names, **settings)) as looked:
-            for row in looked:
-                sums, scene = sums + Sums.from_plain(json.loads(row["sums"])), row["scene"]
-                if scene in shown:
-                    album.add(scene, pool.image(scene), truth.semantic(scene), decode_map(row["map"]))
+            for seen in sift(map(_scored, looked), faults, total=len(names), done="scored"):
+                sums, scene = sums + seen.sums, seen.scene
+                if seen.map is not None:
+                    album.add(scene, pool.image(scene), truth.semantic(scene), decode_map(seen.map))
         album.write(out / "pictures.png")
-        return Scores.of(sums, model.classes, scenes=len(names))
+        return Scores.of(sums, model.classes, scenes=len(names) - len(faults), left_out=faults)
 
     def _look(
         self, kind: type[Look], model: Model, names: Sequence[str], **settings: Any
@@ -96,6 +97,27 @@ class RayLab(Lab):
         for done, row in enumerate(rows(kind, settings, names, self.fleet, gpu=gpu), start=1):
             yield row
             self._told(done, len(names))
+
+
+class _Tally(NamedTuple):
+    """What one scene adds, and its prediction where it is to be shown."""
+
+    scene: str
+    sums: Sums
+    map: bytes | None
+
+
+class _Scored(NamedTuple):
+    """The outcome for one scene."""
+
+    row: _Tally | None
+    fault: str
+
+
+def _scored(row: dict[str, Any]) -> _Scored:
+    if row["sums"] is None:
+        return _Scored(None, row["fault"])
+    return _Scored(_Tally(row["scene"], Sums.from_plain(json.loads(row["sums"])), row["map"]), "")
 
 
 def _labelled(row: dict[str, Any]) -> Labelled:

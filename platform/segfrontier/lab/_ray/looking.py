@@ -19,7 +19,7 @@ from segfrontier.lab.handles import Model
 from segfrontier.lab.labelling import Rule, label_scene
 from segfrontier.lab.measuring import Gauge, measure_scene
 from segfrontier.lab.predict import Looking, Predictor
-from segfrontier.lab.scoring import score_image
+from segfrontier.lab.scoring import score_scene
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import encode_map
@@ -134,11 +134,12 @@ class ScoreLook(Look):
         return world.pool(split=self.split), world.truth(split=self.split)
 
     def look(self, scene: str) -> dict[str, Any]:
-        """What the scene adds to the sums, and its prediction where it is to be shown."""
-        pool, truth = self.sides
-        sums, prediction = score_image(self.predictor, pool.image(scene), truth.semantic(scene), looking=self.looking)
-        shown = {"map": encode_map(prediction)} if scene in self.shown else {}
-        return {"sums": json.dumps(sums.to_plain())} | shown
+        """What the scene adds to the sums, and its prediction where it is to be shown; or its fault."""
+        seen, fault = score_scene(self.predictor, *self.sides, scene, looking=self.looking)
+        if seen is None:
+            return {"fault": fault}
+        shown = {"map": encode_map(seen.prediction)} if scene in self.shown else {}
+        return {"sums": json.dumps(seen.sums.to_plain())} | shown
 
 
 def packed(error: Exception) -> bytes:

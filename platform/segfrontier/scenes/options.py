@@ -1,0 +1,86 @@
+"""What a street world is asked to be: `street`, or `street:train=64,val=32,size=128x256,gap=0.5`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.names import shown
+
+MOST_SCENES = 1_000_000
+_SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
+_SEEDS = 2**63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreetOptions:
+    """How much of the street world to render: `train` and `val` city scenes, `synthetic` game scenes."""
+
+    train: int = 200
+    val: int = 60
+    synthetic: int = 400
+    size: str = "96x192"
+    gap: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.train < 1 or self.val < 1 or self.synthetic < 0:
+            raise BadWorld(f"street needs at least one train and one val scene; found {shown(str(self), 300)}")
+        scenes = self.train + self.val + self.synthetic
+        if scenes > MOST_SCENES:
+            raise BadWorld(f"street has {MOST_SCENES} scenes at most; {shown(scenes)} are asked for. Ask for fewer.")
+        if not 0 <= self.gap <= 1:
+            raise BadWorld(f"street: gap must be a number from 0 (no domain gap) to 1; found {self.gap}")
+        if not 0 <= self.seed < _SEEDS:
+            raise BadWorld(f"street: seed must be from 0 to 2**63 - 1; found {shown(self.seed)}. Choose another one.")
+        self._require_size()
+
+    def _require_size(self) -> None:
+        from segfrontier.scenes.street.render import HEIGHTS, WIDTHS
+
+        height, width = self.shape
+        if not (HEIGHTS[0] <= height <= HEIGHTS[1] and WIDTHS[0] <= width <= WIDTHS[1]):
+            raise BadWorld(
+                f"street: size must be {HEIGHTS[0]}x{WIDTHS[0]} to {HEIGHTS[1]}x{WIDTHS[1]} (height x width); found "
+                f"{self.size}. Render at the nearest size that fits and resize."
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        match = _SIZE.fullmatch(self.size)
+        if match is None:
+            raise BadWorld(f"street: size must be HEIGHTxWIDTH, e.g. 96x192; found {shown(self.size)}")
+        return int(match[1]), int(match[2])
+
+    def plan(self) -> list[tuple[str, str, int]]:
+        """(domain, split, index) of every scene, in the order in which they stand in the world."""
+        first = self.synthetic + self.train
+        return [
+            *(("source", "train", i) for i in range(self.synthetic)),
+            *(("target", "train", i) for i in range(self.synthetic, first)),
+            *(("target", "val", i) for i in range(first, first + self.val)),
+        ]
+
+
+def parse_street(text: str) -> StreetOptions:
+    """`street` or `street:key=value,...`; a wrong key names the nearest right one."""
+    name, _, rest = text.partition(":")
+    if name != "street":
+        raise BadWorld(f"the built-in world is called 'street'; found {shown(name)}")
+    kinds: dict[str, type] = {name: type(value) for name, value in asdict(StreetOptions()).items()}
+    values: dict[str, object] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if key not in kinds or not equals:
+            near = get_close_matches(key[:60], kinds, n=1, cutoff=0.0)[0]
+            raise BadWorld(
+                f"street takes key=value with the keys {', '.join(kinds)}; found {shown(part)}: did you mean {near!r}?"
+            )
+        try:
+            values[key] = kinds[key](value)
+        except ValueError as error:
+            raise BadWorld(f"street: {key} must be {kinds[key].__name__}; found {shown(value)}") from error
+    return StreetOptions(**values)  # type: ignore[arg-type]
