@@ -8,6 +8,7 @@ import socket
 import stat
 import time
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 _HELD: weakref.WeakSet[FileLock] = weakref.WeakSet()
@@ -32,8 +33,9 @@ class FileLock:
             return False
         self._fd = fd
         _HELD.add(self)
-        os.ftruncate(fd, 0)
-        os.write(fd, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
+        with suppress(OSError):  # only words: on a full disk, too, results must be read and removed
+            os.ftruncate(fd, 0)
+            os.write(fd, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
         return True
 
     def release(self) -> None:
