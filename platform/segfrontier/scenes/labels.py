@@ -17,10 +17,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from segfrontier.basics.atomic import open_draft, publish
+from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import decode_map, encode_map
-from segfrontier.scenes.files import chunked, staging_name
+from segfrontier.scenes.files import chunked
 
 COLUMNS = {
     "points": ("x", "y", "label"),
@@ -142,11 +144,11 @@ def write_labels(folder: str | Path, *, kind: str, classes: ClassTable, rows: It
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
     target = Path(folder).absolute()
-    target.mkdir(parents=True, exist_ok=True)
-    staged = staging_name(target / f"{kind}.arrow")
+    with room_at(target):
+        target.mkdir(parents=True, exist_ok=True)
     state, count = _Digest(kind, classes), 0
-    try:
-        with pa.OSFile(str(staged), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+    with open_draft(target / f"{kind}.arrow") as draft:
+        with pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             for chunk in chunked(rows, _ROWS_A_BATCH):
                 encoded = [_encode(row, kind, classes) for row in chunk]
                 state.take(encoded)
@@ -155,9 +157,7 @@ def write_labels(folder: str | Path, *, kind: str, classes: ClassTable, rows: It
                 writer.write_batch(pa.record_batch([pa.array(c, f.type) for c, f in columns], schema=_SCHEMA))
         content = state.hexdigest()
         path = target / f"{kind}-{content}.arrow"
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
+        publish(draft, path)
     return LabelSet(path=str(path), kind=kind, digest=content, count=count, classes=classes)
 
 
