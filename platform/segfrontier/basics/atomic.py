@@ -97,7 +97,8 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 def write_bytes(target: Path, data: bytes | memoryview, *, sync: bool = True) -> None:
     """Write a file whole or not at all; its folder is made where there is none."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with room_at(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     with staged_file(target, sync=sync) as draft:
         draft.write_bytes(data)
 

@@ -28,7 +28,7 @@ class FileLock:
         """Become the owner if there is none; never waits."""
         assert self._fd is None, f"{self.path} is already taken by this object"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fd = _locked(self.path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fd = _locked(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if fd is None:
             return False
         self._fd = fd

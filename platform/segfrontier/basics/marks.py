@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -47,8 +48,14 @@ def kind_in(mark: bytes) -> str | None:
 
 def require(folder: Path, kind: Kind, *, so: str) -> None:
     """Refuse a folder that is not a marked one of this kind; `so` says what makes or marks one."""
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise BadInput(f"there must be a {kind} at {folder}; there is no such folder. Correct the path.")
     if (found := kind_of(folder)) != kind:
         says = f"its {MARK} says it is a {found}" if found else f"it has no {MARK} that says so"
         raise BadInput(f"{folder} must be a {kind} of SegFrontier; {says}. {so}")
+
+
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError):  # no name that a folder can have
+        return path.is_dir()
+    return False

@@ -51,14 +51,18 @@ def confirm(what: str, *, yes: bool) -> None:
     With `yes` nothing is asked. A terminal is asked; any answer but yes ends the command with exit code 1. Where nobody
     can be asked, the command line must have said `--yes`: exit code 2.
     """
-    import click
     import typer
 
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError(f"{what} Nobody can be asked here: give --yes to do it, or --dry-run to only look.")
+    if not someone_is_there():
+        raise typer.BadParameter(f"{what} Nobody can be asked here: give --yes to do it, or --dry-run to only look.")
     typer.echo(f"{what} Go on? [y/N] ", nl=False, err=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         typer.echo("Nothing was deleted.", err=True)
         raise typer.Exit(1)
+
+
+def someone_is_there() -> bool:
+    """Whether a question would be seen, and can be answered."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from segfrontier.basics.atomic import open_draft, publish
 from segfrontier.basics.disk import room_at
+from segfrontier.basics.reading import open_plain
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import decode_map, encode_map
@@ -118,6 +119,7 @@ class _Opened:
 
     def __init__(self, path: str) -> None:
         try:
+            open_plain(path).close()  # Arrow would wait for a pipe
             self.reader = pa.ipc.open_file(pa.memory_map(path))
         except (OSError, pa.ArrowInvalid) as error:
             raise BadWorld(f"{path}: a label set must be a whole Arrow file; it cannot be read ({error})") from error

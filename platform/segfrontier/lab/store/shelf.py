@@ -48,6 +48,12 @@ class Shelf:
         self.root = root
         self.entries, self.staging, self.scratch, self.quarantine, self.pins = (root / name for name in FOLDERS)
 
+    def exists(self) -> bool:
+        """Whether anything that a store holds lies here."""
+        with suppress(OSError):  # no name that a folder can have
+            return any((self.root / name).is_dir() for name in FOLDERS)
+        return False
+
     def lock(self, key: str) -> FileLock:
         """The lock whose owner alone may change what is stored under `key`."""
         path = self.staging / f"{key}.lock"
@@ -160,8 +166,8 @@ class Shelf:
         places: dict[State, Path] = {"stored": self.entries, "unfinished": self.scratch, "damaged": self.quarantine}
         for state, place in places.items():
             for folder in sorted(place.iterdir()) if place.is_dir() else ():
-                key, _, time_of_damage = folder.name.partition(".")
-                if is_key(key) and time_of_damage.isdecimal() == (state == "damaged"):
+                key, _, since = folder.name.partition(".")
+                if is_key(key) and (since.isdecimal() if state == "damaged" else folder.name == key):
                     with suppress(FileNotFoundError):  # removed or published meanwhile
                         yield self._row(folder, key, state)
 
@@ -266,8 +272,8 @@ def _owned(mark: Path) -> Hold | Literal[False] | None:
 
 
 def _is_astray(path: Path) -> bool:
-    """Whether something lies there that is no file."""
-    return os.path.lexists(path) and not _is_file(path)
+    """Whether something lies in a lock's place that is no file, were it a link to one: locks are written to."""
+    return os.path.lexists(path) and (path.is_symlink() or not _is_file(path))
 
 
 def _is_file(path: Path) -> bool:

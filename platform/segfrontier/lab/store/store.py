@@ -20,7 +20,7 @@ from segfrontier.lab.store.gc import Swept, choose
 from segfrontier.lab.store.keys import is_key, plain, text_digest
 from segfrontier.lab.store.lease import Pace
 from segfrontier.lab.store.rows import Row
-from segfrontier.lab.store.shelf import FOLDERS, Shelf, clear
+from segfrontier.lab.store.shelf import Shelf, clear
 
 if TYPE_CHECKING:
     from pyarrow import fs
@@ -182,7 +182,7 @@ class Store:
             found = None if mark is None else marks.kind_in(mark)
         else:
             found = marks.kind_of(self._shelf.root)
-            looks = any((self._shelf.root / name).is_dir() for name in FOLDERS)
+            looks = self._shelf.exists()
         if found == "store" or (looks and not marked):
             return
         says = f"its {marks.MARK} says it is a {found}" if found else f"it has no {marks.MARK} that says so"
