@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from segfrontier.basics.atomic import staged_file, staged_folder, sweep, write_json
 from segfrontier.basics.disk import is_full
+from segfrontier.basics.locks import FileLock
 from segfrontier.basics.marks import MARK, kind_of, mark, require
 from segfrontier.errors import BadInput, DiskFull
 
@@ -98,3 +100,53 @@ def test_marks(tmp_path: Path) -> None:
     assert kind_of(tmp_path) is None
     write_json(tmp_path / "t" / MARK, ["odd"])
     assert kind_of(tmp_path / "t") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "x"), True),
+        (OSError(errno.EDQUOT, "x"), True),
+        (OSError("Error writing bytes. Detail: [errno 28] No space left on device"), True),
+        (RuntimeError("ray::work: OSError: [Errno 28] No space left on device: '/x'"), True),
+        (sqlite3.OperationalError("database or disk is full"), True),
+        (ExceptionGroup("two", [ValueError("x"), OSError(errno.ENOSPC, "x")]), True),
+        (DiskFull("x"), True),
+        (OSError(errno.EFBIG, "File too large"), False),  # a limit of the user's: no room would help
+        (OSError(errno.EACCES, "x"), False),
+        (MemoryError("x"), False),
+        (None, False),
+    ],
+)
+def test_a_full_disk_by_any_name(error: Exception | None, full: bool) -> None:
+    assert is_full(error) == full
+    if error is not None:
+        outer = RuntimeError("what a library makes of it")
+        outer.__context__ = error
+        assert is_full(outer) == full
+        error.__cause__ = outer  # a circle ends
+        assert is_full(outer) == full
+
+
+def test_no_draft_stays_where_there_are_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("segfrontier.basics.locks.fcntl.flock", flock)
+    with pytest.raises(OSError, match="No locks"), staged_file(tmp_path / "a"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_lock_never_writes_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "lock").symlink_to("mine")
+    with pytest.raises(OSError):
+        FileLock(tmp_path / "lock").take()
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_mark_is_looked_for_in_names_that_no_folder_can_have(tmp_path: Path) -> None:
+    for name in ("x" * 300, "a\0b"):
+        with pytest.raises(BadInput, match="no such folder"):
+            require(tmp_path / name, "store", so="")

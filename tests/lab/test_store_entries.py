@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from segfrontier.errors import StageError
+from segfrontier.errors import BadInput, DiskFull, StageError
 from segfrontier.lab.store import Store
 from segfrontier.lab.store import shelf as shelf_module
 
@@ -316,10 +316,11 @@ def full(*_: object, **__: object) -> None:
 
 
 def test_a_full_disk_is_said_whoever_fills_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StageError, match=r"must have room.*while computing a train stage.*store gc"):
+    with pytest.raises(DiskFull, match=r"must be room.*store gc") as caught:
         store.once("k1", full, about=ABOUT)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(StageError, match=r"must have room.*while writing.*store gc"):
+    with pytest.raises(DiskFull, match=r"must be room.*store gc"):
         store.once("k1", lambda folder: None, about=ABOUT)
     monkeypatch.undo()
     assert store.ls() == [] and list(Path(store.root, "staging").iterdir()) == []
@@ -345,5 +346,5 @@ def test_file_uris_are_local_folders_and_unknown_ones_an_error(tmp_path: Path) -
     store = Store(f"file://{tmp_path}/store")
     assert store.once("k1", write, about=ABOUT).path == tmp_path / "store/entries/k1"
     assert store.cache is None and Store(tmp_path / "store").get("k1") is not None
-    with pytest.raises(StageError, match=r"pyarrow can open.*found 'ftps://x/y'"):
+    with pytest.raises(BadInput, match=r"pyarrow can open.*found 'ftps://x/y'"):
         Store("ftps://x/y")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from segfrontier.basics.marks import mark
 from segfrontier.lab.store import Store
 from segfrontier.lab.store.shelf import Shelf
 
@@ -234,6 +235,7 @@ def test_readers_writers_and_collectors_at_once_never_see_half_an_entry(
     tmp_path: Path, start: Callable[..., BaseProcess]
 ) -> None:
     begin = time.time() + 1
+    mark(tmp_path / "store", "store")
     collectors = [start(collect, tmp_path, begin + 6) for _ in range(2)]
     end(*[start(ask, tmp_path, [f"k{i % 3}" for i in range(40)], begin) for _ in range(4)], *collectors)
     got = [line for line in lines(tmp_path) if line.startswith("got")]

@@ -155,6 +155,7 @@ def test_two_publications_of_one_key_do_not_mix(bucket: Bucket) -> None:
         (folder / f"only_{i}").touch()
         shelf.seal("k1", ABOUT, 1.0)
         store._remote.publish(shelf.publish("k1"))
+    bucket.host("one").pin("k1", on=False)  # a first act that marks the store
     third = bucket.host("third").get("k1")
     assert third is not None and third.local("a").read_bytes() == b"\1" * 10
     assert set(third.manifest.files) == {"a", "only_1"}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +22,9 @@ from segfrontier.basics.locks import FileLock, hold_alone, hold_new
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
-_DRAFT = ".*.part"
+_DRAFT = ".part"
+_OLD_DRAFT = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{8}", re.DOTALL)
+_MINUTE, _DAY = 60.0, 86400.0
 _LOCK, _CONTENT = "lock", "content"
 
 
@@ -30,21 +34,38 @@ def staged_file(target: Path, *, sync: bool = True) -> Iterator[Path]:
 
     Write to the file that is there (any `open(..., "wb")` does); `sync`: it is on the disk before it has its name.
     """
+    with open_draft(target) as draft:
+        yield draft
+        publish(draft, target, sync=sync)
+
+
+@contextmanager
+def open_draft(target: Path) -> Iterator[Path]:
+    """A draft beside the target that may be published under any name; gone at the end of the block if it was not."""
     with room_at(target.parent):
         while True:  # a sweep may have caught the draft in the instant before it was locked
             draft = _draft(target)
-            if (held := hold_new(draft)) is not None:
+            try:
+                held = hold_new(draft)
+            except BaseException:  # a file system without locks
+                draft.unlink(missing_ok=True)
+                raise
+            if held is not None:
                 break
         try:
             yield draft
-            if sync:
-                _sync(draft)
-            draft.replace(target)
-            if sync:
-                _sync(target.parent)
         finally:
             draft.unlink(missing_ok=True)
             held.release()
+
+
+def publish(draft: Path, target: Path, *, sync: bool = True) -> None:
+    """Give a whole draft its name, over whatever file has it."""
+    if sync:
+        _sync(draft)
+    draft.replace(target)
+    if sync:
+        _sync(target.parent)
 
 
 @contextmanager
@@ -76,9 +97,10 @@ def staged_folder(target: Path) -> Iterator[Path]:
             lock.release()
 
 
-def write_bytes(target: Path, data: bytes, *, sync: bool = True) -> None:
+def write_bytes(target: Path, data: bytes | memoryview, *, sync: bool = True) -> None:
     """Write a file whole or not at all; its folder is made where there is none."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with room_at(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     with staged_file(target, sync=sync) as draft:
         draft.write_bytes(data)
 
@@ -96,10 +118,36 @@ def write_json(target: Path, content: Any, *, sync: bool = True) -> None:
 def sweep(folder: Path) -> int:
     """Remove the drafts of dead writers from a folder; how many there were. Nothing else is touched."""
     count = 0
-    for draft in sorted(folder.glob(_DRAFT)) if folder.is_dir() else ():
+    for draft in sorted(p for p in folder.glob(".*") if not p.is_symlink()) if folder.is_dir() else ():
         with suppress(OSError):  # another's folder, or published or swept by another one meanwhile
-            count += _swept_folder(draft) if draft.is_dir() and not draft.is_symlink() else _swept_file(draft)
+            if old := _OLD_DRAFT.fullmatch(draft.name):
+                count += _swept_old(draft, int(old["pid"]))
+            elif draft.name.endswith(_DRAFT):
+                count += _swept_folder(draft) if draft.is_dir() else _swept_file(draft)
     return count
+
+
+def _swept_old(draft: Path, pid: int) -> bool:
+    """Remove a draft that has no lock but its writer's process id in its name, as earlier versions wrote them.
+
+    Its process must be gone from this machine, and the draft must rest: the process may be another machine's. Where
+    the number is in use again, the draft must have rested for a day.
+    """
+    rest = abs(time.time() - max(path.lstat().st_mtime for path in (draft, *draft.rglob("*"))))
+    if rest < (_DAY if _runs(pid) else _MINUTE):
+        return False
+    shutil.rmtree(draft) if draft.is_dir() else draft.unlink(missing_ok=True)
+    return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _swept_file(draft: Path) -> bool:

@@ -14,16 +14,23 @@ DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no k
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+_WORDS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+"""How those say it that raise errors without an errno: pyarrow, SQLite, torch, Ray for its workers."""
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether a full disk (or a used-up quota) is behind an error, whatever raised it on top."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
+    todo, seen = [error], set[int]()
+    while todo:
+        error = todo.pop()
+        if error is None or id(error) in seen:
+            continue
         if isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno in FULL):
             return True
-        if isinstance(error, OSError) and "No space left on device" in str(error):
-            return True  # pyarrow raises OSErrors without an errno
+        if isinstance(error, Exception) and any(words in str(error) for words in _WORDS):
+            return True
         seen.add(id(error))
-        error = error.__cause__ or error.__context__
+        todo += [error.__cause__, error.__context__, *(error.exceptions if isinstance(error, ExceptionGroup) else ())]
     return False
 
 

@@ -8,6 +8,7 @@ import socket
 import stat
 import time
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
@@ -29,13 +30,14 @@ class FileLock:
         """Become the owner if there is none; never waits."""
         assert self._fd is None, f"{self.path} is already taken by this object"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fd = _locked(self.path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fd = _locked(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if fd is None:
             return False
         self._fd = fd
         _HELD.add(self)
-        os.ftruncate(fd, 0)
-        os.write(fd, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
+        with suppress(OSError):  # only words: on a full disk, too, results must be read and removed
+            os.ftruncate(fd, 0)
+            os.write(fd, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}".encode())
         return True
 
     def release(self) -> None:

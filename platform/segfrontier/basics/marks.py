@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from segfrontier.basics.atomic import write_json
+from segfrontier.basics.atomic import write_bytes
 from segfrontier.basics.reading import parse_json, read_bounded
 from segfrontier.errors import BadInput
 
@@ -20,15 +22,27 @@ def mark(folder: Path, kind: Kind) -> None:
     """Make a folder and say what it is; one that says so already stays untouched."""
     if kind_of(folder) == kind:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / MARK, {"format": f"segfrontier-{kind}", "version": VERSION})
+    write_bytes(folder / MARK, content(kind))
+
+
+def content(kind: Kind) -> bytes:
+    """What the mark of a folder, or of a place in an object store, holds."""
+    return json.dumps({"format": f"segfrontier-{kind}", "version": VERSION}, indent=1).encode()
 
 
 def kind_of(folder: Path) -> str | None:
     """What a folder says it is; None where it says nothing that can be read."""
     try:
-        plain = parse_json(read_bounded(folder / MARK), where=str(folder), what="a mark")
-    except (OSError, ValueError):
+        return kind_in(read_bounded(folder / MARK))
+    except OSError:
+        return None
+
+
+def kind_in(mark: bytes) -> str | None:
+    """What a mark says; None where that cannot be read."""
+    try:
+        plain = parse_json(mark, where=MARK, what="a mark")
+    except BadInput:
         return None
     found = plain.get("format") if isinstance(plain, dict) else None
     return found.removeprefix("segfrontier-") if isinstance(found, str) else None
@@ -36,8 +50,14 @@ def kind_of(folder: Path) -> str | None:
 
 def require(folder: Path, kind: Kind, *, so: str) -> None:
     """Refuse a folder that is not a marked one of this kind; `so` says what makes or marks one."""
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise BadInput(f"there must be a {kind} at {folder}; there is no such folder. Correct the path.")
     if (found := kind_of(folder)) != kind:
         says = f"its {MARK} says it is a {found}" if found else f"it has no {MARK} that says so"
         raise BadInput(f"{folder} must be a {kind} of SegFrontier; {says}. {so}")
+
+
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError):  # no name that a folder can have
+        return path.is_dir()
+    return False

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Hashable
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,24 @@ class NotPlain(OSError):
     """What lies there is no regular file, or is larger than the limit."""
 
 
-def read_bounded(path: str | Path, limit: int = SMALL) -> bytes:
-    """The bytes of a regular file of at most `limit` bytes; OSError where it is not one. Never waits for a pipe."""
+def open_plain(path: str | Path) -> BufferedReader:
+    """A regular file, open for reading; OSError where it is not one. Never waits for a pipe."""
     if Path(path).is_dir():
         raise IsADirectoryError("it is a folder")
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise NotPlain("it is no regular file but a pipe, socket or device")
-        data = b"" if found.st_size > limit else file.read(min(limit, found.st_size or limit) + 1)
-        if found.st_size > limit or len(data) > limit:
-            raise NotPlain(f"it has {max(found.st_size, len(data))} bytes, more than the {limit} that may be read")
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise NotPlain("it is no regular file but a pipe, socket or device")
+    return os.fdopen(fd, "rb")
+
+
+def read_bounded(path: str | Path, limit: int = SMALL) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes; OSError where it is not one."""
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = b"" if size > limit else file.read(min(limit, size or limit) + 1)
+        if size > limit or len(data) > limit:
+            raise NotPlain(f"it has {max(size, len(data))} bytes, more than the {limit} that may be read")
         return data
 
 

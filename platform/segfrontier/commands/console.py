@@ -1,7 +1,8 @@
-"""What the verbs share: a console, and progress that is quiet when nobody watches."""
+"""What the verbs share: a console, progress that is quiet when nobody watches, the question before a deletion."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -42,3 +43,26 @@ def progress_bars() -> Any:
         TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Go on only if the user wants it: `what` is a sentence that says what will be deleted, and how much.
+
+    With `yes` nothing is asked. A terminal is asked; any answer but yes ends the command with exit code 1. Where nobody
+    can be asked, the command line must have said `--yes`: exit code 2.
+    """
+    import typer
+
+    if yes:
+        return
+    if not someone_is_there():
+        raise typer.BadParameter(f"{what} Nobody can be asked here: give --yes to do it, or --dry-run to only look.")
+    typer.echo(f"{what} Go on? [y/N] ", nl=False, err=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        typer.echo("Nothing was deleted.", err=True)
+        raise typer.Exit(1)
+
+
+def someone_is_there() -> bool:
+    """Whether a question would be seen, and can be answered."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -1,7 +1,7 @@
 """Checkpoints of a running stage: plain tensors that `torch.load(weights_only=True)` reads, named by step and digest.
 
-A checkpoint appears by rename, so it is whole or absent; one whose digest does not match its name is passed over for
-the one before it.
+A checkpoint appears by rename, so it is whole or absent; one that cannot be gone on from, whatever is wrong with it, is
+set aside for the one before it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import io
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from segfrontier.scenes.files import digest, staging_name
+from segfrontier.basics.atomic import write_bytes
+from segfrontier.basics.reading import open_plain
+from segfrontier.scenes.files import digest
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
@@ -23,35 +27,56 @@ _KEPT = 2
 log = logging.getLogger(__name__)
 
 
+class Unusable(Exception):
+    """A checkpoint that training cannot go on from."""
+
+
+def write_tensors(path: Path, content: Any, *, sync: bool = False) -> None:
+    """Write what torch saves, whole or not at all. By way of memory: torch's own writer forgets why a disk refused."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, _saved(content).getbuffer(), sync=sync)
+
+
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     """Write the state reached after `step` steps; older checkpoints but one are removed."""
     folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getbuffer()
+    data = _saved(state).getbuffer()
     path = folder / f"step-{step:09d}-{digest(data)}.pt"
-    staged = staging_name(path)
-    try:
-        staged.write_bytes(data)
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
-    for old in _all(folder)[:-_KEPT]:
+    write_bytes(path, data, sync=False)
+    for old in newest_first(folder)[_KEPT:]:
         old.unlink(missing_ok=True)
     return path
 
 
-def load(folder: Path, *, device: torch.device) -> dict[str, Any] | None:
-    """The newest whole checkpoint, or None."""
-    for path in reversed(_all(folder)):
-        data = path.read_bytes()
+def newest_first(folder: Path) -> list[Path]:
+    """The checkpoints in a folder."""
+    return sorted((p for p in folder.glob("step-*.pt") if _NAME.fullmatch(p.name) and p.is_file()), reverse=True)
+
+
+@contextmanager
+def opened(path: Path, *, device: torch.device) -> Iterator[dict[str, Any]]:
+    """The state in a checkpoint. `Unusable` where it is not what was written, or the block cannot do with it."""
+    try:
+        with open_plain(path) as file:
+            data = file.read()
         match = _NAME.fullmatch(path.name)
-        if match and digest(data) == match[2]:
-            state: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-            return state
-        log.warning("%s is damaged; continuing from the checkpoint before it", path)
-    return None
+        if match is None or digest(data) != match[2]:
+            raise ValueError("its content is not what was written")
+        yield torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise  # the machine's fault
+    except Exception as error:
+        raise Unusable(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
-def _all(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.glob("step-*.pt") if _NAME.fullmatch(p.name))
+def set_aside(path: Path, why: Unusable) -> None:
+    """Take a checkpoint out of the row; it goes with the others when the stage is done."""
+    log.warning("%s is damaged; continuing from the checkpoint before it, or anew (%s)", path, why)
+    with suppress(FileNotFoundError):  # another worker was faster
+        path.replace(path.with_suffix(".damaged"))
+
+
+def _saved(content: Any) -> io.BytesIO:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer

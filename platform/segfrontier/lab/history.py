@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from segfrontier.basics.atomic import write_text
 from segfrontier.errors import StageError
 from segfrontier.lab.crew import Crew
 
@@ -22,9 +23,9 @@ Watch = Callable[[int, int, Mapping[str, float]], None]
 class History:
     """Sums between two log lines; the lines themselves are the same whether a run was interrupted or not."""
 
-    def __init__(self, path: Path, first: int, crew: Crew, every: int) -> None:
+    def __init__(self, path: Path, crew: Crew, every: int) -> None:
         self.path, self.crew, self.every = path, crew, every
-        self.lines = [line for line in _lines(path) if json.loads(line)["step"] <= first]
+        self.lines: list[str] = []
         self._sums: dict[str, Any] = {}
         self._steps = self._samples = 0
         self._waited = 0.0
@@ -68,25 +69,27 @@ class History:
         pace = {"samples_a_second": self._samples * self.crew.world / spent, "data_wait": self._waited / spent}
         if self.crew.leads:
             self.lines.append(json.dumps({"step": done, **values, **self._rates}))
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(self.text())
+            write_text(self.path, self.text(), sync=False)
             if watch:
                 watch(done, steps, values | pace)
         self._sums, self._steps, self._samples, self._waited = {}, 0, 0, 0.0
         self._began = time.perf_counter()
 
     def state(self) -> dict[str, Any]:
-        """The sums since the last line."""
-        return {"sums": dict(self._sums), "steps": self._steps}
+        """The lines so far, and the sums since the last one."""
+        return {"sums": dict(self._sums), "steps": self._steps, "lines": list(self.lines)}
 
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state()`."""
+    def load(self, state: Mapping[str, Any], first: int) -> None:
+        """Go on from `state()`, which was taken after `first` steps."""
         self._sums, self._steps = dict(state["sums"]), int(state["steps"])
+        self.lines = list(state["lines"]) if "lines" in state else _lines(self.path, first)
 
     def text(self) -> str:
         """All lines so far."""
         return "".join(f"{line}\n" for line in self.lines)
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
+def _lines(path: Path, first: int) -> list[str]:
+    """The lines up to a step that lie beside a checkpoint of an earlier version, which held none."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [line for line in lines if json.loads(line)["step"] <= first]

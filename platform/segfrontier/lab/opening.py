@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from segfrontier.basics.atomic import sweep
 from segfrontier.errors import BadInput
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.local import LocalLab
@@ -49,6 +50,7 @@ def open_lab(
 ) -> Lab:
     """A lab of the given kind, to be closed in the end. Only a rehearsal brings a store and a market of its own."""
     world, home = settings.world, Path(settings.home).absolute()
+    sweep_home(home, settings.cell)
     ledger = Ledger(home / "ledger.sqlite", create=True)
     store = store or Store(home / "store")
     prices = load_prices(settings.prices or world.name)
@@ -71,6 +73,18 @@ def open_lab(
         places=Sealed(places), window=open_window(shop), pool=world.pool(), synthetic=synthetic, store=store,
         seed=settings.seed, bench=settings.bench, watcher=settings.watcher, **more,
     )  # fmt: skip
+
+
+def sweep_home(home: Path, cell: str = "bench") -> None:
+    """Remove what killed writers left half-written in a home: unpaid labels, records, spools.
+
+    Of the cells' folders just this one's, for there may be many; stages see to their own.
+    """
+    shared = (home, home / "labels", home / "store", home / "studies")
+    mine = (home / "cells" / cell, home / "labels" / cell)
+    of_studies = [folder for at in ("*", "*/spool", "*/report") for folder in (home / "studies").glob(at)]
+    for folder in (*shared, *mine, *of_studies):
+        sweep(folder)
 
 
 def source_part(source: World, target: World, store: Store) -> Part | None:

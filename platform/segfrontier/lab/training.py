@@ -11,6 +11,8 @@ from typing import Literal
 
 import torch
 
+from segfrontier.basics.atomic import sweep, write_text
+from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadInput, Stopped
 from segfrontier.lab import checkpoint
 from segfrontier.lab.crew import Crew
@@ -20,6 +22,8 @@ from segfrontier.lab.loader import Raw, StepDataset, batches, to_device
 from segfrontier.lab.memory import keep_freed_memory
 from segfrontier.lab.objective import Batch, Moment, Objective
 from segfrontier.lab.streams import Stream, stable_seed
+
+CHECKPOINTS, SNAPSHOTS, LOG = "checkpoints", "snapshots", "log.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,27 +100,56 @@ def run(
         torch.set_num_threads(bench.threads)
     if crew.device.type == "cpu":
         keep_freed_memory()
-    learners = Learners(
-        job.objective, crew, seed=job.plan.seed, precision=job.plan.precision,
-        compiled=bench.compile, channels_last=bench.channels_last,
-    )  # fmt: skip
-    state = checkpoint.load(work / "checkpoints", device=crew.device)
-    if state is not None:
-        learners.load(state["learners"])
-    else:
-        learners.begin_with(job.start)
-    first = 0 if state is None else int(state["step"])
-    history = History(work / "log.jsonl", first, crew, bench.log_steps)
-    if state is not None:
-        history.load(state["history"])
+    if crew.leads:
+        _tidy(work)
+    learners, history, first = _begun(job, crew, bench, work)
     _Loop(job, crew, bench, learners, history, work).go(first, watch, stop)
     if crew.leads:
-        out.mkdir(parents=True, exist_ok=True)
-        torch.save(learners.weights(), out / "weights.pt")
-        (out / "log.jsonl").write_text(history.text())
-        for snapshot in sorted((work / "snapshots").glob("*.pt")):
-            shutil.copy(snapshot, out / snapshot.name)
+        _write(learners, history, work, out)
     crew.wait()
+
+
+def _tidy(work: Path) -> None:
+    """Remove the drafts of killed writers, and what lies in a folder's place."""
+    sweep(work)
+    for folder in (work / CHECKPOINTS, work / SNAPSHOTS):
+        if not folder.is_dir():
+            folder.unlink(missing_ok=True)
+        sweep(folder)
+
+
+def _begun(job: Job, crew: Crew, bench: Bench, work: Path) -> tuple[Learners, History, int]:
+    """Networks, log and first step, as the newest checkpoint that will do has them; else from the beginning."""
+
+    def anew() -> tuple[Learners, History]:
+        learners = Learners(
+            job.objective, crew, seed=job.plan.seed, precision=job.plan.precision,
+            compiled=bench.compile, channels_last=bench.channels_last,
+        )  # fmt: skip
+        return learners, History(work / LOG, crew, bench.log_steps)
+
+    for path in checkpoint.newest_first(work / CHECKPOINTS):
+        learners, history = anew()
+        try:
+            with checkpoint.opened(path, device=crew.device) as state:
+                first = int(state["step"])
+                learners.load(state["learners"])
+                history.load(state["history"], first)
+            return learners, history, first
+        except checkpoint.Unusable as why:
+            checkpoint.set_aside(path, why)
+    learners, history = anew()
+    learners.begin_with(job.start)
+    return learners, history, 0
+
+
+def _write(learners: Learners, history: History, work: Path, out: Path) -> None:
+    """What a training comes to."""
+    checkpoint.write_tensors(out / "weights.pt", learners.weights())
+    write_text(out / LOG, history.text(), sync=False)
+    with room_at(out):
+        for snapshot in sorted((work / SNAPSHOTS).glob("*.pt")):
+            shutil.copy(snapshot, out / snapshot.name)
 
 
 class _Loop:
@@ -147,10 +180,8 @@ class _Loop:
 
     def _keep(self, done: int) -> None:
         """Keep the weights as they are now, whole or not at all: others look while training goes on."""
-        folder = self.work / "snapshots"
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.save(self.learners.weights(), folder / "draft")
-        (folder / "draft").replace(folder / f"weights-{done:09d}.pt")
+        path = self.work / SNAPSHOTS / f"weights-{done:09d}.pt"
+        checkpoint.write_tensors(path, self.learners.weights(), sync=True)
 
     def _feed(self, first: int) -> Iterator[dict[str, Raw]]:
         dataset = StepDataset(self.job.streams, seed=self.job.plan.seed, rank=self.crew.rank, world=self.crew.world)
@@ -192,7 +223,7 @@ class _Loop:
         """Store the exact state after `done` steps."""
         if self.crew.leads:
             state = {"step": done, "learners": self.learners.state(), "history": self.history.state()}
-            checkpoint.save(self.work / "checkpoints", done, state)
+            checkpoint.save(self.work / CHECKPOINTS, done, state)
         self.saved_at = time.monotonic()
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from segfrontier.basics.atomic import staged_file
 from segfrontier.errors import LedgerError
 from segfrontier.market.ledger import Ledger
 
@@ -33,23 +32,18 @@ SCHEMA = pa.schema(
 def export_acts(ledger: Ledger, path: str | Path) -> int:
     """Write every act with its purchase to `path`, whole or not at all; returns how many there are."""
     target = Path(path).absolute()
-    staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     count = 0
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(staged, SCHEMA, compression="zstd") as writer:
+        with staged_file(target) as draft, pq.ParquetWriter(draft, SCHEMA, compression="zstd") as writer:
             for rows in ledger.rows():
                 columns = zip(zip(*rows, strict=True), SCHEMA, strict=True)
                 arrays = [pa.array(values, field.type) for values, field in columns]
                 writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
                 count += len(rows)
-        staged.replace(target)
     except OSError as error:
         raise LedgerError(
             f"{target}: acts must be exported to a place that can be written; it could not be ({error}). The ledger "
-            f"is untouched; make room or choose another place."
+            f"is untouched; choose another place."
         ) from error
-    finally:
-        with suppress(OSError):
-            staged.unlink()
     return count

@@ -17,10 +17,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from segfrontier.basics.atomic import open_draft, publish
+from segfrontier.basics.disk import room_at
+from segfrontier.basics.reading import open_plain
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import decode_map, encode_map
-from segfrontier.scenes.files import chunked, staging_name
+from segfrontier.scenes.files import chunked
 
 COLUMNS = {
     "points": ("x", "y", "label"),
@@ -116,6 +119,7 @@ class _Opened:
 
     def __init__(self, path: str) -> None:
         try:
+            open_plain(path).close()  # Arrow would wait for a pipe
             self.reader = pa.ipc.open_file(pa.memory_map(path))
         except (OSError, pa.ArrowInvalid) as error:
             raise BadWorld(f"{path}: a label set must be a whole Arrow file; it cannot be read ({error})") from error
@@ -142,11 +146,11 @@ def write_labels(folder: str | Path, *, kind: str, classes: ClassTable, rows: It
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
     target = Path(folder).absolute()
-    target.mkdir(parents=True, exist_ok=True)
-    staged = staging_name(target / f"{kind}.arrow")
+    with room_at(target):
+        target.mkdir(parents=True, exist_ok=True)
     state, count = _Digest(kind, classes), 0
-    try:
-        with pa.OSFile(str(staged), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+    with open_draft(target / f"{kind}.arrow") as draft:
+        with pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             for chunk in chunked(rows, _ROWS_A_BATCH):
                 encoded = [_encode(row, kind, classes) for row in chunk]
                 state.take(encoded)
@@ -155,9 +159,7 @@ def write_labels(folder: str | Path, *, kind: str, classes: ClassTable, rows: It
                 writer.write_batch(pa.record_batch([pa.array(c, f.type) for c, f in columns], schema=_SCHEMA))
         content = state.hexdigest()
         path = target / f"{kind}-{content}.arrow"
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
+        publish(draft, path)
     return LabelSet(path=str(path), kind=kind, digest=content, count=count, classes=classes)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segfrontier.basics.atomic import write_json
+from segfrontier.basics.reading import read_json
 from segfrontier.tracking.address import hidden
 from segfrontier.tracking.points import Point, points
 from segfrontier.tracking.spool import Entry, Spool
@@ -141,14 +141,10 @@ class Replayer:
         return study, self._records | ({entry.key: entry.content} if entry.kind == "cell" else {})
 
     def _keep_run(self, key: str, run: str) -> None:
-        try:
-            known = json.loads(self.runs_file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            known = {}
+        found = read_json(self.runs_file)
+        known = found if isinstance(found, dict) else {}
         if known.get(key) != run:
-            draft = self.runs_file.with_name(f".{self.runs_file.name}.{os.getpid()}")
-            draft.write_text(json.dumps(known | {key: run}, indent=1), encoding="utf-8")
-            draft.replace(self.runs_file)
+            write_json(self.runs_file, known | {key: run})
 
     def _set_aside(self, entry: Entry, problem: Exception) -> None:
         """An entry that can never be told must not stop the others."""

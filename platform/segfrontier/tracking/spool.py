@@ -18,8 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segfrontier.basics.atomic import write_text
+from segfrontier.basics.disk import room_at
+from segfrontier.basics.reading import LARGE, NotPlain, parse_json, read_bounded
 from segfrontier.errors import SegFrontierError
 
+_STAMP = re.compile(r"[0-9]{20}(?=-)")
 _MINE = threading.Lock()
 _last = 0
 
@@ -41,21 +45,18 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.taken, self.broken = folder / "done", folder / "broken"
+        self._newest = 0
 
     def put(self, kind: str, key: str, content: Mapping[str, Any]) -> Path:
         """Write one entry, whole or not at all; on the disk when this returns."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        stamp = _next_stamp()
+        if not self._newest:
+            names = [path.name for folder in (self.folder, self.taken) for path in folder.glob("[0-9]*.json")]
+            self._newest = max((int(found[0]) for name in names if (found := _STAMP.match(name))), default=1)
+        stamp = _next_stamp(after=self._newest)
         name = f"{stamp:020d}-{os.getpid()}-{kind}-{re.sub(r'[^A-Za-z0-9_.-]', '_', key)[:80]}.json"
         text = json.dumps({"kind": kind, "key": key, "at": stamp / 1e9, "content": content})
-        draft, final = self.folder / f".{name}", self.folder / name
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(final)
-        _sync_folder(self.folder)
-        return final
+        write_text(self.folder / name, text)
+        return self.folder / name
 
     def waiting(self) -> list[Path]:
         """Files that wait, oldest first."""
@@ -98,9 +99,10 @@ class Spool:
                     f"one process at a time may replay {self.folder}; process {file.read().strip() or '?'} does; "
                     f"wait until it has ended, or stop it"
                 ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            with room_at(self.folder):
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
             yield
 
 
@@ -108,31 +110,26 @@ class SpoolHeld(SegFrontierError):
     """Another process replays this spool."""
 
 
-def _next_stamp() -> int:
-    """Nanoseconds since 1970, never the same twice in a process, never going back."""
+def _next_stamp(*, after: int) -> int:
+    """Nanoseconds since 1970, never the same twice in a process, and never going back, whatever the clock does."""
     global _last
     with _MINE:
-        _last = max(time.time_ns(), _last + 1)
+        _last = max(time.time_ns(), _last + 1, after + 1)
         return _last
 
 
 def _read(path: Path) -> Entry | None:
     """The entry in a file; None where it was cut off or is something else."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = parse_json(read_bounded(path, LARGE), where=str(path), what="an entry of the spool")
         return Entry(path, str(tree["kind"]), str(tree["key"]), float(tree["at"]), dict(tree["content"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, NotPlain):
         return None
 
 
 def _move(path: Path, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return path.replace(folder / path.name)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with room_at(folder):
+        folder.mkdir(exist_ok=True)
+        return path.replace(folder / path.name)

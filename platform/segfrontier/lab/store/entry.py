@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from datetime import datetime
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from segfrontier.basics.locks import Hold
+from segfrontier.basics.reading import open_plain, parse_json, read_bounded
 from segfrontier.errors import StageError
 from segfrontier.lab.store.keys import dumps, text_digest
 
@@ -17,8 +22,19 @@ FORMAT = 1
 MARK = "entry.json"
 
 
+MANIFEST_BYTES = 2**24
+_NAME, _LARGE, _LONG = 1000, 2**60, 2.0**40
+_NO_FILE = (None, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
+"""What opening something else than a file says; None where it is our own word."""
+
+
 class Damage(Exception):
     """What is stored is not what was written; the text names the file and what is wrong with it."""
+
+
+def _require(holds: object, what: str) -> None:
+    if not holds:
+        raise ValueError(f"{what} is not what a stage writes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +81,37 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, raw: bytes, key: str) -> Manifest:
-        """Read `entry.json` of `key`, or raise `Damage`."""
+        """Read `entry.json` of `key`, or raise `Damage`. Nothing in it is believed before it is checked."""
         try:
-            tree = json.loads(raw)
+            tree = parse_json(raw, where=MARK, what="a manifest")
             version, digest = tree.pop("format"), tree.pop("digest")
-            if version != FORMAT:
+            if type(version) is int and version > 0 and version != FORMAT:
                 raise StageError(
                     f"entry {key} must have format {FORMAT}; it has {version!r}, of another version of SegFrontier; "
                     f"use that version or another store"
                 )
+            _require(type(version) is int and version == FORMAT, "format")
             manifest = cls(**{**tree, "files": {name: FileMark(**mark) for name, mark in tree["files"].items()}})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Damage(f"{MARK} cannot be read ({type(error).__name__}: {error})") from error
-        if manifest.digest != digest or manifest.key != key:
+            manifest._check()
+            right = manifest.digest == digest and manifest.key == key
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise Damage(f"{MARK} cannot be read ({type(error).__name__}: {str(error)[:200]})") from None
+        if not right:
             raise Damage(f"{MARK} does not have the content that was written for this key")
         return manifest
+
+    def _check(self) -> None:
+        """Raise where a value is not of its type, or a file lies elsewhere than in the entry."""
+        kind, inputs = self.about["kind"], self.about.get("inputs", {})
+        _require(isinstance(kind, str) and kind.isprintable() and len(kind) <= _NAME, "about.kind")
+        _require(isinstance(inputs, dict) and all(isinstance(key, str) for key in inputs.values()), "about.inputs")
+        _require(type(self.seconds) in (int, float) and 0 <= self.seconds < _LONG, "seconds")
+        datetime.fromisoformat(self.created).timestamp()
+        for name, mark in self.files.items():
+            plain = not PurePosixPath(name).is_absolute() and not {"", ".", ".."} & set(name.split("/"))
+            _require(plain and name.isprintable() and len(name.encode()) <= _NAME and name != MARK, "files")
+            _require(type(mark.size) is int and 0 <= mark.size < _LARGE, "files.size")
+            _require(isinstance(mark.digest, str) and len(mark.digest) == 32, "files.digest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +142,35 @@ class Entry:
         raise TypeError("an Entry holds a lock of its process; send its key, and let the other side ask store.get(key)")
 
 
+def read_manifest(folder: Path, key: str) -> Manifest:
+    """The manifest of an entry's folder, whatever may lie in its place, or raise `Damage`."""
+    try:
+        return Manifest.from_bytes(read_bounded(folder / MARK, MANIFEST_BYTES), key)
+    except OSError as error:
+        raise _damage(MARK, error) from None
+
+
+def look_at(folder: Path, name: str) -> os.stat_result:
+    """What lies in the place of one of an entry's files; raises `Damage` where it is no regular file."""
+    try:
+        found = (folder / name).stat()
+    except OSError as error:
+        raise _damage(name, error) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise Damage(f"{name} is no regular file")
+    return found
+
+
+def _damage(name: str, error: OSError) -> Exception:
+    """The damage that an error is a sign of; the error itself where the disk or the user's rights are at fault."""
+    if isinstance(error, FileNotFoundError):
+        return Damage(f"{name} is missing")
+    if error.errno in _NO_FILE:
+        return Damage(f"{name} cannot be read ({error.strerror or error})")
+    return error
+
+
 def file_digest(path: Path) -> str:
-    """32 hex digits of BLAKE2b of a file's bytes."""
-    with path.open("rb") as file:
+    """32 hex digits of BLAKE2b of a regular file's bytes."""
+    with open_plain(path) as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -5,28 +5,26 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from segfrontier.basics.disk import room_at
 from segfrontier.errors import StageError
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _LOCKLESS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 @contextmanager
-def explained(store: str, doing: str, *, only: frozenset[int] | None = None) -> Iterator[None]:
-    """Turn an OSError inside the block into a StageError; with `only`, just the given errnos."""
-    try:
-        yield
-    except OSError as error:
-        if only is not None and error.errno not in only:
-            raise
-        raise StageError(f"{_must(error)}; found while {doing} in {store}: {error}; {_remedy(error)}") from error
+def explained(store: str, doing: str, *, disk: str | Path) -> Iterator[None]:
+    """Turn an OSError inside the block into a StageError, or into `DiskFull` where `disk` is that."""
+    with room_at(disk):
+        try:
+            yield
+        except OSError as error:
+            raise StageError(f"{_must(error)}; found while {doing} in {store}: {error}; {_remedy(error)}") from error
 
 
 def _must(error: OSError) -> str:
-    if error.errno in FULL:
-        return "the stage store must have room for results"
     if error.errno in _CLOSED:
         return "the stage store must be writable (only stages that are stored already can be had from a read-only one)"
     if error.errno in _LOCKLESS:
@@ -35,8 +33,6 @@ def _must(error: OSError) -> str:
 
 
 def _remedy(error: OSError) -> str:
-    if error.errno in FULL:
-        return "free space (`segfrontier store gc`) or use a store on another disk, then start again"
     if error.errno in _CLOSED:
         return "ask for write permission or use a store of your own"
     if error.errno in _LOCKLESS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -22,6 +23,14 @@ from segfrontier.errors import BadInput
 
 KEY_FORMAT = 2
 """Part of every key: raised when the same values must get new keys."""
+
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def is_key(text: str) -> bool:
+    """Whether a text may stand where a key does: as the name of a folder."""
+    return _KEY.fullmatch(text) is not None
 
 
 def stage_key(kind: str, arguments: Mapping[str, Any], inputs: Mapping[str, str], code: str) -> str:

@@ -12,6 +12,7 @@ Nothing is changed in place or renamed as a folder, so two publications of one k
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 from collections import defaultdict
@@ -23,7 +24,9 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from segfrontier.lab.store.entry import MARK, Damage, Entry, Manifest
+from segfrontier.errors import StageError
+from segfrontier.lab.store.entry import MANIFEST_BYTES, MARK, Damage, Entry, Manifest
+from segfrontier.lab.store.keys import is_key
 from segfrontier.lab.store.lease import Lease, Pace
 from segfrontier.lab.store.rows import Row
 from segfrontier.lab.store.shelf import inspect
@@ -34,6 +37,10 @@ USE_SECONDS = 3600.0
 """The last use is noted at most this often; what was used within it is taken to be in use."""
 LEFTOVER_SECONDS = 86400.0
 """A publication that no mark names, or a lease, is a killed writer's when it is older than this."""
+
+_FOLDERS = ("entries", "leases", "used", "pins")
+_OURS = re.compile(r"[0-9a-f]{32}|damaged\.\d+|entry\.json\.[0-9a-f]{32}\.part")
+"""The names below a key that may be a leftover."""
 
 
 @dataclass
@@ -49,24 +56,48 @@ class Remote:
         """Whether an entry is committed under `key`."""
         return bool(self.files.get_file_info(self._at(_mark(key))).is_file)
 
+    def exists(self) -> bool:
+        """Whether anything that a store holds lies here."""
+        return any(info.type != fs.FileType.NotFound for info in self.files.get_file_info([*map(self._at, _FOLDERS)]))
+
     def fetch(self, key: str, staging: Path) -> bool:
-        """Copy the entry into an empty folder and check every digest; False where there is none, or a damaged one."""
+        """Copy the entry into an empty folder and check every digest; False where there is none, or a damaged one.
+
+        Just the files that the mark names come, and none that has not the size it names.
+        """
         mark = self.read(_mark(key))
         if mark is None:
             return False
         try:
-            source = self._at(f"entries/{key}/{Manifest.from_bytes(mark, key).digest}")
-            fs.copy_files(
-                source, str(staging), source_filesystem=self.files, destination_filesystem=fs.LocalFileSystem()
-            )
+            self._copy(Manifest.from_bytes(mark, key), staging)
+            (staging / MARK).write_bytes(mark)
             inspect(staging, key, verify=True)
-        except (Damage, FileNotFoundError) as damage:
+        except Damage as damage:
             if self.read(_mark(key)) == mark:  # else another host has already seen to it
                 place = f"entries/{key}/damaged.{time.time_ns()}"
                 log.warning("stage store %s: entry %s is damaged: %s; mark moved to %s", self.root, key, damage, place)
                 self.files.move(self._at(_mark(key)), self._at(place))
             return False
         return True
+
+    def _copy(self, manifest: Manifest, staging: Path) -> None:
+        places = {name: self._at(f"entries/{manifest.key}/{manifest.digest}/{name}") for name in manifest.files}
+        found = self.files.get_file_info(list(places.values())) if places else []
+        for (name, mark), info in zip(manifest.files.items(), found, strict=True):
+            if not info.is_file:
+                raise Damage(f"{name} is missing")
+            if info.size != mark.size:
+                raise Damage(f"{name} has {info.size} bytes, not {mark.size}")
+
+        def copy(name: str) -> None:
+            local = staging / name
+            local.parent.mkdir(parents=True, exist_ok=True)
+            fs.copy_files(
+                places[name], str(local), source_filesystem=self.files, destination_filesystem=fs.LocalFileSystem()
+            )
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(copy, places))
 
     def publish(self, entry: Entry) -> None:
         """Upload a local entry: its files first, its mark last."""
@@ -114,12 +145,9 @@ class Remote:
 
     def remove(self, row: Row) -> bool:
         """Remove what `row` stands for, its mark first; False where it was used within the hour, or has changed."""
-        mark = self.read(_mark(row.key))
-        if (
-            time.time() - row.used < USE_SECONDS
-            or mark is None
-            or Manifest.from_bytes(mark, row.key).digest not in row.place
-        ):
+        if time.time() - row.used < USE_SECONDS or (manifest := self._manifest(row.key)) is None:
+            return False
+        if manifest.digest not in row.place:
             return False
         self.delete(_mark(row.key))
         self.delete(f"used/{row.key}")
@@ -133,9 +161,11 @@ class Remote:
         named = self._manifests(listing)
         old = [f"leases/{info.base_name}" for info in self._list("leases") if info.mtime.timestamp() < limit]
         for key, parts in listing.items():
-            keep = {MARK, named[key].digest} if key in named else {MARK}
+            if MARK in parts and key not in named:
+                continue  # of another version, or damaged: what it names is not known
             for name, infos in parts.items():
-                if name not in keep and max(info.mtime.timestamp() for info in infos) < limit:
+                ours = _OURS.fullmatch(name) and (key not in named or name != named[key].digest)
+                if ours and max(info.mtime.timestamp() for info in infos) < limit:
                     old.append(f"entries/{key}/{name}")
         for path in () if dry_run else old:
             if self.files.get_file_info(self._at(path)).is_file:
@@ -145,10 +175,10 @@ class Remote:
         return len(old)
 
     def read(self, path: str) -> bytes | None:
-        """An object's bytes, or None where there is no such object."""
+        """The bytes of a small object, or None where there is no such object."""
         try:
             with self.files.open_input_stream(self._at(path)) as stream:
-                return bytes(stream.read())
+                return bytes(stream.read(MANIFEST_BYTES + 1))  # one that is cut off is no JSON any more
         except FileNotFoundError:
             return None
 
@@ -170,21 +200,22 @@ class Remote:
         """All objects below `entries`: key -> name of the publication, or of the mark -> its objects."""
         listing: dict[str, dict[str, list[fs.FileInfo]]] = defaultdict(lambda: defaultdict(list))
         for info in self._list("entries"):
-            key, name, *_ = info.path.removeprefix(self._at("entries/")).split("/")
-            listing[key][name].append(info)
+            key, _, rest = info.path.removeprefix(self._at("entries/")).partition("/")
+            if rest and is_key(key):
+                listing[key][rest.partition("/")[0]].append(info)
         return listing
 
     def _manifests(self, listing: dict[str, dict[str, list[fs.FileInfo]]]) -> dict[str, Manifest]:
         """The readable marks of a listing."""
-
-        def manifest(key: str) -> Manifest | None:
-            with suppress(Damage):
-                return Manifest.from_bytes(self.read(_mark(key)) or b"", key)
-            return None
-
         marked = [key for key, parts in listing.items() if MARK in parts]
         with ThreadPoolExecutor(16) as pool:
-            return {key: found for key, found in zip(marked, pool.map(manifest, marked), strict=True) if found}
+            return {key: found for key, found in zip(marked, pool.map(self._manifest, marked), strict=True) if found}
+
+    def _manifest(self, key: str) -> Manifest | None:
+        """What the mark of a key says; None where it says nothing that this version can read."""
+        with suppress(Damage, StageError):
+            return Manifest.from_bytes(self.read(_mark(key)) or b"", key)
+        return None
 
     def _at(self, path: str) -> str:
         return f"{self.root}/{path}" if self.root else path

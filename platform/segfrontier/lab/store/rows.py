@@ -93,7 +93,7 @@ def parse_age(text: str) -> float:
 
 
 def _parse(text: str, units: dict[str, int], what: str, example: str) -> float:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]+)\s*", text)
     factor = {unit.lower(): factor for unit, factor in units.items()}.get(match[2].lower()) if match else None
     if match is None or factor is None:
         raise BadInput(f"{what} must be a number and one of {', '.join(units)}; found {text!r}; write e.g. {example}")

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from segfrontier.errors import StageError
+from segfrontier.basics import marks
+from segfrontier.basics.disk import room_at
+from segfrontier.errors import BadInput, DiskFull, StageError
 from segfrontier.lab.store.entry import Entry
-from segfrontier.lab.store.faults import FULL, explained
+from segfrontier.lab.store.faults import explained
 from segfrontier.lab.store.gc import Swept, choose
-from segfrontier.lab.store.keys import plain, text_digest
+from segfrontier.lab.store.keys import is_key, plain, text_digest
 from segfrontier.lab.store.lease import Pace
 from segfrontier.lab.store.rows import Row
-from segfrontier.lab.store.shelf import Shelf
+from segfrontier.lab.store.shelf import Shelf, clear
 
 if TYPE_CHECKING:
     from pyarrow import fs
@@ -71,9 +72,13 @@ class Store:
 
                 self._remote = Remote(filesystem, folder.strip("/"), pace or Pace())
                 folder = os.fspath(cache or _default_cache(f"{filesystem.type_name}:{shown}"))
-        local = Path(folder).expanduser().absolute()
+        local = Path(folder)
+        with suppress(RuntimeError):  # a folder whose name begins with ~ and is no user's
+            local = local.expanduser()
+        local = local.absolute()
         self.root = shown if self._remote else str(local)
         self._shelf = Shelf(local)
+        self._marked = False
 
     @property
     def cache(self) -> Path | None:
@@ -87,7 +92,7 @@ class Store:
         damaged entry is moved to `quarantine` with a warning that names the file. A remote entry is fetched first.
         """
         _check_key(key)
-        with explained(self.root, "reading"), ExitStack() as held:
+        with self._explained("reading"), ExitStack() as held:
             entry = self._shelf.look(key, verify=verify)
             if self._remote is None:
                 return entry
@@ -113,30 +118,31 @@ class Store:
         about = plain(about, at="about")
         assert isinstance(about.get("kind"), str), "about must name the stage's kind"
         found = self.get(key)
+        self._mark()
         if found is not None:
             return found
         with ExitStack() as held:
-            with explained(self.root, "waiting for a turn"):
+            with self._explained("waiting for a turn"):
                 found = self._turn(key, held, waiting, lease=True)
             return found if found is not None else self._compute(key, compute, about)
 
     def scratch(self, key: str) -> Path:
         """Where `compute` may keep checkpoints: a folder that outlives a killed owner and goes with publication."""
         _check_key(key)
-        folder = self._shelf.scratch / key
-        with explained(self.root, "writing"):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        self._mark()
+        with self._explained("writing"):
+            return self._shelf.scratch_of(key)
 
     def pin(self, key: str, *, on: bool = True) -> None:
         """Keep an entry, and all it was computed from, from being removed by `gc`; or no longer."""
         _check_key(key)
-        with explained(self.root, "pinning"):
+        with self._explained("pinning"):
             self._place.pin(key, on)
+        self._mark()
 
     def ls(self) -> list[Row]:
         """Everything stored, last used first; nothing is checked."""
-        with explained(self.root, "listing"):
+        with self._explained("listing"):
             return sorted(self._place.rows(), key=lambda row: (-row.used, row.place))
 
     def gc(
@@ -145,21 +151,61 @@ class Store:
         older_than: float | None = None,
         under: int | None = None,
         keep: Collection[str] | None = None,
+        rows: Collection[Row] | None = None,
         dry_run: bool = False,
     ) -> Swept:
         """Remove what killed writers left, and what the policies choose (see `choose`) if it is not in use.
 
         A local entry is in use while any process has an `Entry` of it; a remote one for an hour after its last use.
+        With `rows`, just these go: what an earlier dry run has shown.
         """
-        rows = self.ls()
-        chosen = choose(rows, now=time.time(), older_than=older_than, under=under, keep=keep)
-        with explained(self.root, "removing"):
-            leftovers = sum(place.sweep(dry_run=dry_run) for place in (self._shelf, self._remote) if place is not None)
+        self.require(marked=True)
+        self._shelf.require_own()
+        listed = self.ls()
+        chosen = choose(listed, now=time.time(), older_than=older_than, under=under, keep=keep)
+        chosen = chosen if rows is None else list(rows)
+        with self._explained("removing"):
+            leftovers = self._place.sweep(dry_run=dry_run)
+            if self._remote is not None and marks.kind_of(self._shelf.root) == "store":  # its cache on this host
+                leftovers += self._shelf.sweep(dry_run=dry_run)
             gone = [dry_run or self._place.remove(row) for row in chosen]
         removed = tuple(row for row, went in zip(chosen, gone, strict=True) if went)
         busy = tuple(row for row, went in zip(chosen, gone, strict=True) if not went)
-        left = sum(row.size for row in rows) - sum(row.size for row in removed)
+        left = sum(row.size for row in listed) - sum(row.size for row in removed)
         return Swept(removed=removed, busy=busy, leftovers=leftovers, left=left)
+
+    def require(self, *, marked: bool = False) -> None:
+        """Refuse a place that is no store; with `marked`, also one that does not say that it is one."""
+        if self._remote is not None:
+            with self._explained("looking for its mark"):
+                mark, looks = self._remote.read(marks.MARK), self._remote.exists()
+            found = None if mark is None else marks.kind_in(mark)
+        else:
+            found = marks.kind_of(self._shelf.root)
+            looks = self._shelf.exists()
+        if found == "store" or (looks and not marked):
+            return
+        says = f"its {marks.MARK} says it is a {found}" if found else f"it has no {marks.MARK} that says so"
+        if not looks:
+            says += ", and nothing that a run stores"
+        raise BadInput(
+            f"{self.root} must be a store of SegFrontier; {says}. Correct the path (a home keeps its store in "
+            f"HOME/store){'; a store of an earlier version is marked by the next run that uses it' if looks else ''}."
+        )
+
+    def _mark(self) -> None:
+        """Have the place say that it is a store, once a process; one that cannot be written to stays as it is."""
+        if self._marked:
+            return
+        with suppress(OSError, DiskFull):
+            if marks.kind_of(self._shelf.root) is None:  # never over what a home or a cache says
+                marks.mark(self._shelf.root, "store")
+            if self._remote is not None and self._remote.read(marks.MARK) is None:
+                self._remote.write(marks.MARK, marks.content("store"))
+            self._marked = True
+
+    def _explained(self, doing: str) -> AbstractContextManager[None]:
+        return explained(self.root, doing, disk=self._shelf.root)
 
     @property
     def _place(self) -> Shelf | Remote:
@@ -197,28 +243,29 @@ class Store:
         staging = self._shelf.fresh(key)
         if self._remote.fetch(key, staging):
             return self._shelf.publish(key)
-        shutil.rmtree(staging, ignore_errors=True)
+        clear(staging)
         return None
 
     def _compute(self, key: str, compute: Callable[[Path], None], about: Mapping[str, Any]) -> Entry:
         """Compute and publish; the caller owns the key."""
-        with explained(self.root, "writing"):
+        with self._explained("writing"):
             staging = self._shelf.fresh(key)
         inside = _COMPUTING.set(_COMPUTING.get() | {(self.root, key)})
         started = time.perf_counter()
         try:
-            with explained(self.root, f"computing a {about['kind']} stage", only=FULL):
+            with room_at(self._shelf.root):
                 compute(staging)
-            with explained(self.root, "writing"):
+            with self._explained("writing"):
                 self._shelf.seal(key, about, time.perf_counter() - started)
                 entry = self._shelf.publish(key)
         except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
+            with suppress(OSError):
+                clear(staging)
             raise
         finally:
             _COMPUTING.reset(inside)
         if self._remote is not None:
-            with explained(self.root, f"uploading (the result is kept in {entry.path} and goes up at the next start)"):
+            with self._explained(f"uploading (the result is kept in {entry.path} and goes up at the next start)"):
                 self._remote.publish(entry)
         return entry
 
@@ -229,7 +276,7 @@ def _opened(uri: str, shown: str) -> tuple[fs.FileSystem, str]:
     try:
         found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
     except (ValueError, OSError) as error:
-        raise StageError(
+        raise BadInput(
             f"a stage store must be a folder or a URI that pyarrow can open (file://, s3://, gs://); found {shown!r}: "
             f"{error}; check the scheme, the address and the credentials"
         ) from error
@@ -242,5 +289,5 @@ def _default_cache(identity: str) -> Path:
 
 
 def _check_key(key: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", key):
+    if not is_key(key):
         raise ValueError(f"a key must be made of letters, digits, - and _ (see stage_key); found {key!r}")
