@@ -16,7 +16,7 @@ from segfrontier.lab.store import Store, code_digest, stage_key
 from segfrontier.lab.streams import Part
 from segfrontier.lab.training import Bench
 from segfrontier.lab.watching import Watcher
-from segfrontier.market import Ledger, Market, Noise, load_prices, open_window, seconds_from_hours
+from segfrontier.market import Ledger, Market, Noise, open_window, prices_for, seconds_from_hours
 from segfrontier.market.prices import whole
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, CITYSCAPES_TO_CAMVID
 from segfrontier.scenes.labels import LabelSet, write_labels
@@ -51,7 +51,7 @@ def open_lab(
     world, home = settings.world, Path(settings.home).absolute()
     ledger = Ledger(home / "ledger.sqlite", create=True)
     store = store or Store(home / "store")
-    prices = load_prices(settings.prices or world.name)
+    prices = prices_for(world.name, settings.prices)
     truth = world.truth()
     if settings.hours == "all":
         count = sum(truth.is_fine(scene) for scene in truth.scenes())

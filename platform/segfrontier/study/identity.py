@@ -14,7 +14,7 @@ from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadWorld
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.store import code_digest
-from segfrontier.market import load_prices
+from segfrontier.market import prices_for
 from segfrontier.scenes.builtin import open_world
 from segfrontier.scenes.imagined import ImaginedWorld
 from segfrontier.scenes.published import Published, published
@@ -102,6 +102,6 @@ def _code(method: str) -> str:
 
 def _inputs(cell: Cell, atlas: Atlas) -> dict[str, str]:
     inputs = {"world": atlas.target(cell).digest}
-    inputs["prices"] = load_prices(cell.prices or atlas.target(cell).name).digest
+    inputs["prices"] = prices_for(atlas.target(cell).name, cell.prices).digest
     source = atlas.source(cell)
     return inputs if source is None else inputs | {"source": source.digest}
