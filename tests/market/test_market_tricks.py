@@ -324,6 +324,7 @@ def test_a_grown_number_does_not_pass_the_budget(tmp_path):
 def test_a_tiling_asks_about_the_crops_that_are_paid_for(tmp_path, counts):
     tiling = Tiling(width=1, height=1, columns=counts[0], rows=counts[1], of=(30, 20))
     object.__setattr__(tiling, "crops", lambda *size: np.zeros((0, 4), int))
+    object.__setattr__(tiling, "copied", lambda: Shape(width=1, height=1, columns=1, rows=1, of=(30, 20)))
     window, _ = written(tmp_path)
     bought = window.buy(Tags(["s0"], tiling), stage="t")
     assert bought.seconds == bought.units == len(bought.labels.values("s0")) == (toy_truth().semantic("s0") < 4).sum()

@@ -51,8 +51,13 @@ def label_key(model: Model, part: Part, rule: Rule) -> str:
         "label",
         {"rule": rule},
         {"model": model.digest, **_part(part)},
-        _code("labelling", "predict", "quality", of=rule),
+        _code("labelling", "predict", of=rule),
     )
+
+
+def quality_key(labels: str, truth: str) -> str:
+    """Key of what the record keeps of a labelling stage; `truth` is the identity of the images and their truth."""
+    return stage_key("quality", {}, {"labels": labels, "truth": truth}, _code("quality"))
 
 
 def measure_key(model: Model, part: Part, gauge: Gauge) -> str:

@@ -182,8 +182,8 @@ def _explain(where: str, error: Mapping[str, Any]) -> str:
         return f"{where}: unknown key {'.'.join(place)!r} ({nearest(place[-1], keys)})"
     if error["type"] == "missing":
         return f"{where}: {'.'.join(place)} must be given; it is missing. Every price has seconds, per and source."
-    found = repr(error["input"])
-    return f"{where}: {'.'.join(place)}: {error['msg'].removeprefix('Value error, ')}; found {found if len(found) <= 200 else found[:200] + '...'}"
+    found, says = repr(error["input"]), error["msg"].removeprefix("Value error, ")
+    return f"{where}: {'.'.join(place)}: {says}; found {found if len(found) <= 200 else found[:200] + '...'}"
 
 
 def _known(model: type[BaseModel]) -> str:

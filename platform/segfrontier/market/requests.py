@@ -94,7 +94,7 @@ class Tags(Request):
                 f"{_shown(self.things)}. Build the tiling with Tiling(width=..., height=..., columns=..., rows=..., "
                 f"of=...)."
             )
-        object.__setattr__(self, "tiling", self.tiling.copied())
+        object.__setattr__(self, "tiling", Tiling.copied(self.tiling))  # not what the object calls its `copied`
         object.__setattr__(self, "things", bool(self.things))
 
 

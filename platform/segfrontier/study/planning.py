@@ -111,7 +111,7 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
     try:
         settings = LabSettings(
             home=stage.ledger_home, world=atlas.target(cell), source=atlas.source(cell), hours=cell.hours,
-            prices=cell.prices, cell=key, seed=cell.seed, noise=cell.noise,
+            prices=cell.prices, cell=key, seed=cell.seed, noise=cell.noise, recipe=cell.recipe,
         )  # fmt: skip
         market = partial(RememberingMarket, memory=stage.memory)
         lab = open_lab(settings, kind=RehearsalLab, store=stage.shadow, market=market, stand_ins=stage.stand_ins)
