@@ -18,7 +18,7 @@ from typing import Any
 from segfrontier.basics.disk import room_at
 from segfrontier.basics.locks import FileLock, hold_alone, hold_new
 
-_DRAFT = f".*.{'[0-9a-f]' * 12}.part"
+_DRAFT = ".*.part"
 _LOCK, _CONTENT = "lock", "content"
 
 
