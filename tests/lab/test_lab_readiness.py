@@ -96,7 +96,7 @@ def test_the_parts_of_a_training_refuse_it_too(make, says):
 @pytest.mark.parametrize("name", ["toaster", "", "cuda:x", "cuda:-1", "meta", "cpu:3", "mps:1", "a" * 300, "gpu"])
 def test_what_is_no_device_is_refused_everywhere(name):
     for here in (True, False):
-        with pytest.raises(BadInput, match="a device must be auto, cpu, mps, cuda or cuda:N") as caught:
+        with pytest.raises(BadInput, match="a device must be auto, cpu, mps, xpu, cuda or cuda:N") as caught:
             require_device(name, here=here)
         assert len(str(caught.value)) < 300
 

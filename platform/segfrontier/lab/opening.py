@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from segfrontier.basics.atomic import sweep
 from segfrontier.errors import BadInput
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.local import LocalLab
@@ -65,7 +64,6 @@ def open_lab(
         assert isinstance(workers, int), "the lab of a cluster is told its number of workers"
         require_recipe(settings.recipe, world.pool(), classes=len(world.classes), workers=workers)
     prices = prices_for(world.name, settings.prices)
-    sweep(home)  # a ledger that was being made by a process that died
     ledger = Ledger(home / "ledger.sqlite", create=True)
     store = store or Store(home / "store")
     truth = world.truth()

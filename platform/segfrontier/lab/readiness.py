@@ -28,21 +28,30 @@ _MOST_PROCESSES = 1024
 
 def require_device(name: str, *, here: bool = True) -> None:
     """BadInput if this is no device, or (`here`) none of this machine; a cluster's are known where its stages run."""
-    rule = "a device must be auto, cpu, mps, cuda or cuda:N"
+    rule = "a device must be auto, cpu, mps, xpu, cuda or cuda:N"
     try:
         device = torch.device("cpu" if name == "auto" else name)
     except (RuntimeError, TypeError):
         raise BadInput(f"{rule}; found {str(name)[:80]!r}. Write one of these.") from None
-    if device.type not in ("cpu", "cuda", "mps") or (device.type != "cuda" and device.index):
+    if device.type not in ("cpu", "mps", "xpu", "cuda") or (device.type in ("cpu", "mps") and device.index):
         raise BadInput(f"{rule}; found {name!r}. Write one of these.")
     if not here:
         return
-    have = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if device.type in have and (device.index or 0) >= have[device.type]:
+    have = _count(device.type)
+    if (device.index or 0) >= have:
         raise BadInput(
-            f"a device must be one of this machine's; found {name!r}, and there are {have[device.type]} "
-            f"{device.type} devices here. Write `auto` for the best there is."
+            f"a device must be one of this machine's; found {name!r}, and there are {have} of the kind {device.type} "
+            f"here. Write `auto` for the best there is."
         )
+
+
+def _count(kind: str) -> int:
+    """How many devices of a kind this machine has."""
+    if kind == "cuda":
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "xpu":
+        return torch.xpu.device_count() if torch.xpu.is_available() else 0
+    return int(kind == "cpu" or torch.backends.mps.is_available())
 
 
 def require_bench(bench: Bench, *, here: bool = True) -> None:
