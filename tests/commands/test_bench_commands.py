@@ -72,8 +72,8 @@ def test_json_for_scripts(tmp_path):
         (("train", "--hours", "-3"), 3, "budget"),
         (("train", "--encoder", "resnet18x", "--hours", 10), 3, "did you mean"),
         (("train", "--hours", "0.1"), 3, "at least one fine mask"),
-        (("ledger", "absent.sqlite"), 1, "absent.sqlite"),
-        (("ledger", "toy/world.json"), 1, "ledger"),
+        (("ledger", "absent.sqlite"), 3, "absent.sqlite"),
+        (("ledger", "toy/world.json"), 3, "ledger"),
         (("store", "gc", "--older-than", "soon"), 3, "soon"),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from test_lab_verbs import BENCH, Counting, labelled
-from toylab import Plain, toy_lab
+from toylab import Plain, toy_lab, watcher_of
 from toyworld import write_toy
 
 from segfrontier.errors import BadInput, StageError
@@ -91,7 +91,7 @@ def test_measures_are_a_stage_like_any_other(toy_world, tmp_path):
             measures = lab.measure(trained(lab), Part(images=lab.pool), Portrait(cells))
             digests.append(measures.digest)
             keys.append(measures.path)
-            heard = lab.watcher
+            heard = watcher_of(lab)
         if len(keys) == 2:
             assert heard.computed == [] and heard.reused == ["train", "measure"]
     assert digests[0] == digests[1] != digests[2] and keys[0] == keys[1] != keys[2]

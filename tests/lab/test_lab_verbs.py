@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from PIL import Image
-from toylab import Plain, toy_lab
+from toylab import Plain, toy_lab, watcher_of
 from toyworld import write_toy
 
 from segfrontier.errors import BadInput, BudgetExceeded, StageError
@@ -63,7 +63,7 @@ def test_a_method_runs_through_all_verbs(lab):
     assert lab.spent == 3 * 5400 and lab.budget == 360_000 - lab.spent
     with Image.open(f"{scores.folder}/pictures.png") as picture:
         assert picture.width > 4 * 300
-    assert lab.watcher.computed == ["train", "label", "score"] and lab.watcher.steps > 5
+    assert watcher_of(lab).computed == ["train", "label", "score"] and watcher_of(lab).steps > 5
 
 
 def test_a_stage_is_computed_once_across_labs(toy_world, tmp_path):
@@ -74,7 +74,7 @@ def test_a_stage_is_computed_once_across_labs(toy_world, tmp_path):
             lab.score(model)
             keys.append(model.key)
             assert lab.spent == 6 * 5400, "each cell pays for its own labels"
-            watcher = lab.watcher
+            watcher = watcher_of(lab)
     assert keys[0] == keys[1] and watcher.computed == [] and watcher.reused == ["train", "score"]
 
 
@@ -131,14 +131,16 @@ def test_the_quality_of_made_labels_is_told_to_the_record_alone(lab, toy_world):
     right = sum(int(((m == t) & (m != 255) & (t != 255)).sum()) for m, t in pairs)
     judged = sum(int(((m != 255) & (t != 255)).sum()) for m, t in pairs)
     covered = sum(int((m != 255).sum()) for m, _ in pairs) / sum(m.size for m, _ in pairs)
-    assert lab.watcher.notes["labels_1/pixel_accuracy"] == pytest.approx(right / judged)
-    assert lab.watcher.notes["labels_1/coverage"] == pytest.approx(covered) and 0 < covered < 1
-    told = dict(lab.watcher.notes)
-    lab.watcher.notes.clear()
+    assert watcher_of(lab).notes["labels_1/pixel_accuracy"] == pytest.approx(right / judged)
+    assert watcher_of(lab).notes["labels_1/coverage"] == pytest.approx(covered) and 0 < covered < 1
+    told = dict(watcher_of(lab).notes)
+    watcher_of(lab).notes.clear()
     lab.label(model, Part(images=lab.pool), Argmax(above=0.5))  # found in the store
-    assert {k.replace("labels_2", "labels_1"): v for k, v in lab.watcher.notes.items()} == told
+    assert {k.replace("labels_2", "labels_1"): v for k, v in watcher_of(lab).notes.items()} == told
     lab.label(model, lab.synthetic, Argmax())
-    assert not any(k.startswith("labels_3") for k in lab.watcher.notes), "synthetic scenes are nobody's training pool"
+    assert not any(k.startswith("labels_3") for k in watcher_of(lab).notes), (
+        "synthetic scenes are nobody's training pool"
+    )
 
 
 def test_scores_are_those_of_the_model(lab, toy_world):
@@ -176,7 +178,7 @@ def test_views_windows_and_sizes_reach_the_evaluator(lab):
     scores = [lab.score(model, looking=look) for look in looks]
     assert all(0 < s.miou <= 1 for s in scores)
     assert scores[0].miou != plain != scores[2].miou
-    assert lab.watcher.computed.count("score") == 4, "each way of looking is a stage of its own"
+    assert watcher_of(lab).computed.count("score") == 4, "each way of looking is a stage of its own"
     with pytest.raises(BadInput, match="needs at least one view"):
         Looking(views=())
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from segfrontier.errors import SegFrontierError
 from segfrontier.market import Coarse, Ledger, Market, Points, _sql, load_prices, market
+from segfrontier.scenes import labels
 from segfrontier.scenes.classes import CITYSCAPES, VOID, ClassTable, SceneClass
 
 TOY = ClassTable(
@@ -124,17 +125,30 @@ class Killed(sqlite3.Connection):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def buy_and_die(folder, step):
-    """Buy two coarse masks and be killed at a step of the purchase: written, before, after."""
-    shop = open_market(folder)
-    if step == "written":
-        write = market.write_labels
+STEPS = ("in a row", "written", "before", "after", "published")
+"""Between which steps of a purchase a kill may fall; it is charged from `after` on."""
 
-        def write_and_die(*args, **more):
-            write(*args, **more)
+
+def buy_and_die(folder, step):
+    """Buy two coarse masks and be killed at a step of the purchase."""
+    shop = open_market(folder)
+
+    def dying(name, owner, *, first=True):
+        call = getattr(owner, name)
+
+        def call_and_die(*args, **more):
+            if first:
+                call(*args, **more)
             os.kill(os.getpid(), signal.SIGKILL)
 
-        market.write_labels = write_and_die
+        setattr(owner, name, call_and_die)
+
+    if step == "in a row":
+        dying("_encode", labels)
+    elif step == "written":
+        dying("write_labels", market)
+    elif step == "published":
+        dying("_publish", shop)
     else:
         connect, Killed.when = sqlite3.connect, step
         _sql.sqlite3.connect = lambda *a, **k: connect(*a, **k, factory=Killed)

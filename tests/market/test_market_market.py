@@ -1,6 +1,7 @@
 """The market's promises in one process: exact bills, owned labels for free, all or nothing, as many as fit."""
 
 import errno
+import os
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_fakes import open_market, toy_truth
 
-from segfrontier.errors import BadInput, BadPrices, BudgetExceeded, LedgerError
+from segfrontier.errors import BadInput, BadPrices, BudgetExceeded, DiskFull, LedgerError
 from segfrontier.market import WHOLE_IMAGE, Boxes, Coarse, Fine, Noise, Points, Tags, load_prices, market
 from segfrontier.scenes.classes import VOID
 
@@ -173,13 +174,18 @@ def test_the_same_acts_under_other_prices_without_buying(tmp_path):
 def test_labels_that_cannot_be_written_are_not_charged(tmp_path, monkeypatch):
     shop = open_market(tmp_path)
 
-    def full(*args, **more):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    for code, error, says in [
+        (errno.ENOSPC, DiskFull, "must be room on the disk of"),
+        (errno.EROFS, LedgerError, r"before they are charged.*Nothing was charged"),
+    ]:
 
-    monkeypatch.setattr(market, "write_labels", full)
-    with pytest.raises(LedgerError, match=r"before they are charged.*No space left.*Nothing was charged"):
-        shop.buy(Coarse(["s0"]), stage="t")
-    assert shop.spent == 0
+        def fails(*args, code=code, **more):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(market, "write_labels", fails)
+        with pytest.raises(error, match=says):
+            shop.buy(Coarse(["s0"]), stage="t")
+        assert shop.spent == 0 and not list((tmp_path / "labels").glob(".*"))
     monkeypatch.undo()
     assert shop.buy(Coarse(["s0"]), stage="t").seconds == 420
 

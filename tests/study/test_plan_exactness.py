@@ -177,7 +177,7 @@ def acts(plan):
 
 
 def stored(home):
-    return {row.key: row.kind for row in Store(home / "store").ls() if row.kind != "source"}
+    return {row.key: row.kind for row in Store(home / "store").ls() if row.kind not in ("source", "quality")}
 
 
 @pytest.mark.parametrize("noise", [{}, {"outlines": 1.0}], ids=["sure", "noisy"])

@@ -198,7 +198,7 @@ def test_refused_values_are_told_together():
     assert (
         "output_stride must be" in text
         and "did you mean fpn" in text
-        and "steps >= 1" in text
+        and "steps must be a whole number from 1" in text
         and "found 2.0" in text
         and "found 3.0" in text
     )

@@ -74,6 +74,18 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
     The target must not exist then, or be an empty folder: `FileExistsError` or `OSError`, and it stays as it is.
     """
+    with room_at(target.parent), draft_folder(target) as content:
+        yield content
+        for path in content.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                _sync(path)
+        content.rename(target)
+        _sync(target.parent)
+
+
+@contextmanager
+def draft_folder(target: Path) -> Iterator[Path]:
+    """A draft folder beside `target` for as long as the block lasts; what is to stay is moved out of it there."""
     with room_at(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         while True:
@@ -87,11 +99,6 @@ def staged_folder(target: Path) -> Iterator[Path]:
             content = draft / _CONTENT
             content.mkdir()
             yield content
-            for path in content.rglob("*"):
-                if path.is_file() and not path.is_symlink():
-                    _sync(path)
-            content.rename(target)
-            _sync(target.parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
             lock.release()

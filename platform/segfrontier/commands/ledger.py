@@ -24,9 +24,9 @@ def ledger(
     Costs are computed here and now: `--prices other.yaml` shows the same acts at other prices.
     """
     from segfrontier.commands.console import console
-    from segfrontier.market import Ledger, ledger_table, load_prices
+    from segfrontier.market import given_ledger, ledger_table, load_prices
 
-    table = ledger_table(Ledger(file), load_prices(prices) if prices else None)
+    table = ledger_table(given_ledger(file), load_prices(prices) if prices else None)
     if as_json:
         typer.echo(json.dumps(table.to_json()))
         return
@@ -44,7 +44,15 @@ def _print_bill(bill: CellBill) -> None:
     for row in bill.rows:
         table.add_row(row.kind, str(row.scenes), str(row.acts), str(row.units), f"{row.hours:.2f}")
     for line in bill.free:
-        table.add_row(line.what, "", "", str(line.count), "free", style="dim")
+        table.add_row(_as_it_is(line.what), "", "", str(line.count), "free", style="dim")
     money = f", {bill.money}" if bill.money else ""
-    out.print(f"\n[bold]{bill.cell}[/]  {bill.hours:.2f} h{money}  at {bill.prices or 'no prices'}")
+    prices = _as_it_is(bill.prices) or "no prices"
+    out.print(f"\n[bold]{_as_it_is(bill.cell)}[/]  {bill.hours:.2f} h{money}  at {prices}")
     out.print(table)
+
+
+def _as_it_is(text: str) -> str:
+    """A name from a file that may come from anywhere: no markup, nothing that moves a terminal's cursor."""
+    from rich.markup import escape
+
+    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))

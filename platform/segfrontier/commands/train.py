@@ -77,7 +77,7 @@ def train(
         settings = LabSettings(
             home=home, world=target, source=synthetic, prices=prices, seed=seed, cell=_cell(locals()),
             hours="all" if hours == "all" else _number(hours), watcher=bars,
-            bench=Bench(device=device, loader_workers=loaders),
+            bench=Bench(device=device, loader_workers=loaders), recipe=recipe,
         )  # fmt: skip
         with _open(settings, workers) as lab:
             model = recipe_of.run(lab, recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +34,13 @@ class Augment:
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        if not 0 < low <= high:
-            raise BadInput(f"augment scale is (low, high) with 0 < low <= high; found {self.scale}")
-        if not (0 <= self.colour < 1 and self.blur >= 0):
-            raise BadInput(f"augment needs 0 <= colour < 1 and blur >= 0; found {self.colour} and {self.blur}")
+        if not 0 < low <= high < math.inf:
+            raise BadInput(f"augment scale is (low, high) with 0 < low <= high, both finite; found {self.scale}")
+        if not (0 <= self.colour < 1 and 0 <= self.blur < math.inf):
+            raise BadInput(f"augment needs 0 <= colour < 1 and a finite blur >= 0; found {self.colour} and {self.blur}")
+        for name, size in (("resize", self.resize), ("crop", self.crop)):
+            if size is not None and min(size) < 1:
+                raise BadInput(f"augment {name} is (height, width) of at least one pixel each; found {tuple(size)}")
 
     def __call__(
         self,

@@ -12,6 +12,7 @@ from segfrontier.lab.handles import Model
 from segfrontier.lab.labelling import Rule, label_scene
 from segfrontier.lab.measuring import Gauge, measure_scene
 from segfrontier.lab.predict import Looking, Predictor
+from segfrontier.lab.quality import quality_of
 from segfrontier.lab.scoring import Scores, score_image
 from segfrontier.lab.store import code_digest, stage_key
 from segfrontier.lab.store.source import classes_in
@@ -28,6 +29,7 @@ ROOTS: Mapping[str, tuple[object, ...]] = {
     "measure": (measure_scene, *_LOOKING),
     "draw": (draw_sheet, *_LOOKING),
     "score": (score_image, Scores, *_LOOKING),
+    "quality": (quality_of,),
 }
 """Where the code of each kind of stage begins; what it works with comes on top."""
 _READ = (Pool, LabelSet)
@@ -61,6 +63,11 @@ def label_key(model: Model, part: Part, rule: Rule) -> str:
     """Key of a labelling stage."""
     code = _code("label", rule, networks=model.blueprints.values())
     return stage_key("label", {"rule": rule}, {"model": model.digest, **_part(part)}, code)
+
+
+def quality_key(labels: str, truth: str) -> str:
+    """Key of what the record keeps of a labelling stage; `truth` is the identity of the images and their truth."""
+    return stage_key("quality", {}, {"labels": labels, "truth": truth}, _code("quality", networks=()))
 
 
 def measure_key(model: Model, part: Part, gauge: Gauge) -> str:

@@ -22,14 +22,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from segfrontier.basics.atomic import write_json
 from segfrontier.errors import BadInput, Stopped
+from segfrontier.lab.doors import require_evaluation, require_kinds, require_name, require_part, require_stream
 from segfrontier.lab.drawing import PICTURES, Sketch, draw_sheet
 from segfrontier.lab.handles import Model
 from segfrontier.lab.history import Watch
-from segfrontier.lab.keying import draw_key, label_key, measure_key, score_key, train_key
+from segfrontier.lab.keying import draw_key, label_key, measure_key, quality_key, score_key, train_key
 from segfrontier.lab.labelling import Rule
 from segfrontier.lab.measuring import FILE, Gauge, Measures
 from segfrontier.lab.peeking import Peek
+from segfrontier.lab.places import FOR_SALE
 from segfrontier.lab.predict import Looking, Predictor, spread
 from segfrontier.lab.quality import QUALITY, quality_of
 from segfrontier.lab.scoring import Scores
@@ -40,6 +43,7 @@ from segfrontier.lab.streams import Part, Stream, stable_seed
 from segfrontier.lab.training import Bench, Job, Plan
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Coarse, Fine, Request, Window
+from segfrontier.market.requests import frozen
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
 
@@ -51,7 +55,8 @@ if TYPE_CHECKING:
 class Lab(ABC):
     """The seam between methods and machines. `LocalLab` works in this process, `RayLab` on a Ray cluster.
 
-    Nothing that a method can reach from here leads to target truth: the market and the evaluator are sealed.
+    Nothing that a method can reach from here leads to target truth: the market, the evaluator and the watcher, which
+    hears of both, are sealed. `market.window` says what that guards against, and what not.
     """
 
     def __init__(
@@ -60,7 +65,8 @@ class Lab(ABC):
     ) -> None:  # fmt: skip
         self._places, self._window, self._store = places, window, store
         self.pool, self.synthetic = pool, synthetic
-        self.seed, self.bench, self.watcher = seed, bench, watcher
+        self.seed, self.bench = seed, bench
+        self._watcher = Sealed(watcher)  # it hears of truth that nobody bought: how good made labels are
         self.classes = unseal(places).classes
         self._bought = self._labelled = 0
         self._held: list[Entry] = []  # stored results in use: the store's garbage collection passes them by
@@ -83,6 +89,7 @@ class Lab(ABC):
 
     def buy(self, request: Request, *, at_most: int | None = None) -> LabelSet:
         """Buy labels. With `at_most` (seconds), as many scenes as fit, in the request's order; else all or nothing."""
+        request = frozen(request)
         self._bought += 1
         stage = f"buy-{self._bought}-{request.kind}"
         return self._window.buy(request, stage=stage, at_most=at_most).labels
@@ -95,6 +102,8 @@ class Lab(ABC):
         The random order does not depend on the sum, so a smaller budget's scenes are always among a larger one's.
         Scenes that the data set has no such masks of are passed over.
         """
+        if kind not in ("fine", "coarse"):
+            raise BadInput(f"masks are fine or coarse; found {kind!r}. Buy other labels with lab.buy(...).")
         order = self._window.sold(kind, list(scenes) if scenes is not None else self.shuffled())
         request = (Fine if kind == "fine" else Coarse)(order)
         labels = self.buy(request, at_most=spend)
@@ -126,6 +135,10 @@ class Lab(ABC):
     ) -> Model:
         """Train the objective's networks; `start` gives initial weights by network name (not a resumed run)."""
         start = dict(start or {})
+        for stream in streams.values():
+            require_stream(stream, self.pool)
+        for model in start.values():
+            require_kinds(start=(model, Model))
         plan = dataclasses.replace(plan, seed=stable_seed(self.seed, plan.seed))
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
         key = train_key(job, start)
@@ -160,6 +173,8 @@ class Lab(ABC):
 
     def label(self, model: Model, part: Part, rule: Rule) -> LabelSet:
         """Label images with a model; labels of the part that exist already are shown to the rule."""
+        require_kinds(model=(model, Model))
+        require_part(part, self.pool)
         key = label_key(model, part, rule)
 
         def compute(out: Path) -> None:
@@ -171,23 +186,39 @@ class Lab(ABC):
                 "count": labels.count,
             }
             (out / "labels.json").write_text(json.dumps(plain | {"faults": faults}))
-            (out / QUALITY).write_text(json.dumps(self._quality(labels, part)))
 
         entry = self._stage("label", key, compute, inputs={"model": model.key})
         unseal(self._places).note_free("pseudo_labels", detail=key, count=len(part.names()))
-        self._labelled += 1
-        for name, value in json.loads(entry.local(QUALITY).read_text()).items():
-            self.watcher.noted(f"labels_{self._labelled}/{name}", value)
         plain = json.loads(entry.local("labels.json").read_text())
-        return LabelSet(
+        labels = LabelSet(
             path=str(entry.local(plain["path"])), kind=plain["kind"], digest=plain["digest"], count=plain["count"],
             classes=model.classes,
         )  # fmt: skip
+        self._labelled += 1
+        for name, value in self._stored_quality(key, labels, part).items():
+            unseal(self._watcher).noted(f"labels_{self._labelled}/{name}", value)
+        return labels
+
+    def _stored_quality(self, labelled: str, labels: LabelSet, part: Part) -> dict[str, float]:
+        """How good labels are that a model made, computed once; nothing for images that are not the pool's."""
+        places = unseal(self._places)
+        if part.images.digest != places.world.pool().digest:
+            return {}
+        entry = self._store.once(
+            quality_key(labelled, places.digest(FOR_SALE)),
+            lambda out: write_json(out / QUALITY, self._quality(labels, part)),
+            about={"kind": "quality", "inputs": {"labels": labelled}},
+        )
+        found: dict[str, float] = json.loads(entry.local(QUALITY).read_text())
+        entry.release()
+        return found
 
     # ---------------------------------------------------------------------------------------------------- measure
 
     def measure(self, model: Model, part: Part, gauge: Gauge) -> Measures:
         """Measure images with a model; labels of the part that exist already are shown to the gauge."""
+        require_kinds(model=(model, Model))
+        require_part(part, self.pool)
         key = measure_key(model, part, gauge)
         entry = self._stage(
             "measure", key, lambda out: self._measure(model, part, gauge, out), inputs={"model": model.key}
@@ -197,8 +228,13 @@ class Lab(ABC):
     # ---------------------------------------------------------------------------------------------------- score
 
     def score(self, model: Model, *, split: str = "val", looking: Looking | None = None, pictures: int = 4) -> Scores:
-        """Score a model on a split of the target domain. Costs no annotation; its use is recorded in the ledger."""
-        looking, places = looking or Looking(), unseal(self._places)
+        """Score a model on a split of the target domain that is no part of the pool, with pictures of a few scenes.
+
+        Costs no annotation; its use is recorded in the ledger.
+        """
+        looking, places = Looking() if looking is None else looking, unseal(self._places)
+        split, pictures = require_evaluation(split, pictures)
+        require_kinds(model=(model, Model), looking=(looking, Looking))
         places.note_free("validation", detail=f"target/{split}", count=places.count(split))
         key = score_key(model, places.digest(split), looking, pictures)
 
@@ -221,15 +257,18 @@ class Lab(ABC):
 
     def draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, *, scenes: int = 4) -> Path:
         """Draw a fixed set of a part's scenes, as models see them; returns the folder that holds `pictures.png`."""
+        for model in models.values():
+            require_kinds(model=(model, Model))
+        require_part(part, self.pool)
         shown = spread(part.names(), scenes)
         key = draw_key(sketch, models, part, shown)
         entry = self._stage("draw", key, lambda out: self._draw(sketch, models, part, shown, out), inputs=_keys(models))
-        self.watcher.drawn(entry.path / PICTURES)
+        unseal(self._watcher).drawn(entry.path / PICTURES)
         return entry.path
 
     def note(self, name: str, value: float) -> None:
         """Tell a number by the way, such as the score of one iteration; it is recorded with the cell, not ranked."""
-        self.watcher.noted(name, float(value))
+        unseal(self._watcher).noted(require_name(name), float(value))
 
     # ---------------------------------------------------------------------------------------------------- heeding
 
@@ -237,24 +276,24 @@ class Lab(ABC):
     def _heeding(self) -> Iterator[Callable[[], bool]]:
         """A question for training loops: has a signal, or the watcher, asked for the end?"""
         with heeding_sigterm() as signalled:
-            yield lambda: signalled() or self.watcher.stop()
+            yield lambda: signalled() or unseal(self._watcher).stop()
 
     def _told(self, done: int, total: int) -> None:
         """One image of a pass is done; here the pass ends if that is asked for, and will begin anew."""
-        self.watcher.step(done, total, {})
-        if self.watcher.stop():
+        unseal(self._watcher).step(done, total, {})
+        if unseal(self._watcher).stop():
             raise Stopped(f"a pass over images was asked to stop and did, after {done} of {total}; run it again")
 
     def _watching(self, job: Job, work: Path) -> Watch:
         """Pass on what a training tells and, where the watcher wants it, how well its kept weights do."""
-        if not self.watcher.peeks:
-            return self.watcher.step
+        if not unseal(self._watcher).peeks:
+            return unseal(self._watcher).step
         peek = Peek(job, work, unseal(self._places), self.classes, self.bench.torch_device())
 
         def told(done: int, total: int, values: Mapping[str, float]) -> None:
-            self.watcher.step(done, total, values)
+            unseal(self._watcher).step(done, total, values)
             for epochs, miou in peek.fresh():
-                self.watcher.peeked(epochs, miou)
+                unseal(self._watcher).peeked(epochs, miou)
 
         return told
 
@@ -264,6 +303,7 @@ class Lab(ABC):
         """Shut the market's window and forget the evaluator."""
         self._window.close()
         self._places.drop()
+        self._watcher.drop()
         for entry in self._held:
             entry.release()
 
@@ -279,17 +319,17 @@ class Lab(ABC):
         def told(out: Path) -> None:
             nonlocal computed
             computed = True
-            self.watcher.begin(kind, key)
+            unseal(self._watcher).begin(kind, key)
             began = time.perf_counter()
             compute(out)
-            self.watcher.end(kind, key, seconds=time.perf_counter() - began)
+            unseal(self._watcher).end(kind, key, seconds=time.perf_counter() - began)
 
         devices, gpu = self._power(kind)
         about: dict[str, Any] = {"kind": kind, "inputs": dict(inputs), "devices": devices, "gpu": gpu}
-        entry = self._store.once(key, told, about=about, waiting=self.watcher.waiting)
+        entry = self._store.once(key, told, about=about, waiting=unseal(self._watcher).waiting)
         if not computed:
-            self.watcher.found(kind, key)
-        self.watcher.used(entry.manifest)
+            unseal(self._watcher).found(kind, key)
+        unseal(self._watcher).used(entry.manifest)
         self._held.append(entry)
         return entry
 

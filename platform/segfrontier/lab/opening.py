@@ -12,12 +12,14 @@ from segfrontier.errors import BadInput
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.local import LocalLab
 from segfrontier.lab.places import Places
+from segfrontier.lab.readiness import require_bench, require_recipe
+from segfrontier.lab.recipe import Recipe
 from segfrontier.lab.sealed import Sealed
 from segfrontier.lab.store import Store, code_digest, stage_key
 from segfrontier.lab.streams import Part
 from segfrontier.lab.training import Bench
 from segfrontier.lab.watching import Watcher
-from segfrontier.market import Ledger, Market, Noise, load_prices, open_window, seconds_from_hours
+from segfrontier.market import Ledger, Market, Noise, open_window, prices_for, seconds_from_hours
 from segfrontier.market.prices import whole
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, CITYSCAPES_TO_CAMVID
 from segfrontier.scenes.labels import LabelSet, write_labels
@@ -26,7 +28,10 @@ from segfrontier.scenes.world import World
 
 @dataclass(frozen=True, kw_only=True)
 class LabSettings:
-    """Everything that a lab is opened with. `source` is the world of synthetic scenes; default: the target's own."""
+    """Everything that a lab is opened with. `source` is the world of synthetic scenes; default: the target's own.
+
+    A `recipe` that is given is the one that the method will get; one that cannot be trained is refused here.
+    """
 
     home: Path
     world: World
@@ -38,6 +43,7 @@ class LabSettings:
     noise: Noise | None = None
     bench: Bench = field(default_factory=Bench)
     watcher: Watcher = field(default_factory=Watcher)
+    recipe: Recipe | None = None
 
 
 def open_lab(
@@ -48,12 +54,20 @@ def open_lab(
     market: Callable[..., Market] = Market,
     **more: object,
 ) -> Lab:
-    """A lab of the given kind, to be closed in the end. Only a rehearsal brings a store and a market of its own."""
+    """A lab of the given kind, to be closed in the end. Only a rehearsal brings a store and a market of its own.
+
+    What cannot work is refused before anything is made or bought.
+    """
     world, home = settings.world, Path(settings.home).absolute()
+    require_bench(settings.bench, here=kind is LocalLab)
+    if settings.recipe is not None:
+        workers = more.get("workers", 1)
+        assert isinstance(workers, int), "the lab of a cluster is told its number of workers"
+        require_recipe(settings.recipe, world.pool(), classes=len(world.classes), workers=workers)
     sweep_home(home, settings.cell)
+    prices = prices_for(world.name, settings.prices)
     ledger = Ledger(home / "ledger.sqlite", create=True)
     store = store or Store(home / "store")
-    prices = load_prices(settings.prices or world.name)
     truth = world.truth()
     if settings.hours == "all":
         count = sum(truth.is_fine(scene) for scene in truth.scenes())

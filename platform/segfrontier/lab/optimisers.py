@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, get_args
@@ -24,6 +25,9 @@ class Sgd:
     weight_decay: float = 0.0
     nesterov: bool = False
 
+    def __post_init__(self) -> None:
+        _require_finite("SGD", lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         """The optimiser over parameter groups."""
         return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
@@ -38,10 +42,19 @@ class Adam:
     weight_decay: float = 0.0
     decoupled: bool = False
 
+    def __post_init__(self) -> None:
+        _require_finite("Adam", lr=self.lr, weight_decay=self.weight_decay)
+
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         """The optimiser over parameter groups."""
         kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
         return kind(groups, lr=self.lr, betas=self.betas)
+
+
+def _require_finite(optimiser: str, **settings: float) -> None:
+    for name, value in settings.items():
+        if not 0 <= value < math.inf:
+            raise BadInput(f"{name} of {optimiser} must be a finite number, 0 or more; found {value!r}. Correct it.")
 
 
 Optimiser = Sgd | Adam

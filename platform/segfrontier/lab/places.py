@@ -8,6 +8,9 @@ from segfrontier.market import Ledger
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.world import Truth, World
 
+FOR_SALE = "train"
+"""The split of the target domain whose labels the market sells; no evaluation may look at it."""
+
 
 @dataclass(frozen=True)
 class Places:

@@ -1,4 +1,7 @@
-"""How good labels are that a model made: against truth that no method sees, for the record alone."""
+"""How good labels are that a model made: against truth that no method sees, for the record alone.
+
+It is a stage of its own, apart from the labels: what a method is given does not lead to it.
+"""
 
 from __future__ import annotations
 

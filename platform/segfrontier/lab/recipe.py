@@ -5,10 +5,13 @@ A method may add to them what its paper needs; points of different recipes are n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Literal
 
+from segfrontier.errors import BadInput
 from segfrontier.lab.augment import Augment
 from segfrontier.lab.objective import Ema, Network
 from segfrontier.lab.optimisers import Adam, Schedule, Sgd
@@ -16,10 +19,26 @@ from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training import Plan
 from segfrontier.models.spec import ModelSpec
 
+_LONGEST, _LARGEST = 1000, 65_536
+"""Characters of a name, pixels of a side."""
+_OPTIMISERS, _PRECISIONS = ("sgd", "adamw"), ("fp32", "bf16", "fp16")
+_WHOLE = (
+    ("batch", 1, 65_536), ("steps", 1, 10**7), ("accumulate", 1, 65_536), ("snapshots", 0, 10_000), ("warmup", 0, 10**7)
+)  # fmt: skip
+_REAL = (
+    ("lr", 0, math.inf, "a finite number, 0 or more"),
+    ("weight_decay", 0, math.inf, "a finite number, 0 or more"),
+    ("head_lr", 0, math.inf, "a finite number, 0 or more"),
+    ("power", 0, math.inf, "a finite number, 0 or more"),
+    ("blur", 0, 1000, "a number of pixels from 0 to 1000"),
+    ("momentum", 0, 1, "a number from 0 to 1"),
+    ("colour", 0, 0.999999, "a number from 0 up to, but below, 1"),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Defaults train a small network on small scenes within minutes on a CPU."""
+    """Defaults train a small network on small scenes within minutes on a CPU. Facets out of range are BadInput."""
 
     encoder: str = "mobilenetv3_small_100"
     head: str = "fpn"
@@ -48,6 +67,12 @@ class Recipe:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     accumulate: int = 1
     snapshots: int = 0
+
+    def __post_init__(self) -> None:
+        wrong = [f"recipe.{name} must be {rule}; found {str(value)[:80]!r}" for name, rule, value in _broken(self)]
+        if wrong:
+            raise BadInput(". ".join([*wrong[:3], "Correct the recipe."]))
+        self.model(classes=2)  # a model's own rules: norm, dropout, output_stride
 
     def model(self, classes: int, **changes: Any) -> ModelSpec:
         """The segmentation network for so many classes; `changes` are fields of `ModelSpec`."""
@@ -87,3 +112,45 @@ class Recipe:
             "steps": self.steps, "precision": self.precision, "accumulate": self.accumulate, "snapshots": self.snapshots
         }  # fmt: skip
         return Plan(**(settings | changes))
+
+
+def _broken(recipe: Recipe) -> Iterator[tuple[str, str, object]]:
+    """Each facet that breaks its rule: its name, the rule, what was found."""
+    for name, low, high in _WHOLE:
+        value = getattr(recipe, name)
+        if not _whole(value, low, high):
+            yield name, f"a whole number from {low} to {high}", value
+    for name, low_, high_, rule in _REAL:
+        value = getattr(recipe, name)
+        if not _real(value, low_, high_):
+            yield name, rule, value
+    for name in ("encoder", "head", "pretrained"):
+        value = getattr(recipe, name)
+        if not (isinstance(value, str) and 1 <= len(value) <= _LONGEST and value.isprintable()):
+            yield name, f"a name or path of 1 to {_LONGEST} printable characters", value
+    for name, options in (("optimiser", _OPTIMISERS), ("precision", _PRECISIONS)):
+        value = getattr(recipe, name)
+        if value not in options:
+            yield name, f"one of {', '.join(options)}", value
+    crop, scale = recipe.crop, recipe.scale
+    if crop is not None and not (_pair(crop) and all(_whole(side, 1, _LARGEST) for side in crop)):
+        yield "crop", f"[height, width] in pixels, each from 1 to {_LARGEST}", crop
+    if not (_pair(scale) and all(_real(side, 0.001, 100) for side in scale) and scale[0] <= scale[1]):
+        yield "scale", "[low, high] with 0.001 <= low <= high <= 100", scale
+    if recipe.clip is not None and not (_real(recipe.clip, 0, math.inf) and recipe.clip > 0):
+        yield "clip", "a finite number above 0, or left out", recipe.clip
+
+
+def _whole(value: object, low: int, high: int) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral) and low <= int(value) <= high
+
+
+def _real(value: object, low: float, high: float) -> bool:
+    """Whether this is a finite number within bounds."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return math.isfinite(float(value)) and low <= float(value) <= high
+
+
+def _pair(value: object) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2

@@ -9,13 +9,15 @@ stores do not and must not hold a ledger.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from segfrontier.errors import LedgerError
+from segfrontier.basics.atomic import draft_folder
+from segfrontier.basics.disk import disk_full
+from segfrontier.errors import LedgerError, SegFrontierError
 
 APPLICATION = 0x5346_4C47  # "SFLG"
 VERSION = 1
@@ -47,28 +49,33 @@ CREATE TABLE free_lines (
     UNIQUE (cell, stage, what, detail)
 );
 """
+_WHOLE = {
+    "purchases": ("seconds",), "acts": ("units", "asked"), "free_lines": ("count",), "price_lists": ("version",)
+}  # fmt: skip
+"""The columns that reports calculate with."""
+_ROOM = 2**16
+"""Bytes that must be free for a commit to have any chance."""
 _TABLES = ("price_lists", "cells", "scenes", "purchases", "acts", "free_lines")
 
 
 def create(path: Path) -> None:
     """Put an empty ledger at `path` unless something is there: whole or not at all, whoever else is creating it."""
-    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(staged, isolation_level=None)) as connection:
-            connection.executescript(f"BEGIN; {_SCHEMA} {_triggers()} COMMIT;")
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-        with suppress(FileExistsError):  # another process was quicker, and its ledger is as good
-            os.link(staged, path)
+        with draft_folder(path) as draft:
+            staged = draft / path.name
+            with closing(sqlite3.connect(staged, isolation_level=None)) as connection:
+                connection.executescript(f"BEGIN; {_SCHEMA} {_triggers()} COMMIT;")
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            with suppress(FileExistsError):  # another process was quicker, and its ledger is as good
+                os.link(staged, path)
     except (OSError, sqlite3.Error) as error:
+        if isinstance(error, sqlite3.Error) and _is_full(error, path.parent):
+            raise disk_full(path) from None
         raise LedgerError(
             f"{path}: a ledger must lie in a folder that can be written and knows hard links; it could not be made "
-            f"there ({error}). Free some space or choose another place."
+            f"there ({error}). Choose another place."
         ) from error
-    finally:
-        with suppress(OSError):
-            staged.unlink()
 
 
 @contextmanager
@@ -123,11 +130,13 @@ def check_whole(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def explain(error: sqlite3.Error, path: Path) -> LedgerError:
+def explain(error: sqlite3.Error, path: Path) -> SegFrontierError:
     """What SQLite said, as what must hold, what was found and what to do."""
     code = getattr(error, "sqlite_errorname", "")
-    if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        text = f"must be writable; the disk is full or failing ({error}). Nothing was charged; make room and go on."
+    if _is_full(error, path.parent):
+        return disk_full(path)
+    if code.startswith("SQLITE_IOERR"):
+        text = f"must be writable; its disk fails or has no room ({error}). Nothing was charged; see to it and go on."
     elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         text = (
             f"must be free within {BUSY_SECONDS} s; another process held it that long. Nothing was charged; look for "
@@ -147,6 +156,34 @@ def explain(error: sqlite3.Error, path: Path) -> LedgerError:
     else:
         text = f"must be usable; it is not ({error}). Nothing was charged."
     return LedgerError(f"ledger {path} {text}")
+
+
+def check_values(path: Path) -> None:
+    """Raise if something at `path` is no regular file, or if a ledger from elsewhere holds what no ledger holds."""
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no regular file" if path.exists() else "nothing"
+        raise LedgerError(f"ledger {path} must be a file; there is {found}. Correct the path.")
+    with reading(path) as connection:
+        for table, columns in _WHOLE.items():
+            odd = " OR ".join(f"typeof({column}) != 'integer' OR {column} < 0" for column in columns)
+            if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {odd})").fetchone()[0]:
+                raise LedgerError(
+                    f"ledger {path} must count in whole numbers, 0 or more; its {table} hold something else. It was "
+                    f"changed by something else than SegFrontier: put a backup in its place."
+                )
+
+
+def _is_full(error: sqlite3.Error, folder: Path) -> bool:
+    """Whether SQLite failed for want of room. It calls that a failing disk, too, where it happens in an `fsync`."""
+    code = getattr(error, "sqlite_errorname", "")
+    if code.startswith("SQLITE_FULL"):
+        return True
+    if not code.startswith("SQLITE_IOERR"):
+        return False
+    try:
+        return shutil.disk_usage(folder).free < _ROOM
+    except OSError:
+        return False
 
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:

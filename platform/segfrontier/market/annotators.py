@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput, BadWorld
-from segfrontier.market.acts import Acts, Boxes, Coarse, Fine, Points, Request, Tags
+from segfrontier.market.acts import Acts
 from segfrontier.market.coarse import coarse_map
 from segfrontier.market.noise import Noise, Wobble, misnamed, misread, scene_key, shaken
 from segfrontier.market.objects import group_boxes, instance_boxes
+from segfrontier.market.requests import Boxes, Coarse, Fine, Points, Request, Tags
 from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.labels import LabelRow
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from numbers import Integral
 
 from segfrontier.errors import BadPrices
+from segfrontier.market.plain import plain_whole
 
 SECONDS_PER_HOUR = 3600
+_MOST_SECONDS = 10**12
+"""More than anyone has: 30,000 years. The ledger counts in 64 bits."""
 
 
 def seconds_from_hours(hours: float | int | str | Decimal) -> int:
@@ -16,22 +18,26 @@ def seconds_from_hours(hours: float | int | str | Decimal) -> int:
         exact = Decimal(str(hours))
     except InvalidOperation:
         exact = Decimal("NaN")
-    if isinstance(hours, bool) or not exact.is_finite() or exact < 0:
+    if isinstance(hours, bool) or not exact.is_finite() or not 0 <= exact * SECONDS_PER_HOUR <= _MOST_SECONDS:
         raise BadPrices(
-            f"a budget must be a number of hours, 0 or more and finite; found {hours!r}. Write e.g. 12.5 for twelve "
-            f"and a half hours."
+            f"a budget must be a number of hours, 0 or more and at most {_MOST_SECONDS // SECONDS_PER_HOUR}; found "
+            f"{hours!r}. Write e.g. 12.5 for twelve and a half hours."
         )
     return int((exact * SECONDS_PER_HOUR).to_integral_value(ROUND_HALF_EVEN))
 
 
 def whole_seconds(seconds: object, *, what: str) -> int:
-    """`seconds` itself where it is an amount that the market can count with."""
-    if isinstance(seconds, bool) or not isinstance(seconds, Integral) or int(seconds) < 0:
+    """`seconds` as a plain number where it is an amount that the market can count with."""
+    try:
+        amount = plain_whole(seconds)
+    except TypeError:
+        amount = -1
+    if not 0 <= amount <= _MOST_SECONDS:
         raise BadPrices(
-            f"{what} must be a whole number of seconds, 0 or more; found {seconds!r}. Turn hours into seconds with "
-            f"seconds_from_hours()."
+            f"{what} must be a whole number of seconds, 0 or more and at most {_MOST_SECONDS}; found {seconds!r}. Turn "
+            f"hours into seconds with seconds_from_hours()."
         )
-    return int(seconds)
+    return amount
 
 
 def hours(seconds: int | Decimal | float) -> float:

@@ -211,6 +211,15 @@ class Ledger:
                 yield rows
 
 
+def given_ledger(path: str | Path) -> Ledger:
+    """The ledger in a file that a user named: whatever is wrong with it is BadInput. Nothing is made at the path."""
+    try:
+        _sql.check_values(Path(path).absolute())
+        return Ledger(path)
+    except (LedgerError, OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise BadInput(str(error)) from None
+
+
 class _Unaffordable(Exception):
     """Leaves a transaction that would pass the budget, so that it is rolled back."""
 

@@ -1,8 +1,9 @@
 """The market: the only door to target truth. A method asks, the ledger is charged, the bought labels come back.
 
-A purchase is atomic. The labels are written first, under a name that nobody knows yet; then the charge and the
-reference to them are committed in one transaction; then they are handed out. Killed before the commit, nothing was
-bought; killed after it, the same request delivers the same labels at no charge.
+A purchase is atomic. The labels are written first, into a draft; then the charge and the reference to them are
+committed in one transaction; then they are published under their name and handed out. Killed before the commit, nothing
+was bought, and the draft is swept at the next start; killed after it, the same request delivers the same labels at no
+charge. What was not paid for never has a name.
 
 A market keeps account of what it delivered itself. A run that was killed and started again asks the same questions in
 the same order; counted by its own account, `at_most` and what is left mean the same as the first time, whatever the
@@ -12,21 +13,28 @@ ledger holds of the run before.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.errors import BudgetExceeded, LedgerError
-from segfrontier.market.acts import Acts, Request
+from segfrontier.basics.atomic import draft_folder, sweep
+from segfrontier.basics.disk import room_at
+from segfrontier.errors import BadInput, BudgetExceeded, LedgerError
+from segfrontier.market.acts import KINDS, Acts, nearest
 from segfrontier.market.annotators import Annotator, annotator_for
 from segfrontier.market.budget import whole_seconds
 from segfrontier.market.ledger import Ledger, Order, Receipt, Terms, Totals
 from segfrontier.market.noise import Noise
+from segfrontier.market.plain import plain_text
 from segfrontier.market.prices import PriceList, whole
+from segfrontier.market.requests import Request, frozen
+from segfrontier.scenes.files import digest
 from segfrontier.scenes.labels import LabelSet, write_labels
 
 if TYPE_CHECKING:
@@ -58,7 +66,8 @@ class Market:
     ) -> None:  # fmt: skip
         self.prices, self.ledger, self.cell = prices, ledger, cell
         self.budget = whole_seconds(budget_seconds, what="a budget")
-        self._truth, self._folder = truth, Path(labels_folder).absolute()
+        self._truth, self._drafts = truth, Path(labels_folder).absolute()
+        self._folder = self._drafts / _folder_name(cell)  # of one's own: nobody finds another cell's labels by chance
         self._noise, self._seed = noise or Noise(), seed
         self._terms = Terms(
             truth=f"{truth.world} {truth.domain}/{truth.split} {truth.digest}",
@@ -66,6 +75,7 @@ class Market:
             prices=prices,
         )
         ledger.check_terms(cell, self._terms)
+        sweep(self._drafts)
         self._account: dict[str, Totals] = {}
         self._delivered: dict[str, dict[str, NDArray[np.int64]]] = {}
 
@@ -91,10 +101,13 @@ class Market:
 
     def sold(self, kind: str, scenes: Sequence[str]) -> list[str]:
         """Those of the scenes that the data set has such labels of: some may have been labelled coarsely only."""
-        return [scene for scene in scenes if kind == "coarse" or self._truth.is_fine(scene)]
+        if kind not in KINDS:
+            raise BadInput(f"labels are of a known kind; found {kind!r} ({nearest(kind, KINDS)})")
+        return [scene for scene in map(plain_text, scenes) if kind == "coarse" or self._truth.is_fine(scene)]
 
     def quote(self, request: Request) -> int | None:
         """What `buy` would charge, in seconds; None where only the answer itself knows (boxes, tags)."""
+        request = frozen(request)
         annotator = self._annotator(request)
         owned = self.ledger.owned(self.cell, request.kind)
         totals = before = self._totals()
@@ -113,21 +126,33 @@ class Market:
         """
         if at_most is not None:
             at_most = whole_seconds(at_most, what="at_most")
+        request = frozen(request)
         annotator = self._annotator(request)
         own = True
         while True:
             chosen = self._choose(request, annotator, at_most, own=own)
-            labels = self._write(request, annotator, list(chosen))
-            receipt = self._charge(request, chosen, labels, stage, None if own else at_most)
-            if receipt is not None:
+            purchase = self._sell(request, annotator, chosen, stage, None if own else at_most)
+            if purchase is not None:
                 self._note(request.kind, chosen)
-                return Purchase(
-                    labels=labels, kind=request.kind, stage=stage, acts=receipt.acts, units=receipt.units,
-                    seconds=receipt.seconds, spent=receipt.bill, remaining=max(0, self.budget - receipt.bill),
-                )  # fmt: skip
+                return purchase
             # Another process buys from the same budget: choose again from what the ledger says is left. That cannot go
             # on for ever, for each round means that the budget has shrunk.
             own = False
+
+    def _sell(
+        self, request: Request, annotator: Annotator, chosen: Mapping[str, Acts], stage: str, at_most: int | None
+    ) -> Purchase | None:
+        """Write, charge, publish; None where the budget does not cover it any more."""
+        with self._writable(), draft_folder(self._drafts / request.labels) as draft:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            labels = self._write(request, annotator, list(chosen), draft)
+            receipt = self._charge(request, chosen, self._published(labels), stage, at_most)
+            if receipt is None:
+                return None
+            return Purchase(
+                labels=self._publish(labels), kind=request.kind, stage=stage, acts=receipt.acts, units=receipt.units,
+                seconds=receipt.seconds, spent=receipt.bill, remaining=max(0, self.budget - receipt.bill),
+            )  # fmt: skip
 
     def _annotator(self, request: Request) -> Annotator:
         self.prices.price(request.kind)
@@ -172,14 +197,29 @@ class Market:
             f"many scenes as fit."
         )
 
-    def _write(self, request: Request, annotator: Annotator, scenes: list[str]) -> LabelSet:
+    def _write(self, request: Request, annotator: Annotator, scenes: list[str], folder: Path) -> LabelSet:
+        """The labels, in a folder that is gone when nobody pays for them."""
         rows = (annotator.row(scene) for scene in scenes)
+        return write_labels(folder, kind=request.labels, classes=self._truth.classes, rows=rows)
+
+    def _published(self, labels: LabelSet) -> LabelSet:
+        """The labels as they are called when they are paid for."""
+        return replace(labels, path=str(self._folder / Path(labels.path).name))
+
+    def _publish(self, labels: LabelSet) -> LabelSet:
+        published = self._published(labels)
+        Path(labels.path).replace(published.path)
+        return published
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
         try:
-            return write_labels(self._folder, kind=request.labels, classes=self._truth.classes, rows=rows)
+            with room_at(self._drafts):
+                yield
         except OSError as error:
             raise LedgerError(
-                f"{self._folder}: bought labels must be written before they are charged; they could not be ({error}). "
-                f"Nothing was charged. Make room, or choose another folder for labels."
+                f"{self._drafts}: bought labels must be written before they are charged; they could not be ({error}). "
+                f"Nothing was charged. Make it writable, or choose another folder for labels."
             ) from error
 
     def _charge(
@@ -202,3 +242,8 @@ class Market:
 def _added(totals: Mapping[str, Totals], kind: str, acts: Acts) -> dict[str, Totals]:
     before = totals.get(kind, Totals())
     return {**totals, kind: before.plus(units=int(acts.units.sum()), asked=int(acts.asked.sum()))}
+
+
+def _folder_name(cell: str) -> str:
+    """A cell's name where it can be a folder's, else its digest."""
+    return cell if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", cell) else digest(cell.encode())

@@ -15,15 +15,34 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.errors import BadPrices
 from segfrontier.market.acts import KINDS, Counter, nearest
 
 FORMAT = 1
+_MOST_ACTS, _TOLD = 100, 10
+
+
+def _nameable(text: str) -> str:
+    """What stands in tables and sentences: printable, on one line, without markup."""
+    odd = next((c for c in text if not c.isprintable() or c in "[]<>\\"), None)
+    if odd is not None:
+        raise ValueError(f"must be a name without brackets, backslashes and control characters; it holds {odd!r}")
+    return text
+
+
+def _printable(text: str) -> str:
+    odd = next((c for c in text if not (c.isprintable() or c in "\n\t")), None)
+    if odd is not None:
+        raise ValueError(f"must be text that can be printed; it holds {odd!r}")
+    return text
+
+
 _Positive = Annotated[Decimal, Field(gt=0, lt=10**9, allow_inf_nan=False, max_digits=12, decimal_places=3)]
-_Text = Annotated[str, Field(min_length=1)]
+_Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_printable)]
+_Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_nameable)]
 
 
 class _Strict(BaseModel):
@@ -47,16 +66,16 @@ class Money(_Strict):
     """What an hour of annotation is paid, for display."""
 
     per_hour: _Positive
-    currency: _Text
+    currency: Annotated[str, Field(pattern=r"^[\w$€£¥ .]{1,16}$")]
 
 
 class PriceList(_Strict):
     """Prices of one world; an act that it lacks cannot be bought there."""
 
     format: Literal[1]
-    name: _Text
-    version: Annotated[int, Field(ge=1, strict=True)]
-    about: str = ""
+    name: _Name
+    version: Annotated[int, Field(ge=1, le=10**9, strict=True)]
+    about: Annotated[str, Field(max_length=10_000), AfterValidator(_printable)] = ""
     acts: Annotated[dict[str, Price], Field(min_length=1)]
     money: Money | None = None
 
@@ -95,15 +114,30 @@ def packaged_price_lists() -> list[str]:
 
 
 def load_prices(which: str | Path) -> PriceList:
-    """The price list of a world by the world's name, or your own by the path of its YAML file."""
+    """The price list that a user names: a packaged one by its world's name, or one's own by the path of its file."""
     if isinstance(which, Path) or which.endswith((".yaml", ".yml")):
-        return parse_prices(read_text(which, what="a price list", error=BadPrices), where=str(which))
-    if which not in packaged_price_lists():
+        return read_prices(which)
+    return default_prices(which)
+
+
+def read_prices(path: str | Path) -> PriceList:
+    """The price list in a YAML file."""
+    return parse_prices(read_text(path, what="a price list", error=BadPrices), where=str(path))
+
+
+def default_prices(world: str) -> PriceList:
+    """The packaged price list of a world. Worlds come from anywhere: a name is compared, never opened as a path."""
+    if world not in packaged_price_lists():
         raise BadPrices(
-            f"there must be a price list for {which!r}; none comes with SegFrontier "
-            f"({nearest(which, packaged_price_lists())}). Give the path of your own YAML file instead."
+            f"there must be a price list for {world!r}; none comes with SegFrontier "
+            f"({nearest(world, packaged_price_lists())}). Give the path of your own YAML file as `prices`."
         )
-    return parse_prices((_folder() / f"{which}.yaml").read_text(encoding="utf-8"), where=f"{which}.yaml")
+    return parse_prices((_folder() / f"{world}.yaml").read_text(encoding="utf-8"), where=f"{world}.yaml")
+
+
+def prices_for(world: str, given: str | Path | None = None) -> PriceList:
+    """The price list that a cell buys under: the one that its user gave, else that of the world's name."""
+    return default_prices(world) if given is None else load_prices(given)
 
 
 def parse_prices(text: str, *, where: str) -> PriceList:
@@ -117,10 +151,14 @@ def parse_prices(text: str, *, where: str) -> PriceList:
             f"{where}: this version reads price lists with 'format: {FORMAT}'; found {plain.get('format')!r}. "
             f"Write the list in that format, or use the SegFrontier version that wrote it."
         )
+    if isinstance(plain.get("acts"), dict) and len(plain["acts"]) > _MOST_ACTS:
+        raise BadPrices(
+            f"{where}: a price list prices the acts {', '.join(KINDS)}; found {len(plain['acts'])} acts. Keep those."
+        )
     try:
         prices = PriceList.model_validate(plain)
     except ValidationError as error:
-        raise BadPrices("\n".join(_explain(where, e) for e in error.errors())) from None
+        raise BadPrices("\n".join(_explain(where, e) for e in error.errors()[:_TOLD])) from None
     _check_kinds(prices, where)
     return prices
 
@@ -144,7 +182,8 @@ def _explain(where: str, error: Mapping[str, Any]) -> str:
         return f"{where}: unknown key {'.'.join(place)!r} ({nearest(place[-1], keys)})"
     if error["type"] == "missing":
         return f"{where}: {'.'.join(place)} must be given; it is missing. Every price has seconds, per and source."
-    return f"{where}: {'.'.join(place)}: {error['msg']}; found {error['input']!r}"
+    found, says = repr(error["input"]), error["msg"].removeprefix("Value error, ")
+    return f"{where}: {'.'.join(place)}: {says}; found {found if len(found) <= 200 else found[:200] + '...'}"
 
 
 def _known(model: type[BaseModel]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
+from segfrontier.market.plain import plain_whole
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,14 @@ class Tiling:
     of: tuple[int, int]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "of", tuple(self.of))
+        try:
+            for name in ("width", "height", "columns", "rows"):
+                object.__setattr__(self, name, plain_whole(getattr(self, name)))
+            object.__setattr__(self, "of", tuple(plain_whole(side) for side in self.of))
+        except TypeError:
+            raise BadInput("a tiling is made of whole numbers; write its sides and counts as integers") from None
+        if len(self.of) != 2:
+            raise BadInput(f"a tiling is of an image size (width, height); found {self.of}")
         for name, crop, side, number in (
             ("column", self.width, self.of[0], self.columns),
             ("row", self.height, self.of[1], self.rows),
@@ -39,6 +47,10 @@ class Tiling:
                     f"crops of a tiling must start at different pixels; {number} {name}s of {crop} px cannot on "
                     f"{side} px. Ask for fewer {name}s."
                 )
+
+    def copied(self) -> Tiling:
+        """The same tiling in an object that nobody else holds."""
+        return Tiling(width=self.width, height=self.height, columns=self.columns, rows=self.rows, of=self.of)
 
     def crops(self, height: int, width: int) -> NDArray[np.int64]:
         """(rows * columns, 4) half-open x0, y0, x1, y1 on an image of this size, row by row."""

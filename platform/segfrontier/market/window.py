@@ -4,11 +4,15 @@ A `Window` carries an opaque token and nothing else. The market behind it lies i
 attribute, slot, closure, bound method or raised error of anything handed out leads to target truth, and a window that
 is pickled, copied or forked away leads nowhere.
 
-What this is: a guard against accidents and quiet leaks: a training job that would carry truth along in a closure, a
-checkpoint that would pickle it, a method that would find it by following attributes. What it is not: a sandbox. Code in
-this process can import this module and read the registry, ask the garbage collector, or open the world's files by
-itself; nothing in one Python process can prevent that. Whoever runs methods that they do not trust runs them as another
-user, without read access to the world's truth folder.
+What is guarded: honest methods and their mistakes (a training job that would carry truth along in a closure, a
+checkpoint that would pickle it, a method that would come upon it by following attributes), and every public door: a
+request is copied into plain values before the market sees it, its code (an array that is asked, a list that is walked)
+runs while no market is on the stack, and what was not charged is not delivered, however the request is built.
+
+What is not guarded: hostile code in the same process. It can import this module and read the registry, look at the
+frames below it or ask the garbage collector, read `/proc`, or open the world's files by itself; nothing in one Python
+process can prevent that. Whoever runs methods that they do not trust runs them as another user, without read access to
+the world's truth folder, the mirrors of it in the cache, and the home's folder of labels.
 """
 
 from __future__ import annotations
@@ -21,8 +25,9 @@ from types import TracebackType
 from typing import NoReturn, TypeVar, cast
 
 from segfrontier.errors import SegFrontierError
-from segfrontier.market.acts import Request
 from segfrontier.market.market import Market, Purchase
+from segfrontier.market.plain import plain_text
+from segfrontier.market.requests import Request, frozen
 
 _OPEN: dict[str, Market] = {}
 if hasattr(os, "register_at_fork"):
@@ -48,14 +53,17 @@ class Window:
 
     def buy(self, request: Request, *, stage: str, at_most: int | None = None) -> Purchase:
         """See `Market.buy`."""
+        request = frozen(request)
         return self._answer(lambda market: market.buy(request, stage=stage, at_most=at_most))
 
     def quote(self, request: Request) -> int | None:
         """See `Market.quote`."""
+        request = frozen(request)
         return self._answer(lambda market: market.quote(request))
 
     def sold(self, kind: str, scenes: Sequence[str]) -> list[str]:
         """See `Market.sold`."""
+        scenes = [plain_text(scene) for scene in scenes]
         return self._answer(lambda market: market.sold(kind, scenes))
 
     def price(self, kind: str) -> float:

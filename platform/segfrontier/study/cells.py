@@ -131,12 +131,11 @@ def _cell(
 def _recipes(study: Study, wrong: dict[str, None]) -> list[Recipe]:
     """One for each combination of the recipe's values."""
     given = {name: _values(Recipe, name, choices(Recipe, name, value)) for name, value in study.recipe.items()}
-    recipes = [Recipe(**values) for values in _combinations(given)]
-    for recipe in recipes:
+    recipes = []
+    for values in _combinations(given):
         try:
-            recipe.network(2)
-            recipe.plan()
-            head_class(recipe.model(2))
+            recipes.append(Recipe(**values))
+            head_class(recipes[-1].model(2))
         except ValueError as error:
             wrong[f"recipe: {error}"] = None
     return recipes

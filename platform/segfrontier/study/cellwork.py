@@ -85,7 +85,7 @@ def one_line(error: BaseException) -> str:
 def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: CellWatch) -> Lab:
     settings = LabSettings(
         home=home.path, world=atlas.target(cell), source=atlas.source(cell), hours=cell.hours, prices=cell.prices,
-        cell=key, seed=cell.seed, noise=cell.noise, bench=means.bench, watcher=watch,
+        cell=key, seed=cell.seed, noise=cell.noise, bench=means.bench, watcher=watch, recipe=cell.recipe,
     )  # fmt: skip
     if means.workers == 0:
         return open_lab(settings)

@@ -21,7 +21,7 @@ from segfrontier.lab.lab import Lab
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.recipe import Recipe
 from segfrontier.lab.store import code_digest
-from segfrontier.market import Market, load_prices
+from segfrontier.market import Market, prices_for
 from segfrontier.market.annotators import annotator_for
 from segfrontier.scenes.builtin import open_world
 from segfrontier.scenes.imagined import ImaginedWorld
@@ -106,6 +106,6 @@ def code_of(method: str, kinds: Iterable[str]) -> str:
 
 def _inputs(cell: Cell, atlas: Atlas) -> dict[str, str]:
     inputs = {"world": atlas.target(cell).digest}
-    inputs["prices"] = load_prices(cell.prices or atlas.target(cell).name).digest
+    inputs["prices"] = prices_for(atlas.target(cell).name, cell.prices).digest
     source = atlas.source(cell)
     return inputs if source is None else inputs | {"source": source.digest}

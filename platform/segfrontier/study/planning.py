@@ -18,7 +18,7 @@ from pathlib import Path
 from segfrontier.errors import BadInput, BadStudy, SegFrontierError
 from segfrontier.lab import LabSettings, open_lab
 from segfrontier.lab.store import Store
-from segfrontier.market import Ledger, PriceList, load_prices
+from segfrontier.market import Ledger, PriceList, prices_for
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwork import one_line, perform
 from segfrontier.study.config import Study
@@ -75,7 +75,7 @@ class _Stage:
     stand_ins: StandIns
     memory: Memory
     ledger_home: Path
-    prices: Callable[[str], PriceList]
+    prices: Callable[[str, str | None], PriceList]
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _stage(home: Home) -> Iterator[_Stage]:
     with tempfile.TemporaryDirectory() as disk, tempfile.TemporaryDirectory(dir=fast) as quick:
         folder = Path(disk)
         shadow = Shadow(folder / "store", Store(home.store))
-        yield _Stage(shadow, StandIns(folder / "labels"), Memory(folder / "labels"), Path(quick), cache(load_prices))
+        yield _Stage(shadow, StandIns(folder / "labels"), Memory(folder / "labels"), Path(quick), cache(prices_for))
 
 
 def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:
@@ -111,7 +111,7 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
     try:
         settings = LabSettings(
             home=stage.ledger_home, world=atlas.target(cell), source=atlas.source(cell), hours=cell.hours,
-            prices=cell.prices, cell=key, seed=cell.seed, noise=cell.noise,
+            prices=cell.prices, cell=key, seed=cell.seed, noise=cell.noise, recipe=cell.recipe,
         )  # fmt: skip
         market = partial(RememberingMarket, memory=stage.memory)
         lab = open_lab(settings, kind=RehearsalLab, store=stage.shadow, market=market, stand_ins=stage.stand_ins)
@@ -124,7 +124,7 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
             plan, stages=dict(lab.stages), purchases=tuple(lab.purchases), seconds=lab.spent, refused=refused,
             unforeseen=unforeseen, guided=lab.guided,
         )  # fmt: skip
-    prices = stage.prices(cell.prices or atlas.target(cell).name)
+    prices = stage.prices(atlas.target(cell).name, cell.prices)
     acts = Ledger(stage.ledger_home / "ledger.sqlite").totals(key).get(key, {})
     return dataclasses.replace(plan, acts=acts, prices=prices)
 

@@ -61,7 +61,7 @@ class RememberingMarket(Market):
         height, width = self._truth.size(request.scenes[0])
         return self._memory.drawers.setdefault(self._who, Drawer(annotator, pixels=height * width))
 
-    def _write(self, request: Request, annotator: Annotator, scenes: list[str]) -> LabelSet:
+    def _write(self, request: Request, annotator: Annotator, scenes: list[str], folder: Path) -> LabelSet:  # noqa: ARG002
         identity = (*self._who, request.kind, _question(request), *scenes)
         if identity not in self._memory.deliveries:
             self._memory.deliveries[identity] = self._deliver(request, annotator, scenes, " ".join(identity))
@@ -69,7 +69,7 @@ class RememberingMarket(Market):
 
     def _deliver(self, request: Request, annotator: Annotator, scenes: list[str], identity: str) -> LabelSet:
         if not isinstance(self._truth, ImaginedTruth) or isinstance(request, Points):
-            return super()._write(request, annotator, scenes)
+            return super()._write(request, annotator, scenes, self._folder)
         sizes = {scene: self._truth.size(scene) for scene in scenes}
         classes = self._truth.classes
         return write_alike(self._folder, kind=request.labels, classes=classes, sizes=sizes, identity=identity)

@@ -1,0 +1,68 @@
+"""What a lab's verbs take: exact types in place of look-alikes, bounded numbers, no look at truth that is for sale."""
+
+from __future__ import annotations
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.places import FOR_SALE
+from segfrontier.lab.streams import Part, Stream
+from segfrontier.market.plain import plain_text, plain_whole
+from segfrontier.scenes.labels import LabelSet
+from segfrontier.scenes.world import Pool
+
+MOST_PICTURES = 16
+"""Scenes whose truth a score may show beside the prediction."""
+_LONGEST_NAME = 200
+
+
+def require_evaluation(split: object, pictures: object) -> tuple[str, int]:
+    """The split and the number of pictures as plain values, where a score may have them."""
+    if not issubclass(type(split), str) or (name := plain_text(split)) == FOR_SALE:  # type: ignore[arg-type]
+        raise BadInput(
+            f"a model is scored on a split for evaluation, such as val; {FOR_SALE!r} holds the scenes whose labels are "
+            f"for sale, found {split!r}. Buy labels there and compare with those."
+        )
+    try:
+        count = plain_whole(pictures)
+    except TypeError:
+        count = -1
+    if not 0 <= count <= MOST_PICTURES:
+        raise BadInput(f"a score shows pictures of 0 to {MOST_PICTURES} scenes; found {pictures!r}. Ask for fewer.")
+    return name, count
+
+
+def require_kinds(**given: tuple[object, type]) -> None:
+    """BadInput unless each object is of its very type: a subclass could say one thing here and another later."""
+    for name, (thing, kind) in given.items():
+        if type(thing) is not kind:
+            raise BadInput(
+                f"{name} must be a {kind.__name__} of segfrontier.lab itself; found a {type(thing).__name__}. Pass "
+                f"what the lab handed out, or build a {kind.__name__}."
+            )
+
+
+def require_part(part: Part, pool: Pool) -> None:
+    """BadInput unless a part is made of the lab's own types: stages get their keys from what these say they are."""
+    require_kinds(part=(part, Part))
+    if type(part.images) not in (Pool, type(pool)):
+        require_kinds(images=(part.images, Pool))
+    if part.labels is not None:
+        require_kinds(labels=(part.labels, LabelSet))
+
+
+def require_stream(stream: Stream, pool: Pool) -> None:
+    """BadInput unless a stream and its parts are of the lab's own types."""
+    require_kinds(stream=(stream, Stream))
+    for part in stream.parts:
+        require_part(part, pool)
+
+
+def require_name(name: object) -> str:
+    """The plain name of a number that a method tells."""
+    if not issubclass(type(name), str):
+        raise BadInput(f"a note has a name in text; found a {type(name).__name__}. Give it one.")
+    text = plain_text(name)  # type: ignore[arg-type]
+    if not (1 <= len(text) <= _LONGEST_NAME and text.isprintable()):
+        raise BadInput(
+            f"a note's name must be 1 to {_LONGEST_NAME} printable characters; found {text[:80]!r}. Choose another."
+        )
+    return text

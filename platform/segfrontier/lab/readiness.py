@@ -1,0 +1,98 @@
+"""What must hold before the first label is bought: a device that is there, a network that runs, crops that can be cut.
+
+`plan`, `run` and `train` ask the same functions. Whatever fails here has cost nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+
+from segfrontier.errors import BadInput
+from segfrontier.lab.recipe import Recipe
+from segfrontier.lab.training import Bench
+from segfrontier.models.encoder import build_encoder
+from segfrontier.models.model import check_spec
+from segfrontier.models.plan import plan_encoder
+from segfrontier.models.spec import ModelSpec
+from segfrontier.models.weights import find_weights
+from segfrontier.scenes.world import Pool
+
+_LARGEST_CROP = 2
+"""A crop may be so many times as large as the images at their largest scale; beyond that most of it is padding."""
+_MOST_PROCESSES = 1024
+
+
+def require_device(name: str, *, here: bool = True) -> None:
+    """BadInput if this is no device, or (`here`) none of this machine; a cluster's are known where its stages run."""
+    rule = "a device must be auto, cpu, mps, xpu, cuda or cuda:N"
+    try:
+        device = torch.device("cpu" if name == "auto" else name)
+    except (RuntimeError, TypeError):
+        raise BadInput(f"{rule}; found {str(name)[:80]!r}. Write one of these.") from None
+    if device.type not in ("cpu", "mps", "xpu", "cuda") or (device.type in ("cpu", "mps") and device.index):
+        raise BadInput(f"{rule}; found {name!r}. Write one of these.")
+    if not here:
+        return
+    have = _count(device.type)
+    if (device.index or 0) >= have:
+        raise BadInput(
+            f"a device must be one of this machine's; found {name!r}, and there are {have} of the kind {device.type} "
+            f"here. Write `auto` for the best there is."
+        )
+
+
+def _count(kind: str) -> int:
+    """How many devices of a kind this machine has."""
+    if kind == "cuda":
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "xpu":
+        return torch.xpu.device_count() if torch.xpu.is_available() else 0
+    return int(kind == "cpu" or torch.backends.mps.is_available())
+
+
+def require_bench(bench: Bench, *, here: bool = True) -> None:
+    """BadInput if stages cannot run like this."""
+    require_device(bench.device, here=here)
+    if not 0 <= bench.loader_workers <= _MOST_PROCESSES:
+        raise BadInput(
+            f"loader processes must be 0 (in the training process itself) to {_MOST_PROCESSES}; found "
+            f"{bench.loader_workers}. Write a number in between."
+        )
+    if bench.threads is not None and not 1 <= bench.threads <= _MOST_PROCESSES:
+        raise BadInput(f"threads must be 1 to {_MOST_PROCESSES}; found {bench.threads}. Leave them out to use all.")
+    if not (math.isfinite(bench.checkpoint_seconds) and bench.checkpoint_seconds >= 0 and bench.log_steps >= 1):
+        raise BadInput(
+            f"a bench needs checkpoint_seconds >= 0 and log_steps >= 1; found {bench.checkpoint_seconds} and "
+            f"{bench.log_steps}. Correct them."
+        )
+
+
+def require_recipe(recipe: Recipe, pool: Pool, *, classes: int, workers: int = 1) -> None:
+    """BadInput if a recipe cannot train on these images: its network, its weights, its crops and its batch."""
+    _require_network(recipe.model(classes))
+    names = pool.scenes()
+    if recipe.crop is not None and names:
+        limit = math.floor(_LARGEST_CROP * recipe.scale[1] * max(pool.size(names[0])))
+        if max(recipe.crop) > limit:
+            height, width = pool.size(names[0])
+            raise BadInput(
+                f"recipe.crop must be at most {limit} pixels a side for images of {height} x {width} at scales up to "
+                f"{recipe.scale[1]:g}; found {list(recipe.crop)}. Choose a smaller crop, or leave it out."
+            )
+    if recipe.batch % (workers * recipe.accumulate):
+        raise BadInput(
+            f"recipe.batch must divide among the workers and the parts of a step; found {recipe.batch} over {workers} "
+            f"workers and accumulate {recipe.accumulate}. Change one of them."
+        )
+
+
+@lru_cache(maxsize=64)
+def _require_network(spec: ModelSpec) -> None:
+    # Whether batch norms can be synchronised is the cluster's to say, where the network is trained.
+    check_spec(replace(spec, norm="batch") if spec.norm == "sync" else spec)
+    if spec.pretrained not in ("auto", "never"):
+        build_encoder(spec, plan_encoder(spec), find_weights(spec))
