@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ def is_full(error: BaseException | None) -> bool:
             return True
         if isinstance(error, OSError) and "No space left on device" in str(error):
             return True  # pyarrow raises OSErrors without an errno
+        if isinstance(error, sqlite3.OperationalError) and "database or disk is full" in str(error):
+            return True
         seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False

@@ -34,7 +34,7 @@ from segfrontier.lab.predict import Looking, Predictor, spread
 from segfrontier.lab.quality import QUALITY, quality_of
 from segfrontier.lab.scoring import Scores
 from segfrontier.lab.sealed import Sealed, unseal
-from segfrontier.lab.signals import heeding_sigterm
+from segfrontier.lab.signals import heeding_signals
 from segfrontier.lab.store import Entry, Store
 from segfrontier.lab.streams import Part, Stream, stable_seed
 from segfrontier.lab.training import Bench, Job, Plan
@@ -236,7 +236,7 @@ class Lab(ABC):
     @contextmanager
     def _heeding(self) -> Iterator[Callable[[], bool]]:
         """A question for training loops: has a signal, or the watcher, asked for the end?"""
-        with heeding_sigterm() as signalled:
+        with heeding_signals() as signalled:
             yield lambda: signalled() or self.watcher.stop()
 
     def _told(self, done: int, total: int) -> None:
@@ -289,7 +289,7 @@ class Lab(ABC):
         entry = self._store.once(key, told, about=about, waiting=self.watcher.waiting)
         if not computed:
             self.watcher.found(kind, key)
-        self.watcher.used(entry.manifest)
+        self.watcher.used(entry.manifest, entry.path)
         self._held.append(entry)
         return entry
 
