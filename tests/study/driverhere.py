@@ -8,15 +8,14 @@ from pathlib import Path
 
 from rayhere import SETTINGS
 
-MARK = "SEGFRONTIER_TEST_DRIVER"
 RUN = ("run", "study.yaml", "--home", "runs")
 
 
-def start(study, folder, *words, mark="", **how):
-    """The process; it prints into FOLDER/driver.log. Whatever it starts inherits `mark` in its environment."""
+def start(study, folder, *words, **how):
+    """The process; it prints into FOLDER/driver.log."""
     (folder / "study.yaml").write_text(study.to_yaml())
     code = "from segfrontier.cli import main; main()"
-    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS | {MARK: mark}
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS
     with (folder / "driver.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-c", code, *(words or (*RUN, "--tracking", "none"))],
@@ -41,13 +40,14 @@ def trains(home):
     return any('"done": ' in f.read_text() for f in home.glob("cells/*/status.json"))
 
 
-def marked(mark):
-    """Processes that live and inherited a mark, with their command lines."""
-    wanted, found = f"{MARK}={mark}".encode(), {}
-    for folder in Path("/proc").glob("[0-9]*"):
+def lives(processes):
+    """Those of some processes, by pid and command line, that have not ended."""
+    found = {}
+    for pid, command in processes.items():
         try:
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
+        if state != "Z":
+            found[pid] = command
     return found

@@ -1,8 +1,9 @@
 """A small process beside a driver on Ray, for what the driver cannot do any more once it has died.
 
 Ray ends a driver whose raylet or GCS has gone, without a word: the guard says it. And a driver that was killed leaves
-Ray's agents behind for minutes: the guard ends every process of the Ray that this driver started, known by an entry of
-their environment, whatever has become of their parents. It runs this very file, alone, and imports nothing else.
+Ray's agents behind for minutes: the guard ends every process of the Ray that this driver started. It knows them as what
+descends from Ray's servers, by pid and the time of their start, and by an entry of their environment (which those that
+give themselves a title overwrite). It runs this very file, alone, and imports nothing else.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 _MARK = "SEGFRONTIER_RAY"
-_PATIENCE = 15.0
+_PATIENCE, _LOOK = 15.0, 1.0
 
 
 class Guard:
@@ -40,9 +42,9 @@ class Guard:
     def __exit__(self, *_: object) -> None:
         del os.environ[_MARK]
 
-    def watch(self, raylet: str, gcs: str, logs: str) -> None:
-        """Where Ray's servers answer, and what they write."""
-        self._say(f"{raylet}\t{gcs}\t{logs}\n")
+    def watch(self, raylet: str, gcs: str, logs: str, servers: Iterable[int] = ()) -> None:
+        """Where Ray's servers answer, what they write, and the pids of those that are to end with this process."""
+        self._say("\t".join([raylet, gcs, logs, *map(str, servers)]) + "\n")
 
     def close(self) -> None:
         """Ray was stopped on purpose: what is left of it goes."""
@@ -70,7 +72,7 @@ def gone(raylet: str, gcs: str) -> str:
 def last_words(what: str, logs: str) -> str:
     """The sentence about it."""
     return (
-        f"Ray must stay alive while a study runs; its {what} has ended (an agent, or the node, was killed?). What was "
+        f"Ray must stay alive while a study runs; its {what} ended (was an agent, or the node, killed?). What was "
         f"computed is kept, and no cell has failed by it: start the same command again. Ray's own logs are in {logs}."
     )
 
@@ -86,39 +88,76 @@ def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bo
 
 
 def _main(mark: str) -> None:
+    parent = os.getppid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    lines = _heard().splitlines()
-    if lines and lines[-1] != "bye":
-        raylet, gcs, logs = lines[-1].split("\t")
-        if what := gone(raylet, gcs):
-            with suppress(OSError):
-                os.write(2, f"error: {last_words(what, logs)}\n".encode())
+    said, known, what = b"", dict[int, str](), ""
+    for more in _heard():
+        said += more
+        _follow(known, said)
+        where, bye = _told(said)
+        if where and (lost := gone(*where[:2])) and os.getppid() == parent:
+            what = lost  # those that end after the driver are no cause of its end
+    if what and not bye:
+        with suppress(OSError):
+            os.write(2, f"error: {last_words(what, where[2])}\n".encode())
     until = time.monotonic() + _PATIENCE
-    while (found := _marked(mark)) and time.monotonic() < until:
+    while (found := _left(known, mark)) and time.monotonic() < until:
         for pid in found:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
 
 
-def _heard() -> str:
-    """All that the driver says until it ends, one way or another; a child that it forked may keep the pipe open."""
-    said, parent = b"", os.getppid()
+def _heard() -> Iterator[bytes]:
+    """What the driver says, or nothing, every now and then until it ends; a child of it may keep the pipe open."""
+    parent = os.getppid()
     while os.getppid() == parent:
-        if select.select([0], [], [], 0.5)[0]:
-            if not (more := os.read(0, 4096)):
-                break
-            said += more
-    return said.decode()
+        more = os.read(0, 4096) if (ready := bool(select.select([0], [], [], _LOOK)[0])) else b""
+        yield more
+        if ready and not more:
+            return
+    yield b""
 
 
-def _marked(mark: str) -> list[int]:
-    wanted, found = mark.encode(), []
+def _told(said: bytes) -> tuple[list[str], bool]:
+    """Where Ray is, and whether it was stopped on purpose."""
+    lines = said.decode().splitlines()
+    where = next((line.split("\t") for line in lines if "\t" in line), [])
+    return where, "bye" in lines
+
+
+def _follow(known: dict[int, str], said: bytes) -> None:
+    """Note all that descends from Ray's servers, with the time of its start: pids are used again."""
+    where, _ = _told(said)
+    if where:
+        stats = _stats()
+        known |= {pid: stats[pid][1] for pid in map(int, where[3:]) if not known and pid in stats}
+        before = -1
+        while before != len(known):
+            before = len(known)
+            known |= {p: began for p, (parent, began) in stats.items() if parent in known and p not in known}
+
+
+def _left(known: dict[int, str], mark: str) -> list[int]:
+    """Those of Ray's processes that live."""
+    stats, wanted = _stats(), mark.encode()
+    found = [pid for pid, began in known.items() if pid in stats and stats[pid][1] == began]
+    for pid in stats:
+        with suppress(OSError):
+            if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.append(pid)
+    return found
+
+
+def _stats() -> dict[int, tuple[int, str]]:
+    """Parent and time of start of every process that lives; nothing on systems without /proc."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if fields[0] != "Z":
+                found[int(folder.name)] = (int(fields[1]), fields[19])
     return found
 
 

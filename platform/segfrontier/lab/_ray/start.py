@@ -55,7 +55,8 @@ def start_ray(address: str | None = None, *, num_cpus: int | None = None, dashbo
         ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, _node_ip_address=LOOPBACK, **quiet)
     _ours = True
     atexit.register(stop_ray)
-    _guard.watch(*_servers(), _logs())
+    started = ray._private.worker._global_node.all_processes.values()
+    _guard.watch(*_servers(), _logs(), [one.process.pid for several in started for one in several])
     if (found := ray.util.get_node_ip_address()) != LOOPBACK:
         stop_ray()
         raise StageError(
