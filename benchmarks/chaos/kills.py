@@ -2,8 +2,8 @@
 
 A small study on a toy world runs once undisturbed, in one process and on Ray. Then, each time in a fresh home, it is
 started, and at a random moment the driver gets SIGKILL, SIGTERM or SIGHUP, or a worker or one of Ray's servers and
-agents gets SIGKILL. No process of it may be left soon afterwards (and so no port), nor a lock. The same command then goes
-on to the end: scores, curves, acts, the ledger's totals and the content of every stored stage must be those of the
+agents gets SIGKILL. No process of it may be left soon afterwards (and so no port), nor a lock. The same command then
+goes on to the end: scores, curves, acts, the ledger's totals and the content of every stored stage must be those of the
 undisturbed run, and no draft may be left. Exit code 1 on any difference.
 """
 

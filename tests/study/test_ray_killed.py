@@ -25,7 +25,7 @@ def training(tmp_path, **changes):
     plain = {"methods": ["fine"], "seeds": [0], "budgets": [0.2], "recipe": RECIPE | {"steps": 4000}}
     study = toy_study(tmp_path, executor={"kind": "ray"}, **plain | changes)
     driver = start(study, tmp_path)
-    assert until(lambda: trains(tmp_path / "runs") or driver.poll() is not None, 120) and driver.poll() is None, said(
+    assert until(lambda: trains(tmp_path / "runs") or driver.poll() is not None, 240) and driver.poll() is None, said(
         tmp_path
     )
     return driver, family(driver.pid)

@@ -42,6 +42,7 @@ _TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the only output that can be silent
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a study heeds signals itself
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the cell's log and record have them
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a cell that failed has no score
     "TUNE_WARN_THRESHOLD_S": "60",
 }
