@@ -138,6 +138,7 @@ class Driver:
         own = {"RAY_AUTH_TOKEN": SETTINGS["RAY_AUTH_TOKEN"], "PYTHONPATH": os.pathsep.join(paths), MARK: mark}
         environment = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")} | own
         environment["SEGFRONTIER_CACHE"] = str(scratch / "cache")
+        environment["RAY_memory_monitor_refresh_ms"] = "0"  # what else runs here may need the memory
         with log.open("ab") as out:
             process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True

@@ -15,7 +15,8 @@ def start(study, folder, *words, **how):
     """The process; it prints into FOLDER/driver.log."""
     (folder / "study.yaml").write_text(study.to_yaml())
     code = "from segfrontier.cli import main; main()"
-    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS
+    others = {"RAY_memory_monitor_refresh_ms": "0"}  # what else runs here may need the memory
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS | others
     with (folder / "driver.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-c", code, *(words or (*RUN, "--tracking", "none"))],

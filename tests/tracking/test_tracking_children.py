@@ -65,8 +65,8 @@ def test_a_writer_whose_mlflow_never_answers_does_not_outlive_its_driver_for_lon
         )  # fmt: skip
         writer = int(driver.stdout.readline())
         silent.settimeout(60)
-        silent.accept()  # it asks, and waits
-        driver.kill()
-        driver.communicate()
-        assert until(lambda: not alive(writer), 15)
+        with silent.accept()[0]:  # it asks, and waits
+            driver.kill()
+            driver.communicate()
+            assert until(lambda: not alive(writer), 15)
     assert len(list(tmp_path.glob("[0-9]*.json"))) == 1, "nothing is lost"
