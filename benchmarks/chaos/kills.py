@@ -202,7 +202,7 @@ def differences(whole: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def drafts(home: Path) -> list[str]:
     """Temporary files and folders that a finished run has left."""
-    left = [p for p in home.rglob(".*") if p.name != ".segfrontier.json"]
+    left = [p for p in home.rglob(".*") if p.name not in (".segfrontier.json", ".mlflow.db.lock")]
     left += [*home.glob("store/staging/*"), *home.glob("studies/*/tune")]
     return [f"{path.relative_to(home)} is left" for path in left]
 

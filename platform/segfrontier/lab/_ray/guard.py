@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -88,16 +88,19 @@ def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bo
 
 
 def _main(mark: str) -> None:
-    parent = os.getppid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    said, known, what = b"", dict[int, str](), ""
-    for more in _heard():
-        said += more
+    parent, said, known, what = os.getppid(), b"", dict[int, str](), ""
+    while os.getppid() == parent:  # a child that the driver forked may keep the pipe open
+        if _is_readable(_LOOK):
+            if not (more := os.read(0, 4096)):
+                break
+            said += more
+        elif (where := _told(said)[0]) and (lost := gone(*where[:2])) and not _is_readable(0):
+            what = lost  # before the driver ended; what ends after it is no cause of that
         _follow(known, said)
-        where, bye = _told(said)
-        if where and (lost := gone(*where[:2])) and os.getppid() == parent:
-            what = lost  # those that end after the driver are no cause of its end
+    _follow(known, said)
+    where, bye = _told(said)
     if what and not bye:
         with suppress(OSError):
             os.write(2, f"error: {last_words(what, where[2])}\n".encode())
@@ -109,15 +112,9 @@ def _main(mark: str) -> None:
         time.sleep(0.05)
 
 
-def _heard() -> Iterator[bytes]:
-    """What the driver says, or nothing, every now and then until it ends; a child of it may keep the pipe open."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        more = os.read(0, 4096) if (ready := bool(select.select([0], [], [], _LOOK)[0])) else b""
-        yield more
-        if ready and not more:
-            return
-    yield b""
+def _is_readable(seconds: float) -> bool:
+    """Whether the driver says something within so long, or has ended."""
+    return bool(select.select([0], [], [], seconds)[0])
 
 
 def _told(said: bytes) -> tuple[list[str], bool]:
