@@ -1,6 +1,7 @@
 """`run`, `status`, `logs`, `stop` and `claims` as a user types them."""
 
 import json
+import os
 
 import pytest
 import yaml
@@ -9,8 +10,8 @@ from toystudy import toy_study
 
 from segfrontier import cli
 from segfrontier.basics.atomic import write_json
+from segfrontier.study.claiming import RUN, STOP
 from segfrontier.study.home import Home
-from segfrontier.study.progress import RUN, STOP
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,8 @@ def test_what_is_not_there_is_told_with_what_is(ran):
     assert told.returncode == 3 and "found none" in told.stderr
     told = segfrontier("run", "nowhere.yaml", folder=folder)
     assert told.returncode == 3 and "readable file" in told.stderr
-    assert "no study was started" in segfrontier("status", "--home", "empty", folder=folder).stdout
+    told = segfrontier("status", "--home", "empty", folder=folder)
+    assert told.returncode == 3 and "there is no such folder" in told.stderr
 
 
 def test_stop_leaves_the_wish_where_the_run_looks_for_it(ran):
@@ -64,9 +66,13 @@ def test_stop_leaves_the_wish_where_the_run_looks_for_it(ran):
     place = Home(folder / "runs").study("toy")
     assert "toy is not running" in segfrontier("stop", "toy", folder=folder).stdout
     assert not (place.path / STOP).exists()
-    write_json(place.path / RUN, {"pid": 1, "host": "elsewhere", "began": 0.0, "at": 4e9, "state": "running"})
+    for lease in place.path.glob("lease.*"):
+        lease.unlink()
+    (lease := place.path / "lease.7").touch()
+    other = {"pid": 1, "host": "elsewhere", "kernel": "another", "lease": 7, "ended": False}
+    write_json(place.path / RUN, other)
     assert "was asked to stop" in segfrontier("stop", "toy", folder=folder).stdout and (place.path / STOP).exists()
-    write_json(place.path / RUN, {"pid": 1, "host": "elsewhere", "began": 0.0, "at": 0.0, "state": "running"})
+    os.utime(lease, (0, 0))
     assert "toy is not running" in segfrontier("stop", "toy", folder=folder).stdout, "its heart has stopped"
 
 

@@ -106,6 +106,23 @@ def hold_alone(path: Path) -> Hold | None:
     return None if fd is None else Hold(fd)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a `FileLock` at `path` has an owner now. Looking holds it for an instant: an owner-to-be tries again."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
 def _locked(path: Path, flags: int, lock: int) -> int | None:
     """A descriptor that holds the lock on the file at `path`; None where it is taken or was replaced meanwhile."""
     fd = os.open(path, flags | os.O_NONBLOCK, 0o666)  # a pipe in a file's place must not hang

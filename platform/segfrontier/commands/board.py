@@ -33,7 +33,7 @@ class LiveBoard(StudyWatcher):
         self._out = console(err=True)
         self._live: Any = None
         self._board: Board | None = None
-        self._began, self._before, self._count, self._total = time.time(), 0, 0, 0
+        self._began, self._before, self._count, self._total = time.monotonic(), 0, 0, 0
 
     def __enter__(self) -> LiveBoard:
         return self
@@ -42,10 +42,14 @@ class LiveBoard(StudyWatcher):
         if self._live is not None:
             self._live.__exit__(kind, error, at)
 
+    def waiting(self, why: str) -> None:
+        """See `StudyWatcher`."""
+        self._out.print(why, markup=False)
+
     def began(self, board: Board, *, waiting: int) -> None:
         """See `StudyWatcher`."""
         cells = board.look()
-        self._board, self._began, self._total = board, time.time(), waiting
+        self._board, self._began, self._total = board, time.monotonic(), waiting
         self._before = sum(counts(cells)[state] for state in ("done", "cut"))
         self._out.print(f"{board.study.name}: {len(cells)} cells, {waiting} to compute", style="dim")
         self._out.print(f"resolved study: {board.study.file}", style="dim", highlight=False)
@@ -62,13 +66,13 @@ class LiveBoard(StudyWatcher):
         """See `StudyWatcher`."""
         self._count += 1
         if self._live is None and record is not None:
-            told = f"mIoU {record.miou:.1%}" if outcome == "done" else record.error
+            told = f"mIoU {record.miou:.1%}" if outcome == "done" else record.error[:1000]
             self._out.print(f"[{self._count}/{self._total}] {record.cell['label']}: {outcome} {told}", markup=False)
 
     def _drawn(self) -> RenderableType:
         assert self._board is not None
         cells = self._board.look()
-        return drawn(cells, left=seconds_left(cells, began=self._began, before=self._before))
+        return drawn(cells, left=seconds_left(cells, spent=time.monotonic() - self._began, before=self._before))
 
 
 def drawn(cells: tuple[CellState, ...], *, left: float | None = None) -> RenderableType:

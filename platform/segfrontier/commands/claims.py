@@ -48,6 +48,8 @@ def run(
             finished = run_study(
                 study, home=home, address=address, tracking=tracking, watcher=board, cells=claims.all_cells()
             )
+        if finished.signalled:
+            raise typer.Exit(130)
         failed |= "failed" in finished.outcomes.values() or bool(finished.why)
         show(name, claim, home)
     if failed:

@@ -22,6 +22,7 @@ def demo(
     from segfrontier.commands.board import LiveBoard
     from segfrontier.commands.console import console
     from segfrontier.commands.frontier import frontier
+    from segfrontier.commands.study import SIGNALLED
     from segfrontier.lab.methods import demo_knobs, installed, method_class
     from segfrontier.study.config import Study
     from segfrontier.study.progress import Board, counts
@@ -33,7 +34,7 @@ def demo(
         finished = study.run(home=home, watcher=board)
     if finished.why:
         console().print(f"[yellow]not all cells were computed: {finished.why}; `segfrontier demo` goes on[/]")
-        raise typer.Exit(1)
+        raise typer.Exit(SIGNALLED if finished.signalled else 1)
     frontier(study=study.name, home=home)
     where = "" if home == Path("runs") else f" --home {home}"
     steps = {

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from segfrontier.study.running import Finished
 
 HOME = typer.Option(help="Where studies, stages, labels and the ledger are kept.")
+SIGNALLED = 130
+"""The exit code of a run that a signal ended, its state saved."""
 NAME = typer.Argument(help="The study's name, as its file says.", show_default=False)
 
 
@@ -32,8 +34,13 @@ def run(
 ) -> None:
     """Compute the cells of a study that have no result yet, then draw the frontier.
 
-    The same command again resumes; a seed, a budget or a knob value that is added computes only the new cells. Ctrl-C
-    and SIGTERM save the state first; a second Ctrl-C does not wait. Exit code 1: cells failed, or the run was stopped.
+    The same command again resumes; a seed, a budget or a knob value that is added computes only the new cells.
+
+    Ctrl-C, SIGTERM and SIGHUP save the state first; a second one does not wait. One process at a time may run a study;
+    one that was killed frees it at once, or, on a machine that shares no file locks, 30 s after its last sign of life.
+
+    Exit codes: 0 every cell is done; 1 cells failed, or the run ended early (a limit, `segfrontier stop`, a full disk);
+    3 the input was refused, or another process runs the study; 130 a signal ended it.
     """
     from segfrontier.commands.board import LiveBoard
     from segfrontier.study.tables import load_study
@@ -53,10 +60,10 @@ def status(
     """Show how far a study is: cells done, running and failed, and the best so far of each method."""
     from segfrontier.commands.board import drawn
     from segfrontier.commands.console import console
-    from segfrontier.study.home import Home
+    from segfrontier.study.home import find_home
     from segfrontier.study.progress import Board
 
-    place = Home(home.absolute())
+    place = find_home(home)
     found = [place.find(study)] if study else [place.study(name) for name in place.studies()]
     boards = {one.name: Board(one) for one in found}
     if as_json:
@@ -82,30 +89,42 @@ def logs(
     """Print the log of a cell."""
     from segfrontier.errors import BadInput
     from segfrontier.study.cellwatch import LOG
+    from segfrontier.study.home import find_home, is_key
 
-    found = sorted(p.parent for p in home.glob(f"cells/{cell}*/{LOG}"))
+    place = find_home(home)
+    found = sorted(p.parent for p in place.path.glob(f"cells/{cell}*/{LOG}")) if is_key(cell) else []
     if len(found) != 1:
         told = ", ".join(p.name[:12] for p in found[:8]) or "none"
         raise BadInput(
             f"{cell!r} must be the beginning of one cell's key in {home}; found {told}. "
             f"See `segfrontier status --cells`."
         )
-    lines = (found[0] / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    if tail < 0:
+        raise BadInput(f"--tail must be a number of lines, or 0 for all; found {tail}. Correct it.")
+    try:
+        lines = (found[0] / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise BadInput(f"{found[0] / LOG} must be a readable file; it is not ({error}).") from None
     typer.echo("\n".join(lines[-tail:]))
 
 
 def stop(study: Annotated[str, NAME], home: Annotated[Path, HOME] = Path("runs")) -> None:
-    """Ask a running study to save its state and end; `segfrontier run` goes on from there."""
+    """Ask a running study to save its state and end, with exit code 1; `segfrontier run` goes on from there."""
     from segfrontier.commands.console import console
-    from segfrontier.study.home import Home
-    from segfrontier.study.progress import STOP, Board
+    from segfrontier.errors import BadInput
+    from segfrontier.study.claiming import STOP
+    from segfrontier.study.home import find_home
+    from segfrontier.study.progress import Board
 
-    place = Home(home.absolute()).find(study)
+    place = find_home(home).find(study)
     if not Board(place).alive():
-        console().print(f"{study} is not running")
+        console().print(f"{study} is not running; nothing keeps the next `segfrontier run` from it")
         return
-    (place.path / STOP).touch()
-    console().print(f"{study} was asked to stop; its cells save their state and leave")
+    try:
+        (place.path / STOP).touch()
+    except OSError as error:
+        raise BadInput(f"the folder of a study must be writable to stop it; {place.path} is not ({error}).") from None
+    console().print(f"{study} was asked to stop; its cells save their state and leave, and `run` ends with 1")
 
 
 def _report(finished: Finished, *, as_json: bool) -> None:
@@ -120,6 +139,8 @@ def _report(finished: Finished, *, as_json: bool) -> None:
     else:
         console().print(drawn(states))
         _next_steps(finished)
+    if finished.signalled:
+        raise typer.Exit(SIGNALLED)
     if counts(states)["failed"] or finished.why:
         raise typer.Exit(1)
 

@@ -28,20 +28,19 @@ def ui(
 
     What still waits for MLflow is told first. With a tracking server nothing is started: its address is printed.
     """
-    from segfrontier.errors import BadInput
+    from segfrontier.lab.signals import SIGNALS
+    from segfrontier.study.home import find_home
     from segfrontier.tracking import hidden, is_server, prepare, resolve
     from segfrontier.tracking.server import Server, free_port
 
-    home = home.absolute()
-    if not home.is_dir():
-        raise BadInput(f"--home must be a folder with studies; there is no {home}; run a study first, or give another")
+    home = find_home(home).path
     address = resolve(uri, home)
     prepare(address)
     tell_waiting(home, address)
     if is_server(address):
         show_studies(home, address, hidden(address))
         return
-    for number in (signal.SIGTERM, signal.SIGINT):  # a script's background job is started with Ctrl-C switched off
+    for number in SIGNALS:  # a script's background job is started with Ctrl-C switched off
         signal.signal(number, signal.default_int_handler)
     try:
         with Server(address, port=free_port(port), log=home / "mlflow-server.log") as server:

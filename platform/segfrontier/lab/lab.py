@@ -37,7 +37,7 @@ from segfrontier.lab.predict import Looking, Predictor, spread
 from segfrontier.lab.quality import QUALITY, quality_of
 from segfrontier.lab.scoring import Scores
 from segfrontier.lab.sealed import Sealed, unseal
-from segfrontier.lab.signals import heeding_sigterm
+from segfrontier.lab.signals import heeding_signals
 from segfrontier.lab.store import Entry, Store
 from segfrontier.lab.streams import Part, Stream, stable_seed
 from segfrontier.lab.training import Bench, Job, Plan
@@ -275,7 +275,7 @@ class Lab(ABC):
     @contextmanager
     def _heeding(self) -> Iterator[Callable[[], bool]]:
         """A question for training loops: has a signal, or the watcher, asked for the end?"""
-        with heeding_sigterm() as signalled:
+        with heeding_signals() as signalled:
             yield lambda: signalled() or unseal(self._watcher).stop()
 
     def _told(self, done: int, total: int) -> None:
@@ -329,7 +329,7 @@ class Lab(ABC):
         entry = self._store.once(key, told, about=about, waiting=unseal(self._watcher).waiting)
         if not computed:
             unseal(self._watcher).found(kind, key)
-        unseal(self._watcher).used(entry.manifest)
+        unseal(self._watcher).used(entry.manifest, entry.path)
         self._held.append(entry)
         return entry
 

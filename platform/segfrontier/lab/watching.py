@@ -37,8 +37,8 @@ class Watcher:
     def found(self, kind: str, key: str) -> None:
         """The stage was stored before; nothing is computed."""
 
-    def used(self, manifest: Manifest) -> None:
-        """A stage's result is at hand; its manifest says what it took."""
+    def used(self, manifest: Manifest, folder: Path) -> None:
+        """A stage's result is at hand in a folder; its manifest says what it took."""
 
     def trained(self, epochs: float) -> None:
         """A training stage is at hand, computed or found, that showed its first stream's scenes so many times."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
@@ -10,13 +11,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segfrontier.basics.atomic import write_json
+from segfrontier.basics.disk import is_full
 from segfrontier.lab.store.entry import Manifest
 from segfrontier.lab.watching import Watcher
 from segfrontier.study.records import StageNote
 
 STATUS, CUT, LOG = "status.json", "cut", "log.txt"
 """Files in a cell's folder. `cut` is written by the executor when early stopping ends the cell."""
+_Lines = list[tuple[int, dict[str, float]]]
+_TRAIN_LOG = "log.jsonl"  # in a training's entry
+_PACE = ("samples_a_second", "data_wait")  # differ from run to run, and are in no log
 _TELL_SECONDS, _ASK_SECONDS, _POINTS = 0.5, 0.3, 200
+
+
+_End = Literal["done", "failed", "cut", "stopped", "full"]
 
 
 class CellWatch(Watcher):
@@ -31,8 +39,9 @@ class CellWatch(Watcher):
         self._folder, self._stop, self._tell = folder, stop, tell
         self._found: set[str] = set()
         self._used: dict[str, Manifest] = {}
-        self._curves: dict[str, list[tuple[float, float]]] = {}
-        self._stage, self._number, self._epochs = "", 0, 0.0
+        self._logs: list[_Lines] = []  # of the trainings that are stored, in the order of their first use
+        self._heard: _Lines = []  # of the one that runs
+        self._stage, self._epochs = "", 0.0
         self._asked_at = self._told_at = -math.inf
         self._asked = False
 
@@ -50,10 +59,14 @@ class CellWatch(Watcher):
         """Whether early stopping ended the cell."""
         return (self._folder / CUT).exists()
 
-    def left(self, state: Literal["done", "failed", "cut", "stopped"]) -> Literal["done", "failed", "cut", "stopped"]:
+    def left(self, state: _End) -> _End:
         """The cell has ended like this."""
-        self.say(state)
-        self._status(state, force=True)
+        try:
+            self.say("stopped: the disk is full" if state == "full" else state)
+            self._status("stopped" if state == "full" else state, force=True)
+        except Exception as error:
+            if not is_full(error):
+                raise
         return state
 
     def stages(self) -> tuple[StageNote, ...]:
@@ -67,8 +80,17 @@ class CellWatch(Watcher):
         )  # fmt: skip
 
     def curves(self) -> dict[str, list[tuple[float, float]]]:
-        """What trainings told, by name, thinned to a length that a plot can show."""
-        return {name: points[:: max(1, len(points) // _POINTS)] for name, points in self._curves.items()}
+        """What trainings logged, by name, thinned to a length that a plot can show.
+
+        Each training that is stored tells by its log, whoever computed it and however often that was interrupted; one
+        that has not ended, by what was heard of it.
+        """
+        curves: dict[str, list[tuple[float, float]]] = {}
+        for number, lines in enumerate([*self._logs, self._heard], start=1):
+            for step, values in lines:
+                for name, value in values.items():
+                    curves.setdefault(f"train{number}/{name}", []).append((step, value))
+        return {name: points[:: max(1, len(points) // _POINTS)] for name, points in curves.items()}
 
     # ------------------------------------------------------------------------------------------------ what it hears
 
@@ -81,7 +103,7 @@ class CellWatch(Watcher):
 
     def begin(self, kind: str, key: str) -> None:
         """See `Watcher`."""
-        self._stage, self._number = f"{kind} {key[:8]}", self._number + (kind == "train")
+        self._stage, self._heard = f"{kind} {key[:8]}", []
         self._status("running", force=True)
 
     def end(self, kind: str, key: str, *, seconds: float) -> None:
@@ -90,8 +112,8 @@ class CellWatch(Watcher):
 
     def step(self, done: int, total: int, values: Mapping[str, float]) -> None:
         """See `Watcher`."""
-        for name, value in values.items():
-            self._curves.setdefault(f"train{self._number}/{name}", []).append((done, float(value)))
+        if logged := {name: float(value) for name, value in values.items() if name not in _PACE}:
+            self._heard.append((done, logged))
         self._status("running", done=done, total=total, values=dict(values))
 
     def waiting(self, seconds: float, owner: str) -> None:
@@ -104,9 +126,12 @@ class CellWatch(Watcher):
             self._found.add(key)
             self.say(f"{kind} {key}: found in the store")
 
-    def used(self, manifest: Manifest) -> None:
+    def used(self, manifest: Manifest, folder: Path) -> None:
         """See `Watcher`."""
+        if manifest.kind == "train" and manifest.key not in self._used:
+            self._logs.append(_lines(folder / _TRAIN_LOG))
         self._used.setdefault(manifest.key, manifest)
+        self._heard = []
 
     def trained(self, epochs: float) -> None:
         """See `Watcher`."""
@@ -137,4 +162,9 @@ class CellWatch(Watcher):
         if force or now - self._told_at > _TELL_SECONDS:
             self._told_at = now
             told = {"state": state, "stage": self._stage, "pid": os.getpid(), "at": time.time()}
-            write_json(self._folder / STATUS, told | more)
+            write_json(self._folder / STATUS, told | more, sync=False)
+
+
+def _lines(log: Path) -> _Lines:
+    plain = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
+    return [(int(line.pop("step")), {name: float(value) for name, value in line.items()}) for line in plain]

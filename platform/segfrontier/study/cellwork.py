@@ -1,7 +1,7 @@
 """The work of one cell, in whatever process it is done: open the lab, run the method, score the model, keep the record.
 
-A cell never raises: what goes wrong becomes its record, and the others go on. A cell that is asked to stop leaves no
-record; its stages and checkpoints are stored, and the next run goes on from there.
+A cell never raises: what goes wrong becomes its record, and the others go on. A cell that is asked to stop, or that
+finds the disk full, leaves no record; its stages and checkpoints are stored, and the next run goes on from there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from segfrontier.basics.disk import is_full
 from segfrontier.errors import SegFrontierError, Stopped
 from segfrontier.lab import Bench, Lab, LabSettings, Scores, make_method, open_lab
 from segfrontier.market import Ledger
@@ -23,7 +24,8 @@ from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, plain_cell, read_cell
 from segfrontier.study.records import Counted, Record, State
 
-Outcome = Literal["done", "failed", "cut", "stopped"]
+Outcome = Literal["done", "failed", "cut", "stopped", "full"]
+"""`full`: the disk is, so no other cell would do better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,28 +48,39 @@ def do_cell(
 ) -> Outcome:
     """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) on the way, for early stopping."""
     watch = CellWatch(home.cell(key), stop=stop, tell=tell)
-    began = time.time()
+    try:
+        return watch.left(_attempt(home, key, means, watch, atlas or Atlas()))
+    except Exception as error:
+        if not is_full(error):
+            raise
+        return watch.left("full")
+
+
+def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas) -> Outcome:
+    began, clock = time.time(), time.monotonic()
     cell = read_cell(home, key)
     try:
-        with watch, _open(cell, key, home, means, atlas or Atlas(), watch) as lab:
+        with watch, _open(cell, key, home, means, atlas, watch) as lab:
             scores, best = perform(lab, cell)
         more = _scored(scores) | _best(best)
         state: State = "done"
-    except (Stopped, KeyboardInterrupt):
+    except Stopped:
         if not watch.is_cut:
-            return watch.left("stopped")
+            return "stopped"
         state, more = "cut", {}
     except Exception as error:
+        if is_full(error):
+            raise
         watch.say(traceback.format_exc())
         state, more = "failed", {"error": one_line(error)}
     record = Record(
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
         notes=watch.notes, pictures=tuple(watch.pictures), curves=watch.curves(), stages=watch.stages(),
-        started=began, ended=time.time(),
+        started=began, ended=began + time.monotonic() - clock,
         **_bought(home, key), **more,
     )  # fmt: skip
     record.write(home)
-    return watch.left(state)
+    return state
 
 
 def perform(lab: Lab, cell: Cell) -> tuple[Scores, tuple[int, Scores] | None]:

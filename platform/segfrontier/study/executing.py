@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from segfrontier.basics.disk import disk_full
 from segfrontier.lab import Bench
 from segfrontier.study.cellwork import Means, Outcome, do_cell
+from segfrontier.study.claiming import Leave
 from segfrontier.study.config import Executor
 from segfrontier.study.feed import Limited
 from segfrontier.study.home import Home
@@ -25,18 +26,20 @@ def bench_of(executor: Executor) -> Bench:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """An executor's order: cells come from `feed`; each end is told to `ended`; while `stop_file` exists, all leave."""
+    """An executor's order: cells come from `feed`; each end is told to `ended`; when `leave` says so, all leave."""
 
     home: Home
     feed: Limited
     means: Means
-    stop_file: Path
+    leave: Leave
     ended: Callable[[str, Outcome, Record | None], None]
     atlas: Atlas
 
     def settle(self, key: str, outcome: Outcome) -> None:
-        """A cell has ended: tell the feed and the listener."""
-        record = None if outcome == "stopped" else Record.read(self.home.cell(key))
+        """A cell has ended: tell the feed and the listener. On a full disk no further one is begun."""
+        if outcome == "full":
+            self.feed.halt(str(disk_full(self.home.path)))
+        record = None if outcome in ("stopped", "full") else Record.read(self.home.cell(key))
         self.feed.ended(key, record)
         self.ended(key, outcome, record)
 
@@ -47,5 +50,5 @@ def run_here(work: Work) -> None:
         key = work.feed.next()
         if key is None:
             return
-        outcome = do_cell(work.home, key, work.means, stop=work.stop_file.exists, atlas=work.atlas)
+        outcome = do_cell(work.home, key, work.means, stop=work.leave, atlas=work.atlas)
         work.settle(key, outcome)

@@ -75,6 +75,10 @@ class Limited:
             self._gpu_hours += sum(s.seconds * s.devices for s in fresh) / 3600
         self.feed.ended(key, record)
 
+    def halt(self, why: str) -> None:
+        """Give out no more."""
+        self.why = self.why or why
+
     def _reached(self) -> str:
         limits = self.limits
         if not self.why and self.stop():

@@ -2,17 +2,24 @@
 
 HOME/ledger.sqlite  HOME/labels/  HOME/store/      what the lab keeps
 HOME/cells/KEY/     cell.json  status.json  log.txt  record.json
-HOME/studies/NAME/  study.yaml  cells.json  run.json  runs.json  spool/  report/
+HOME/studies/NAME/  study.yaml  cells.json  run.json  lease.N  runs.json  spool/  report/
+HOME/.segfrontier.json                             says that it is a home
 HOME/mlflow.db      HOME/mlartifacts/              the embedded tracking store
 """
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from segfrontier.basics.disk import is_full
+from segfrontier.basics.marks import kind_of, mark
 from segfrontier.basics.reading import read_json
-from segfrontier.errors import BadStudy
+from segfrontier.errors import BadInput, BadStudy
 from segfrontier.market.acts import nearest
 
 
@@ -82,9 +89,65 @@ class StudyHome:
         return self.path / "report"
 
     def cell_keys(self) -> list[str]:
-        """Keys of the study's cells, in the order of its table."""
-        return list(read_json(self.path / "cells.json") or [])
+        """Keys of the study's cells, in the order of its table; none where their list is not there, or damaged."""
+        plain = read_json(file := self.path / "cells.json")
+        if isinstance(plain, list) and all(isinstance(key, str) and is_key(key) for key in plain):
+            return list(dict.fromkeys(plain))
+        tell_damage(file, "a list of cell keys; run the study again to have it written anew")
+        return []
 
     def runs(self) -> dict[str, str]:
         """MLflow's run id of each cell by its key, and of the study under its name; empty before any is known."""
-        return dict(read_json(self.path / "runs.json") or {})
+        plain = read_json(file := self.path / "runs.json")
+        if isinstance(plain, dict) and all(isinstance(run, str) for run in plain.values()):
+            return plain
+        tell_damage(file, "run ids by cell key; MLflow's runs are found again by their tags")
+        return {}
+
+
+class DamagedFile(UserWarning):
+    """A file of a home does not hold what was written there; it counts as absent."""
+
+
+def tell_damage(file: Path, rule: str) -> None:
+    """Say once that a file which is there cannot be used."""
+    if os.path.lexists(file):
+        warnings.warn(f"{file} must hold {rule}. It does not, and counts as absent.", DamagedFile, stacklevel=3)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be the key of a cell, or the beginning of one."""
+    return re.fullmatch(r"[0-9A-Za-z_-]{1,64}", text) is not None
+
+
+def open_home(path: Path) -> Home:
+    """The home that a run writes to: made where there is none, and marked as one."""
+    home = Home(path.absolute())
+    try:
+        mark(home.path, "home")
+        with tempfile.TemporaryFile(dir=home.path):
+            pass
+    except OSError as error:
+        if is_full(error):
+            raise
+        raise BadInput(
+            f"--home must be a folder that can be written to; {home.path} is not ({error.strerror or error}). Give "
+            f"another."
+        ) from None
+    return home
+
+
+def find_home(path: Path) -> Home:
+    """The home that is there, for those who look; refused where there is none."""
+    home = Home(path.absolute())
+    if not home.path.is_dir():
+        what = "it is a file" if home.path.exists() else "there is no such folder"
+        raise BadInput(
+            f"--home must be a folder that studies were run in; found {home.path}: {what}. Correct the path."
+        )
+    if kind_of(home.path) != "home" and not any((home.path / name).is_dir() for name in ("studies", "cells")):
+        raise BadInput(
+            f"--home must be a folder that studies were run in; {home.path} has no mark of one and no studies. Correct "
+            f"the path, or run a study first: `segfrontier demo`."
+        )
+    return home

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import read_json
-from segfrontier.errors import BadWorld
+from segfrontier.errors import BadInput, BadWorld
 from segfrontier.lab.keying import ROOTS
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.methods import method_class
@@ -89,7 +89,13 @@ def write_cell(home: Home, key: str, cell: Cell) -> None:
 
 def read_cell(home: Home, key: str) -> Cell:
     """The cell that `write_cell` kept."""
-    return _CELL.validate_python(read_json(home.cell(key) / "cell.json"))
+    file = home.cell(key) / "cell.json"
+    try:
+        return _CELL.validate_python(read_json(file))
+    except (ValidationError, TypeError, ValueError):
+        raise BadInput(
+            f"{file} must hold what its cell is; it is damaged. Run the study again: it writes the file anew."
+        ) from None
 
 
 def plain_cell(cell: Cell) -> Mapping[str, Any]:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
-import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypedDict
 
 from segfrontier.basics.reading import read_json
 from segfrontier.study.cellwatch import STATUS
+from segfrontier.study.claiming import RUN, is_running
 from segfrontier.study.home import StudyHome
 from segfrontier.study.records import Record
 
 State = Literal["waiting", "running", "done", "failed", "cut", "stopped"]
-RUN, STOP = "run.json", "stop"
-"""Files in a study's folder: who runs it, and the wish that it end."""
-BEAT_SECONDS, _SILENT_SECONDS = 2.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Board:
 
     study: StudyHome
     _ended: dict[str, CellState] = field(default_factory=dict)
-    _cells: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _cells: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def look(self) -> tuple[CellState, ...]:
         """Every cell's state, in the order of the table."""
@@ -58,28 +53,21 @@ class Board:
 
     def alive(self) -> bool:
         """Whether a process is at work on the study now."""
-        run = read_json(self.study.path / RUN)
-        if not run or run["state"] != "running":
-            return False
-        if run["host"] == platform.node():
-            return _exists(run["pid"])
-        return bool(time.time() - run["at"] < _SILENT_SECONDS)
+        return is_running(self.study.path)
 
     def _read(self, key: str, *, alive: bool) -> CellState:
         folder = self.study.home.cell(key)
         if key not in self._cells:
-            self._cells[key] = read_json(folder / "cell.json") or {"label": key, "method": "?"}
-        named = {"key": key, "label": self._cells[key]["label"], "method": self._cells[key]["method"]}
-        status = read_json(folder / STATUS) or {}
-        if alive and status.get("state") == "running" and status["at"] >= self._began():
-            total = status.get("total")
+            self._cells[key] = _named(folder, key)
+        (label, method), status = self._cells[key], _Status.read(folder)
+        named: _Named = {"key": key, "label": label, "method": method}
+        if alive and status.state == "running" and status.at >= _changed(self.study.path / RUN):
             return CellState(
-                **named, state="running", stage=status["stage"], waiting=status.get("waiting", ""),
-                share=status["done"] / total if total else None,
+                **named, state="running", stage=status.stage, waiting=status.waiting, share=status.share
             )  # fmt: skip
         record = Record.read(folder)
         if record is None:
-            return CellState(**named, state="stopped" if status else "waiting", stage=status.get("stage", ""))
+            return CellState(**named, state="stopped" if status.at else "waiting", stage=status.stage)
         state = CellState(
             **named, state=record.state, seconds=record.ended - record.started, miou=record.miou, error=record.error
         )
@@ -87,8 +75,47 @@ class Board:
             self._ended[key] = state
         return state
 
-    def _began(self) -> float:
-        return float((read_json(self.study.path / RUN) or {}).get("began", 0.0))
+
+@dataclass(frozen=True)
+class _Status:
+    """What a cell's status file says; nothing where it cannot be read. `at` is when it was written, by the disk."""
+
+    state: str = ""
+    stage: str = ""
+    waiting: str = ""
+    share: float | None = None
+    at: float = 0.0
+
+    @classmethod
+    def read(cls, folder: Path) -> _Status:
+        plain = read_json(folder / STATUS)
+        if not isinstance(plain, dict):
+            return cls()
+        words = {name: text for name in ("state", "stage", "waiting") if isinstance(text := plain.get(name), str)}
+        done, total = plain.get("done"), plain.get("total")
+        share = done / total if type(done) is int and type(total) is int and 0 <= done <= total and total else None
+        return cls(**words, share=share, at=_changed(folder / STATUS))
+
+
+class _Named(TypedDict):
+    key: str
+    label: str
+    method: str
+
+
+def _named(folder: Path, key: str) -> tuple[str, str]:
+    """A cell's label and method; its key where they cannot be read."""
+    plain = read_json(folder / "cell.json")
+    label, method = (plain.get("label"), plain.get("method")) if isinstance(plain, dict) else (None, None)
+    return label if isinstance(label, str) else key, method if isinstance(method, str) else "?"
+
+
+def _changed(file: Path) -> float:
+    """When a file was written, by the clock of its disk, which all machines see alike; 0 where it is not there."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def counts(cells: tuple[CellState, ...]) -> Counter[State]:
@@ -105,20 +132,13 @@ def best(cells: tuple[CellState, ...]) -> dict[str, CellState]:
     return dict(sorted(found.items(), key=lambda item: -item[1].miou))
 
 
-def seconds_left(cells: tuple[CellState, ...], *, began: float, before: int) -> float | None:
-    """Until all cells have ended at the pace of this run so far; `before`: cells that had ended when it began."""
+def seconds_left(cells: tuple[CellState, ...], *, spent: float, before: int) -> float | None:
+    """Until all cells have ended at the pace of this run, which took `spent` seconds so far.
+
+    `before`: cells that had ended when it began.
+    """
     count = counts(cells)
     ended = count["done"] + count["failed"] + count["cut"] - before
     if ended < 1:
         return None
-    return (time.time() - began) / ended * (count["waiting"] + count["running"] + count["stopped"])
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return spent / ended * (count["waiting"] + count["running"] + count["stopped"])

@@ -41,9 +41,9 @@ class Publisher:
             self._writer.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._writer is not None:
-            self._writer.close()
+            self._writer.close(wait=kind is not KeyboardInterrupt)
 
     @property
     def left(self) -> int:

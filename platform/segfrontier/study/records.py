@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import read_json
-from segfrontier.study.home import Home, StudyHome
+from segfrontier.study.home import Home, StudyHome, tell_damage
 
 RECORD = "record.json"
 
@@ -95,11 +95,29 @@ class Record:
     @classmethod
     def read(cls, folder: Path) -> Record | None:
         """The record in a cell's folder; None where the cell has not ended."""
-        plain = read_json(folder / RECORD)
-        return None if plain is None else _ADAPTER.validate_python(plain)
+        plain = read_json(file := folder / RECORD)
+        try:
+            record = _ADAPTER.validate_python(plain)
+        except ValidationError:
+            record = None
+        if record is not None and record.key == folder.name and _is_cell(record.cell):
+            return record
+        tell_damage(
+            file, "the record of its cell; run the study again: the stages are stored, and the record is made anew"
+        )
+        return None
 
 
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def _is_cell(cell: Mapping[str, Any]) -> bool:
+    """Whether it has what tables and pictures ask of a cell."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "label": str, "method": str, "knobs": dict, "hours": (int, float, str), "world": str, "seed": int,
+        "recipe": dict,
+    }  # fmt: skip
+    return all(isinstance(cell.get(name), kind) for name, kind in kinds.items())
 
 
 def records(study: StudyHome, *, states: tuple[State, ...] = ("done",)) -> tuple[Record, ...]:

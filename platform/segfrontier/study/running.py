@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import signal
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from segfrontier.basics.atomic import write_json
-from segfrontier.basics.reading import read_json
+from segfrontier.basics.atomic import sweep, write_json, write_text
+from segfrontier.basics.disk import room_at
+from segfrontier.lab.signals import heeding_signals
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
+from segfrontier.study.claiming import Leave, claimed
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.feed import Feed, Limited, Table
-from segfrontier.study.home import Home, StudyHome
+from segfrontier.study.home import Home, StudyHome, open_home
 from segfrontier.study.identity import Atlas, keyed, write_cell
 from segfrontier.study.outputs import write_report
-from segfrontier.study.progress import BEAT_SECONDS, RUN, STOP, Board, counts
+from segfrontier.study.progress import Board, counts
 from segfrontier.study.publishing import Publisher
 from segfrontier.study.records import Record
 
 
 class StudyWatcher:
     """Hears how a study goes. This one keeps quiet; override what is wanted."""
+
+    def waiting(self, why: str) -> None:
+        """Another machine's run may still be at the study."""
 
     def opening(self, done: int, total: int) -> None:
         """A built-in world is rendered."""
@@ -44,13 +43,14 @@ class StudyWatcher:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run ended. `why` is empty where every cell was computed or found."""
+    """How a run ended. `why` is empty where every cell was computed or found; `signalled`: a signal ended it."""
 
     study: StudyHome
     outcomes: Mapping[str, Outcome]  # of the cells that this run computed
     why: str = ""
     report: tuple[Path, ...] = ()  # tables, pictures and pages
     untold: int = 0  # entries that MLflow has not taken yet
+    signalled: bool = False
 
 
 @dataclass
@@ -80,27 +80,38 @@ def run_study(
     machine.
     """
     watcher = watcher or StudyWatcher()
-    place = Home(Path(home).absolute()).study(study.name)
+    place = open_home(Path(home)).study(study.name)
+    with (
+        room_at(place.home.path),
+        claimed(place.path, study.name, watcher.waiting) as leave,
+        heeding_signals(leave.ask) as signalled,
+    ):
+        finished = _run(study, place, leave, watcher, cells, address, tracking)
+        return replace(finished, signalled=bool(finished.why) and signalled())
+
+
+def _run(
+    study: Study, place: StudyHome, leave: Leave, watcher: StudyWatcher, cells: Iterable[Cell] | None,
+    address: str | None, tracking: str | None,
+) -> Finished:  # fmt: skip
     atlas = Atlas(progress=watcher.opening)
-    with _claimed(place):
-        place.path.mkdir(parents=True, exist_ok=True)
-        place.file.write_text(study.to_yaml(), encoding="utf-8")
-        table = tuple(cells) if cells is not None else expand(study)
-        feed, facets = _feed(study, place, atlas, table), {cell.facet.digest for cell in table}
-        stop = place.path / STOP
-        limited = Limited(feed, study.limits, stop.exists)
-        watcher.began(Board(place), waiting=len(_waiting(study, place.home, place.cell_keys())))
-        with heeding(stop), Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking) as publisher:
-            ended = _Ended(watcher, publisher)
-            work = Work(
-                home=place.home, feed=limited, means=_means(study.executor), stop_file=stop, ended=ended, atlas=atlas
-            )  # fmt: skip
-            _execute(work, study, place, address)
-            publisher.settle()
-            report = write_report(place)
-            publisher.files(report)
-            publisher.state(_state(place, limited.why))
-        return Finished(place, ended.outcomes, limited.why, tuple(report), publisher.left)
+    sweep(place.path)
+    write_text(place.file, study.to_yaml())
+    table = tuple(cells) if cells is not None else expand(study)
+    feed, facets = _feed(study, place, atlas, table), {cell.facet.digest for cell in table}
+    limited = Limited(feed, study.limits, leave)
+    watcher.began(Board(place), waiting=len(_waiting(study, place.home, place.cell_keys())))
+    with Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking) as publisher:
+        ended = _Ended(watcher, publisher)
+        work = Work(
+            home=place.home, feed=limited, means=_means(study.executor), leave=leave, ended=ended, atlas=atlas
+        )  # fmt: skip
+        _execute(work, study, place, address)
+        publisher.settle()
+        report = write_report(place)
+        publisher.files(report)
+        publisher.state(_state(place, limited.why))
+    return Finished(place, ended.outcomes, limited.why, tuple(report), publisher.left)
 
 
 def _state(place: StudyHome, why: str) -> Literal["done", "failed", "stopped"]:
@@ -168,56 +179,3 @@ def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
 
 def _means(executor: Executor) -> Means:
     return Means(bench=bench_of(executor), workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker)
-
-
-@contextmanager
-def _claimed(place: StudyHome) -> Iterator[None]:
-    """One run a study at a time; onlookers see by its heartbeat that it goes on."""
-    from segfrontier.errors import BadStudy
-
-    if Board(place).alive():
-        run = read_json(place.path / RUN)
-        raise BadStudy(
-            f"study {place.name!r} must be run by one process at a time; process {run['pid']} on {run['host']} is at "
-            f"it. Wait, or stop it with `segfrontier stop {place.name}`."
-        )
-    (place.path / STOP).unlink(missing_ok=True)
-    about = {"pid": os.getpid(), "host": platform.node(), "began": time.time()}
-    over = threading.Event()
-
-    def beat() -> None:
-        while True:
-            write_json(place.path / RUN, about | {"at": time.time(), "state": "running"})
-            if over.wait(BEAT_SECONDS):
-                return
-
-    thread = threading.Thread(target=beat, name="study-heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        write_json(place.path / RUN, about | {"at": time.time(), "state": "ended"})
-
-
-@contextmanager
-def heeding(stop: Path) -> Iterator[None]:
-    """SIGTERM and the first Ctrl-C ask all cells to save their state and leave; a second Ctrl-C does not wait."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def note(number: int, _: object) -> None:
-        if stop.exists() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.touch()
-
-    before: dict[int, Callable[..., object] | int | None] = {
-        number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

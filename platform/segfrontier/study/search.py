@@ -24,7 +24,7 @@ from segfrontier.lab.streams import stable_seed
 from segfrontier.study.cells import cells_of
 from segfrontier.study.config import MethodEntry, Study
 from segfrontier.study.feed import Feed, Keyed
-from segfrontier.study.home import Home
+from segfrontier.study.home import Home, tell_damage
 from segfrontier.study.knobs import Range, settable
 from segfrontier.study.records import Record
 
@@ -56,7 +56,7 @@ class Proposals:
     def __post_init__(self) -> None:
         self._space = space(self.entry)
         self._optuna = optuna.create_study(direction="maximize")
-        self._kept: list[dict[str, Any]] = (read_json(self.file) or {}).get(self.entry.name, [])
+        self._kept = _proposals(self.file).get(self.entry.name, [])
 
     @property
     def over(self) -> bool:
@@ -86,7 +86,7 @@ class Proposals:
         trial = self._optuna.ask(self._space)
         if self._asked >= len(self._kept):
             self._kept.append(dict(trial.params))
-            write_json(self.file, (read_json(self.file) or {}) | {self.entry.name: self._kept})
+            write_json(self.file, _proposals(self.file) | {self.entry.name: self._kept})
         self._asked += 1
         keys = tuple(self.keyed(cells_of(self.study, self.entry.name, chosen(self.entry, trial.params))))
         waiting = [k for k in keys if not self._is_done(k)]
@@ -108,6 +108,17 @@ class Proposals:
             self._optuna.tell(proposal.trial, fmean(scores))
         else:
             self._optuna.tell(proposal.trial, state=optuna.trial.TrialState.FAIL)
+
+
+def _proposals(file: Path) -> dict[str, list[dict[str, Any]]]:
+    """What was proposed so far by method; nothing where that cannot be read: the same proposals come again."""
+    plain = read_json(file)
+    if isinstance(plain, dict) and all(
+        isinstance(kept, list) and all(isinstance(params, dict) for params in kept) for kept in plain.values()
+    ):
+        return plain
+    tell_damage(file, "the proposals of a search")
+    return {}
 
 
 def space(entry: MethodEntry) -> dict[str, BaseDistribution]:

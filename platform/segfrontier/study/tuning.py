@@ -26,10 +26,11 @@ from ray.tune.search import Searcher
 
 from segfrontier.errors import BadStudy
 from segfrontier.lab._ray import start_ray, stop_ray
-from segfrontier.lab._ray.start import is_ours
+from segfrontier.lab._ray.start import is_ours, what_died
 from segfrontier.study.cellwatch import CUT, LOG
 from segfrontier.study.cellwork import do_cell
 from segfrontier.study.config import Asha, Executor
+from segfrontier.study.deaths import cause, oom_kills
 from segfrontier.study.executing import Work
 from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, plain_cell, read_cell
@@ -41,6 +42,7 @@ _TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the only output that can be silent
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a study heeds signals itself
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the cell's log and record have them
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a cell that failed has no score
     "TUNE_WARN_THRESHOLD_S": "60",
 }
@@ -55,6 +57,8 @@ def run_on_ray(work: Work, executor: Executor, *, folder: Path, asha: Asha | Non
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         _fit(work, executor, folder, asha)
+    except Exception as error:
+        raise what_died() or error from None
     finally:
         if mine:
             stop_ray()
@@ -70,7 +74,7 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
     nested = executor.workers_per_stage > 0
     need = {"CPU": _TRIAL_CPU} if nested else {"CPU": executor.cpus_per_cell, "GPU": executor.gpus_per_cell}
     cells = _Cells(work, min(parallel, executor.parallel_cells or parallel))
-    order = {"home": str(work.home.path), "means": work.means, "stop": str(work.stop_file), "peeks": asha is not None}
+    order = {"home": str(work.home.path), "means": work.means, "leave": work.leave, "peeks": asha is not None}
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(_trial, order=order), need),
         tune_config=tune.TuneConfig(
@@ -79,7 +83,7 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
         ),
         run_config=tune.RunConfig(
             name=folder.name, storage_path=str(folder.parent.absolute()), verbose=0,
-            failure_config=tune.FailureConfig(max_failures=_LOST),
+            failure_config=tune.FailureConfig(max_failures=_LOST), callbacks=[_Lost(cells)],
         ),
     )  # fmt: skip
     shutil.rmtree(folder, ignore_errors=True)
@@ -119,6 +123,7 @@ class _Cells(Searcher):
         super().__init__(metric=_SCORE, mode="max")
         self._work, self._parallel = work, parallel
         self._running: dict[str, str] = {}
+        self._kills = oom_kills()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next cell's key."""
@@ -131,13 +136,20 @@ class _Cells(Searcher):
         return {"key": key}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """A cell has ended, or its process has died once too often."""
+        """A cell has ended; where its process has died once too often, `lost` follows."""
+        if not error and result is not None and "outcome" in result:
+            self._work.settle(self._running.pop(trial_id), result["outcome"])
+        elif not error:
+            self.lost(trial_id, None)
+
+    def lost(self, trial_id: str, error: BaseException | None) -> None:
+        """The process of a cell has died once too often. Where Ray has ended, that says nothing of the cell."""
+        if (died := what_died()) is not None:
+            raise died
         key = self._running.pop(trial_id)
-        if error or result is None or "outcome" not in result:
-            _died(self._work.home, key)
-            self._work.settle(key, "failed")
-        else:
-            self._work.settle(key, result["outcome"])
+        why = cause(error, self._work.home.cell(key) / LOG, kills=oom_kills() - self._kills)
+        _write_failure(self._work.home, key, f"the process that computed it died {_LOST + 1} times; {why}")
+        self._work.settle(key, "failed")
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles what it is given, to restore it later; nothing is restored here
@@ -147,6 +159,17 @@ class _Cells(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """See the class."""
+
+
+class _Lost(tune.Callback):
+    """Hands on why a trial's process died for good."""
+
+    def __init__(self, cells: _Cells) -> None:
+        self._cells = cells
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:  # noqa: ARG002
+        """See `tune.Callback`."""
+        self._cells.lost(trial.trial_id, trial.get_pickled_error())
 
 
 class Cutting(FIFOScheduler):
@@ -183,7 +206,7 @@ class Cutting(FIFOScheduler):
 
 def _trial(config: dict[str, Any], order: dict[str, Any]) -> None:
     """A cell in the process of its trial."""
-    home, means, stop, key = Home(Path(order["home"])), order["means"], Path(order["stop"]), config["key"]
+    home, means, leave, key = Home(Path(order["home"])), order["means"], order["leave"], config["key"]
     told = [0.0, math.nan]
 
     def tell(epochs: float, score: float) -> None:
@@ -191,7 +214,7 @@ def _trial(config: dict[str, Any], order: dict[str, Any]) -> None:
         tune.report({_EPOCH: epochs, _SCORE: score})
 
     with _into(home.cell(key) / LOG):
-        outcome = do_cell(home, key, means, stop=stop.exists, tell=tell if order["peeks"] else None, atlas=_atlas())
+        outcome = do_cell(home, key, means, stop=leave, tell=tell if order["peeks"] else None, atlas=_atlas())
     tune.report({"outcome": outcome, _EPOCH: told[0], _SCORE: told[1]})
 
 
@@ -219,10 +242,9 @@ def _into(log: Path) -> Iterator[None]:
             os.close(before)
 
 
-def _died(home: Home, key: str) -> None:
+def _write_failure(home: Home, key: str, error: str) -> None:
     """The record of a cell whose process could not write one."""
     cell = read_cell(home, key)
-    error = f"the process that computed it died {_LOST + 1} times (out of memory?); see the logs of the cell and of Ray"
     Record(
         key=key, state="failed", cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
         error=error,

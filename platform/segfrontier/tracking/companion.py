@@ -45,14 +45,17 @@ class Writer:
         """What the writer says."""
         return self.spool.folder / "writer.log"
 
-    def close(self) -> int:
-        """Let it tell what still waits, within its time, and end it; how many entries are left for the next one."""
+    def close(self, *, wait: bool = True) -> int:
+        """Let it tell what still waits, within its time, and end it; how many entries are left for the next one.
+
+        Without `wait` it ends at once; nothing that waits is lost.
+        """
         if self._process is not None:
             process, self._process = self._process, None
             assert process.stdin is not None
             process.stdin.close()
             try:
-                process.wait(self.drain + 10)
+                process.wait(self.drain + 10 if wait else 0)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -1,4 +1,4 @@
-"""An MLflow server of our own on 127.0.0.1, over an SQLite file; it ends with the block."""
+"""An MLflow server of our own on 127.0.0.1, over an SQLite file; it ends with the block, or with this process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
-from segfrontier.errors import SegFrontierError
+from segfrontier.basics.children import bound
+from segfrontier.errors import BadInput, SegFrontierError
 from segfrontier.tracking.address import artefacts_beside
 
 HOST = "127.0.0.1"
@@ -41,10 +43,15 @@ class Server:
             str(self.port),
         ]
         environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | _SETTINGS
-        with self.log.open("wb") as log:
+        with self._opened_log() as log:
             # A session of its own: Ctrl-C reaches this process alone, which then ends the server with its workers.
             self.process = subprocess.Popen(
-                command, env=environment, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                bound(command),
+                env=environment,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         try:
             self._wait_for_answer(self.process)
@@ -72,6 +79,15 @@ class Server:
             except subprocess.TimeoutExpired:
                 continue
         process.wait()
+
+    def _opened_log(self) -> BinaryIO:
+        try:
+            return self.log.open("wb")
+        except OSError as error:
+            raise BadInput(
+                f"the dashboard must be able to write its log; {self.log} cannot be written ({error.strerror}). Give "
+                f"a --home that can."
+            ) from None
 
     def _wait_for_answer(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + _PATIENCE

@@ -1,6 +1,7 @@
 """The one process that talks to MLflow: `python -m segfrontier.tracking.writer --spool F --runs F --uri U`.
 
-It ends when its stdin is closed, at SIGTERM, or when its parent is gone; each time after a last try to tell what waits.
+It ends when its stdin is closed, at SIGTERM, or when its parent is gone; each time after a last try to tell what waits,
+which an MLflow that does not answer cannot draw out.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -20,7 +22,7 @@ from segfrontier.tracking.address import hidden
 from segfrontier.tracking.replaying import Replayer
 from segfrontier.tracking.spool import Spool, SpoolHeld
 
-_POLL, _LONGEST_WAIT = 0.5, 30.0
+_POLL, _LONGEST_WAIT, _OVERTIME = 0.5, 30.0, 5.0
 _log = logging.getLogger("segfrontier.tracking")
 
 
@@ -35,17 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.uri is None:
         parser.error("--uri or MLFLOW_TRACKING_URI must say where runs go; found neither")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    return _serve(Spool(given.spool), given.uri, given.runs, given.drain, _end_signal())
+    return _serve(Spool(given.spool), given.uri, given.runs, given.drain, _end_signal(given.drain + _OVERTIME))
 
 
 def _serve(spool: Spool, uri: str, runs_file: Path, drain: float, end: threading.Event) -> int:
-    parent = os.getppid()
     with ExitStack() as stack:
         while not _holds(stack, spool):  # the writer of a driver that was killed may still be at its last try
             if end.wait(_POLL):
                 return int(bool(spool.waiting()))
         replayer, wait, well = Replayer(spool, uri, runs_file), _POLL, True
-        while not end.wait(wait) and os.getppid() == parent:
+        while not end.wait(wait):
             if not spool.waiting():
                 continue
             result = replayer.run(going=lambda: not end.is_set())
@@ -67,18 +68,29 @@ def _holds(stack: ExitStack, spool: Spool) -> bool:
     return True
 
 
-def _end_signal() -> threading.Event:
-    """Set at SIGTERM and when stdin ends. Ctrl-C is for the driver, which then closes stdin."""
-    end = threading.Event()
+def _end_signal(patience: float) -> threading.Event:
+    """Set at SIGTERM, when stdin ends and when the parent does; so long afterwards the process has ended for certain.
 
-    def until_closed() -> None:
-        while os.read(0, 4096):
-            pass
+    Ctrl-C, and a terminal that closes, are for the driver, which then closes stdin.
+    """
+    end, parent = threading.Event(), os.getppid()
+
+    def until_alone() -> None:
+        while os.getppid() == parent:
+            if select.select([0], [], [], _POLL)[0] and not os.read(0, 4096):
+                break
         end.set()
 
+    def at_the_latest() -> None:
+        end.wait()
+        time.sleep(patience)
+        os._exit(1)  # a request to MLflow may hang for minutes
+
     signal.signal(signal.SIGTERM, lambda *_: end.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=until_closed, daemon=True).start()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for target in (until_alone, at_the_latest):
+        threading.Thread(target=target, daemon=True).start()
     return end
 
 

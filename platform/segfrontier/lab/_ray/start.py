@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import socket
@@ -13,21 +14,23 @@ import ray
 from ray._private import ray_constants
 
 from segfrontier.errors import BadInput, StageError
+from segfrontier.lab._ray.guard import Guard, gone, last_words
 from segfrontier.lab.signals import own_handlers
 
 LOOPBACK = "127.0.0.1"
 _CACHE = "SEGFRONTIER_CACHE"
 _ours = False
+_guard: Guard | None = None
 
 
 def start_ray(address: str | None = None, *, num_cpus: int | None = None, dashboard: bool = False) -> None:
     """Connect this process to Ray; nothing happens where it is connected already.
 
     Without an address (and without RAY_ADDRESS, which `ray job submit` sets) a Ray of this process's own is started; it
-    ends with the process or with `stop_ray`. Workers print into Ray's log folder, not here; their errors arrive as
-    exceptions.
+    ends with the process, however that ends, or with `stop_ray`. Workers print into Ray's log folder, not here; their
+    errors arrive as exceptions.
     """
-    global _ours
+    global _ours, _guard
     # Ray Train asks its workers how they are this often: its default of 2 s is added to every start and every end.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # relative paths mean the same in workers
@@ -42,13 +45,18 @@ def start_ray(address: str | None = None, *, num_cpus: int | None = None, dashbo
         workers = {"env_vars": {_CACHE: os.environ[_CACHE]}} if given else None
         with own_handlers():
             ray.init(address=address, runtime_env=workers, **quiet)
+        _guard = Guard()
+        _guard.watch(*_servers(), _logs())
         return
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # nobody takes this machine back; a process less
     # Gloo would choose the interface that the machine's name resolves to.
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-    with loopback(), own_handlers():
+    with Guard() as _guard, loopback(), own_handlers():
         ray.init(address="local", num_cpus=num_cpus, include_dashboard=dashboard, _node_ip_address=LOOPBACK, **quiet)
     _ours = True
+    atexit.register(stop_ray)
+    started = ray._private.worker._global_node.all_processes.values()
+    _guard.watch(*_servers(), _logs(), [one.process.pid for several in started for one in several])
     if (found := ray.util.get_node_ip_address()) != LOOPBACK:
         stop_ray()
         raise StageError(
@@ -59,10 +67,29 @@ def start_ray(address: str | None = None, *, num_cpus: int | None = None, dashbo
 
 def stop_ray() -> None:
     """Stop the Ray that `start_ray` started in this process; any other is left alone."""
-    global _ours
+    global _ours, _guard
     if _ours:
         ray.shutdown()
         _ours = False
+        atexit.unregister(stop_ray)
+        if _guard is not None:
+            _guard.close()
+            _guard = None
+
+
+def what_died() -> StageError | None:
+    """The sentence about Ray's servers on this node, where they have ended under this process."""
+    what = gone(*_servers())
+    return StageError(last_words(what, _logs())) if what else None
+
+
+def _servers() -> tuple[str, str]:
+    node = ray._private.worker._global_node
+    return str(node.raylet_socket_name), str(node.gcs_address)
+
+
+def _logs() -> str:
+    return str(ray._private.worker._global_node.get_logs_dir_path())
 
 
 def require_answer(address: str) -> None:

@@ -1,0 +1,54 @@
+"""Drivers as users start them: `segfrontier run` in a process of its own, and what is left when it has gone."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rayhere import SETTINGS
+
+RUN = ("run", "study.yaml", "--home", "runs")
+
+
+def start(study, folder, *words, **how):
+    """The process; it prints into FOLDER/driver.log."""
+    (folder / "study.yaml").write_text(study.to_yaml())
+    code = "from segfrontier.cli import main; main()"
+    others = {"RAY_memory_monitor_refresh_ms": "0"}  # what else runs here may need the memory
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS | others
+    with (folder / "driver.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *(words or (*RUN, "--tracking", "none"))],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, **({"stdout": log, "stderr": log} | how),
+        )  # fmt: skip
+
+
+def said(folder):
+    return (folder / "driver.log").read_text()
+
+
+def until(holds, seconds=60.0):
+    """Whether something came to hold in time."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)
+    return holds()
+
+
+def trains(home):
+    """Whether a cell is in the middle of a training."""
+    return any('"done": ' in f.read_text() for f in home.glob("cells/*/status.json"))
+
+
+def lives(processes):
+    """Those of some processes, by pid and command line, that have not ended."""
+    found = {}
+    for pid, command in processes.items():
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state != "Z":
+            found[pid] = command
+    return found
