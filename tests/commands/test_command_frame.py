@@ -105,7 +105,7 @@ def test_passwords_in_addresses_are_hidden():
 
 def test_a_reader_that_leaves_is_no_error(tmp_path):
     with subprocess.Popen(
-        [sys.executable, "-c", MAIN, "methods"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+        [sys.executable, "-c", MAIN, "world", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
     ) as process:
         process.stdout.close()
         told = process.stderr.read()
@@ -115,7 +115,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
 def test_ctrl_c_while_it_starts_is_quiet(tmp_path):
     """Whenever it comes, from the first line on."""
     main, call = MAIN.split("; ")
-    code = f"import sys; {main}; sys.argv[1:] = ['methods']; print('up', flush=True); {call}"
+    code = f"import sys; {main}; sys.argv[1:] = ['--help']; print('up', flush=True); {call}"
     for delay in (0.05, 0.2, 0.6):
         with subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path

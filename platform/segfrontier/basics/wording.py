@@ -30,6 +30,8 @@ def nearest(word: object, known: Iterable[str]) -> str:
 def unknown(key: object, keys: Iterable[str]) -> str:
     """What to say of a key that nobody knows."""
     clue = nearest(key, keys)
+    if clue == "known: ":
+        return "there is no such key, nor any other"
     return clue if clue.startswith("did you mean") else f"there is no such key; {clue}"
 
 
@@ -53,15 +55,10 @@ def shortened(text: str) -> str:
 
 def explain(error: ValidationError, kind: Any, *, where: str = "", at: Sequence[str | int] = ()) -> str:
     """All mistakes that pydantic found, a line each. `kind`: the model; `where`: the file; `at`: the place in it."""
-    lines = [_line(mistake, kind, at) for mistake in error.errors(include_url=False)]
-    return told(f"{where}: {line}" if where else line for line in dict.fromkeys(lines))
-
-
-def told(lines: Iterable[str]) -> str:
-    """Mistakes, a line each; of very many the first ones and their number."""
-    found = list(lines)
+    found = error.errors(include_url=False)
+    lines = dict.fromkeys(_line(mistake, kind, at) for mistake in found[:MANY])
     more = [f"and {len(found) - MANY} more mistakes"] if len(found) > MANY else []
-    return "\n".join(found[:MANY] + more)
+    return "\n".join(f"{where}: {line}" if where else line for line in [*lines, *more])
 
 
 def wording(mistake: Mapping[str, Any], keys: Iterable[str]) -> str:

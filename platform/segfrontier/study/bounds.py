@@ -8,8 +8,8 @@ from segfrontier.basics.wording import place, shown
 
 CELLS = 100_000
 """Cells of a study, counted from its lists before any of them is made."""
-ENTRIES = 10_000
-"""Entries of a list."""
+ENTRIES, KEYS = 10_000, 1_000
+"""Entries of a list, keys of a mapping."""
 STEPS = 10_000
 """Values of a range."""
 SAMPLES = 100_000
@@ -30,6 +30,8 @@ def misfits(plain: Any, at: tuple[str | int, ...] = ()) -> list[str]:
         return [f"{place(at)}: a whole number must lie within 64 bits; found {shown(plain)}"]
     if isinstance(plain, list) and len(plain) > ENTRIES:
         return [f"{place(at)}: a list may hold {ENTRIES} entries; found {len(plain)}"]
+    if isinstance(plain, dict) and len(plain) > KEYS:
+        return [f"{place(at) or 'the study'}: a mapping may hold {KEYS} keys; found {len(plain)}"]
     entries: Any = ()
     if isinstance(plain, dict):
         entries = plain.items()

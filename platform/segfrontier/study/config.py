@@ -6,9 +6,8 @@ Rules between fields are judged once every field is right by itself; all mistake
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import asdict
-from math import inf, isclose, prod
+from math import isclose, nan, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
@@ -26,7 +25,7 @@ from pydantic import (
 )  # fmt: skip
 
 from segfrontier.basics.reading import read_text
-from segfrontier.basics.wording import explain, shown, told
+from segfrontier.basics.wording import MANY, explain, shown
 from segfrontier.errors import BadPrices, BadStudy
 from segfrontier.lab import Recipe
 from segfrontier.lab.methods import method_class
@@ -62,11 +61,17 @@ def parse_hours(value: Any) -> float | Literal["all"]:
         return "all"
     if not isinstance(value, int | float | str):
         raise BadPrices(f"a budget must be a number of hours or 'all'; found {shown(value)}")
-    with suppress(ValueError, OverflowError):
-        if bounds.HOURS < float(value) < inf:
-            raise BadStudy(f"a budget may be {bounds.HOURS:,} hours; found {shown(value)}")
+    if _float(value) > bounds.HOURS:
+        raise BadPrices(f"a budget may be {bounds.HOURS:,} hours; found {shown(value)}. Write all for all labels.")
     seconds_from_hours(value)
     return float(value)
+
+
+def _float(value: int | float | str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return nan  # whoever counts in it will tell
 
 
 def _world(ref: str) -> str:
@@ -199,7 +204,7 @@ class Study(Strict):
         """The study of a YAML text after `--set` assignments."""
         plain = override(read_yaml(text, where=where), list(assignments))
         if wrong := bounds.misfits(plain):
-            raise BadStudy(told(f"{where}: {line}" for line in wrong))
+            raise BadStudy("\n".join(f"{where}: {line}" for line in wrong[:MANY]))
         try:
             return cls.model_validate(plain)
         except ValidationError as error:
@@ -223,7 +228,13 @@ class Study(Strict):
         """Compute the cells that have no result yet, and report: what `segfrontier run` does; see `run_study`."""
         from segfrontier.study.running import run_study
 
+        self.require_device_here()
         return run_study(self, **how)
+
+    def require_device_here(self) -> None:
+        """Refuse a device that this machine lacks, where cells run in this process."""
+        if self.executor.kind == "local":
+            require_device(self.executor.device, here=True)
 
     @field_validator("worlds", mode="before")
     @classmethod

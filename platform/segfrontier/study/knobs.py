@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from segfrontier.basics.wording import OURS, unknown, wording
+from segfrontier.basics.wording import MANY, OURS, unknown, wording
 from segfrontier.study import bounds
 
 Mistakes = list[tuple[tuple[str | int, ...], str]]
@@ -69,6 +69,8 @@ def checked(
     wrong: Mistakes = []
     known = settable(cls)
     for name, value in given.items():
+        if len(wrong) >= MANY:
+            break  # who made that many will not read more
         if name not in known:
             wrong.append(((name,), unknown(name, known)))
             continue
