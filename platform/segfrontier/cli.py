@@ -43,10 +43,10 @@ def _run(words: Sequence[str]) -> int:
 
 def _verb(words: Sequence[str]) -> int:
     """Run a verb; what it printed has left this process when it returns."""
-    from segfrontier.commands.verbs import app
+    from segfrontier.commands.verbs import command
 
     try:
-        app(args=list(words), prog_name="segfrontier")
+        command()(args=list(words), prog_name="segfrontier")
     except SystemExit as leave:  # how typer ends, always
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
 from segfrontier.commands import claims, demo, doctor, faults, frontier, ledger, plan, store, study, train, ui, world
@@ -57,3 +59,9 @@ app.command("ledger")(ledger.ledger)
 app.add_typer(claims.app, name="claims")
 app.add_typer(world.app, name="world")
 app.add_typer(store.app, name="store")
+
+
+@cache
+def command() -> Any:
+    """The whole command line, ready to be called with words."""
+    return typer.main.get_command(app)

@@ -47,7 +47,7 @@ def _assign(tree: dict[str, Any], assignment: str, option: str) -> None:
         raise BadStudy(
             f"{option} takes place=value, e.g. recipe.steps=200 or budgets.0=5 in a study; found {shown(assignment)}"
         )
-    value = parse_yaml(text, where=f"{option} {shortened(path)}", what="the value", error=BadStudy)
+    value = parse_yaml(text, where=f"{option} {shortened(assignment)}", what="the value", error=BadStudy)
     node: Any = tree
     for depth, part in enumerate(parts[:-1]):
         node = _child(node, part, parts[:depth], before=parts[depth + 1], option=option)

@@ -59,7 +59,11 @@ def tables_of(method: str) -> tuple[Table, ...]:
     text = packaged(method, "tables.yaml")
     if text is None:
         return ()
-    where = f"tables.yaml of {method}"
+    return parse_tables(text, where=f"tables.yaml of {method}")
+
+
+def parse_tables(text: str, *, where: str) -> tuple[Table, ...]:
+    """Tables from the text of their file."""
     try:
         return Tables.model_validate(parse_yaml(text, where=where, what="tables", error=BadStudy)).tables
     except ValidationError as error:
