@@ -1,38 +1,57 @@
-"""The `segfrontier` command. Each verb imports what it needs when it runs, so that --help answers at once.
+"""The `segfrontier` command: runs a verb and says how it ended, by one sentence and one of five exit codes.
 
-Exit codes: 0 done; 1 the work failed; 2 the command line was wrong; 3 the input was refused with an explanation.
+0 done; 1 the work failed; 2 the command line was wrong; 3 the input was refused with an explanation; 130 Ctrl-C.
+Everything is imported inside `main`, so that Ctrl-C is heeded from its first line on.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from typing import TextIO
 
-import typer
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    help="Which labels should I buy, and which method turns them into the best segmentation?",
-)
+STOPPED = 130
+_DEBUG = "--debug"
 
 
 def main() -> None:
-    """Run the command line; errors raised on purpose print as one paragraph, without a traceback."""
-    from segfrontier.errors import BadInput, SegFrontierError
-
-    warnings.showwarning = _show_warning
+    """Run the command line and leave with its exit code."""
     try:
-        app()
-    except SegFrontierError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(3 if isinstance(error, BadInput) else 1)
+        sys.exit(_run(sys.argv[1:]))
     except KeyboardInterrupt:
-        typer.secho("stopped", err=True)
-        sys.exit(130)
+        print("stopped", file=sys.stderr)  # noqa: T201  # nothing may be imported yet
+        sys.exit(STOPPED)
+
+
+def _run(words: Sequence[str]) -> int:
+    from segfrontier.commands.faults import explain, require_text, wants_debug
+
+    for stream in (sys.stdout, sys.stderr):  # no terminal's encoding, and no odd file name, may stop a report
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors="backslashreplace")
+    warnings.showwarning = _show_warning
+    plain = [word for word in words if word != _DEBUG]
+    debug = wants_debug() or len(plain) < len(words)
+    try:
+        require_text(plain)
+        return _verb(plain)
+    except Exception as error:
+        return explain(error, words=plain, debug=debug)
+
+
+def _verb(words: Sequence[str]) -> int:
+    """Run a verb; what it printed has left this process when it returns."""
+    from segfrontier.commands.verbs import command
+
+    try:
+        command()(args=list(words), prog_name="segfrontier")
+    except SystemExit as leave:  # how typer ends, always
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    return 0
 
 
 _usual_warning = warnings.showwarning
@@ -51,29 +70,6 @@ def _show_warning(
 
 @cache
 def _tell_warning(text: str) -> None:
+    import typer
+
     typer.secho(f"warning: {text}", fg="yellow", err=True)
-
-
-def _register() -> None:
-    from segfrontier.commands import claims, demo, doctor, frontier, ledger, plan, store, study, train, ui, world
-
-    app.command("demo", epilog="Example: segfrontier demo --home runs")(demo.demo)
-    app.command("plan", epilog=plan.EPILOG)(plan.plan)
-    app.command("run", epilog="Example: segfrontier run study.yaml --set seeds=[0,1,2]")(study.run)
-    app.command("status", epilog="Example: segfrontier status street-baselines --cells")(study.status)
-    app.command("logs", epilog="Example: segfrontier logs 55faf96e")(study.logs)
-    app.command("stop", epilog="Example: segfrontier stop street-baselines")(study.stop)
-    app.command("frontier", epilog=frontier.EPILOG)(frontier.frontier)
-    app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)
-    app.command("ui", epilog=ui.EPILOG)(ui.ui)
-    app.command("train", epilog="Example: segfrontier train coarse --hours 20 --encoder resnet18 --steps 200")(
-        train.train
-    )
-    app.command("methods")(train.methods)
-    app.command("ledger")(ledger.ledger)
-    app.add_typer(claims.app, name="claims")
-    app.add_typer(world.app, name="world")
-    app.add_typer(store.app, name="store")
-
-
-_register()

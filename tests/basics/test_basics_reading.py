@@ -51,7 +51,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("x: *nothing", "contain itself|undefined"),
         ("? [1, 2]\n: 3", "valid YAML"),
         ("2024-99-99", "valid YAML"),
-        ("x: " + "9" * 5000, "valid YAML"),
+        ("x: " + "9" * 5000, "400 digits"),
         ("\x00", "valid YAML"),
         ("!!python/object:os.system {}", "valid YAML"),
         ("<<: 3", "valid YAML"),
@@ -93,3 +93,17 @@ def test_json_that_is_refused(tmp_path: Path) -> None:
     assert read_json(tmp_path / "deep") is None and read_json(tmp_path / "none") is None
     (tmp_path / "good").write_text("[1]")
     assert load_json(tmp_path / "good", what="a thing") == [1]
+
+
+@pytest.mark.parametrize("number", ["9" * 500, ":".join(["1"] * 300_000), "0x" + "f" * 900_000])
+def test_endless_numbers_are_refused_before_they_are_computed(number):
+    began = time.monotonic()
+    with pytest.raises(BadInput, match="numbers of 400 digits"):
+        parse_yaml(f"a: {number}", where="f", what="a file")
+    assert time.monotonic() - began < 1
+
+
+def test_half_a_character_is_no_text():
+    with pytest.raises(BadInput, match="must be JSON"):
+        parse_json(r'{"a": "\ud800"}', where="f", what="a file")
+    assert parse_json(r'{"a": "\ud83d\ude00"}', where="f", what="a file") == {"a": "\U0001f600"}

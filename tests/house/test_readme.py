@@ -108,7 +108,7 @@ def test_the_study_of_the_readme_is_a_valid_one():
 def test_every_command_that_the_readme_names_exists():
     from typer.main import get_command
 
-    from segfrontier.cli import app
+    from segfrontier.commands.verbs import app
 
     verbs = set(get_command(app).commands)
     named = set(re.findall(r"(?<![`/\w])segfrontier (\w+)", README)) | set(re.findall(r"`segfrontier (\w+)", README))

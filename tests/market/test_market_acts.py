@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput
 from segfrontier.market import PAPER_002, WHOLE_IMAGE, Boxes, Coarse, Fine, Points, Tags, Tiling
-from segfrontier.market.acts import KINDS, Acts, nearest
+from segfrontier.market.acts import KINDS, Acts
 
 
 def test_paper_002_tiles_a_cityscapes_image_as_published():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Hashable
 from io import BufferedReader
@@ -24,7 +25,8 @@ SMALL = 2**20
 """Bytes of a file that people write."""
 LARGE = 2**28
 """Bytes of a file that SegFrontier writes."""
-_DEPTH, _NODES = 64, 100_000
+_DEPTH, _NODES, _DIGITS = 64, 100_000, 400
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class NotPlain(OSError):
@@ -86,7 +88,10 @@ def read_json(path: Path) -> Any:
 def parse_json(text: str | bytes, *, where: str, what: str, error: type[BadInput] = BadInput) -> Any:
     """The content of a JSON text."""
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        if _HALF.search(text if isinstance(text, str) else text.decode("utf-8", "replace")):
+            json.dumps(content, ensure_ascii=False).encode()  # half a character is JSON, but can be written nowhere
+        return content
     except RecursionError:
         raise error(f"{where}: {what} may nest its values a few levels deep; found too many. Write it anew.") from None
     except ValueError as wrong:
@@ -105,7 +110,10 @@ def parse_yaml(text: str, *, where: str, what: str, error: type[BadInput] = BadI
         raise error(f"{where}: {what} must be valid YAML; {told[:400]}") from None
 
 
-class NoDuplicates(yaml.SafeLoader):
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class NoDuplicates(_Loader):
     """YAML where a key that stands twice is an error, not a silent override; a merged one (`<<`) may be overridden."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -130,13 +138,15 @@ def _measure(text: str) -> None:
     sizes: dict[str, int] = {}
     open_: list[tuple[str | None, int]] = []  # anchor, and the count where it began
     count = 0
-    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
                 raise _TooMuch(f"must not contain itself; the alias *{event.anchor} stands inside what it names")
             count += sizes[event.anchor]
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
+            if event.implicit[0] and len(event.value) > _DIGITS and event.value[0] in "+-.0123456789":
+                raise _TooMuch(f"may hold numbers of {_DIGITS} digits; found {len(event.value)}")
             if event.anchor:
                 sizes[event.anchor] = 1
         elif isinstance(event, yaml.CollectionStartEvent):

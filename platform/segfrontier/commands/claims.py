@@ -65,12 +65,13 @@ def show(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a README.")] = False,
 ) -> None:
     """Print each claim with the paper's numbers, what was measured with its interval, the verdict and the runs."""
+    from segfrontier.commands.console import given_home
     from segfrontier.study.claims import bringing, claims_of, known
     from segfrontier.study.home import Home
     from segfrontier.study.identity import Atlas
     from segfrontier.study.judging import judge_all
 
-    place = Home(home.absolute())
+    place = Home(given_home(home).absolute())
     found: dict[str, tuple[Judged, ...]] = {}
     for name in bringing("claims.yaml", method):
         claims = claims_of(name)
@@ -91,20 +92,24 @@ def show(
 @app.command("tables", epilog="Example: segfrontier claims tables coarse_to_fine")
 def tables(method: Annotated[str | None, METHOD] = None) -> None:
     """List the papers' own tables: `segfrontier plan METHOD:TABLE` costs one, `run` runs it where the data is."""
+    from rich.markup import escape
+
     from segfrontier.commands.console import console
     from segfrontier.study.claims import bringing
     from segfrontier.study.tables import tables_of
 
     for name in bringing("tables.yaml", method):
         for table in tables_of(name):
-            console().print(f"[bold]{name}:{table.id}[/]  {table.says}", highlight=False)
+            console().print(f"[bold]{escape(f'{name}:{table.id}')}[/]  {escape(table.says)}", highlight=False)
 
 
 def _print(method: str, judged: Judged, runs: dict[str, str]) -> None:
+    from rich.markup import escape
+
     from segfrontier.commands.console import console
 
     out, claim = console(), judged.claim
-    out.print(f"\n[bold]{method}/{claim.id}[/]  [{_STYLES[judged.verdict]}]{judged.verdict}[/]")
+    out.print(f"\n[bold]{escape(method)}/{claim.id}[/]  [{_STYLES[judged.verdict]}]{judged.verdict}[/]")
     out.print(f"  {claim.says} ({claim.where})", markup=False)
     if claim.paper:
         out.print(f"  paper: {_inline(claim.paper)}", markup=False)

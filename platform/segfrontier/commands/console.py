@@ -1,14 +1,30 @@
-"""What the verbs share: a console, progress that is quiet when nobody watches, the question before a deletion."""
+"""What the verbs share: a console, progress quiet when nobody watches, a home that is there, the question to delete."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+HOME = Path("runs")
+"""Where a user's work lies unless told otherwise."""
+
+
+def given_home(home: Path) -> Path:
+    """Refuse a home that is not there: a mistyped one would look like one in which nothing was done."""
+    from segfrontier.errors import BadInput
+
+    if not home.is_dir() and (home != HOME or home.exists()):
+        found = "that is no folder" if home.exists() else "there is no such folder"
+        raise BadInput(
+            f"--home must be a folder; found {home}, and {found}. Correct it, or make it if it is to be new."
+        )
+    return home
 
 
 def console(*, err: bool = False) -> Console:
@@ -39,8 +55,8 @@ def progress_bars() -> Any:
 
     err = console(err=True)
     columns = (
-        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False),
     )  # fmt: skip
     return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 

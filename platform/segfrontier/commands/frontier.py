@@ -67,7 +67,7 @@ def frontier(
 
     Costs are acts x prices, computed here and now: other prices redraw everything without training.
     """
-    from segfrontier.commands.console import console
+    from segfrontier.commands.console import console, given_home
     from segfrontier.market import load_prices
     from segfrontier.study.findings import Reading, findings
     from segfrontier.study.harvest import harvest
@@ -75,7 +75,7 @@ def frontier(
     from segfrontier.study.outputs import require_ended, write_outputs
 
     reading = Reading(target=target, gpu=gpu, how=how.value, level=level)
-    place = Home(home).find(study)
+    place = Home(given_home(home)).find(study)
     found = harvest(place, prices=load_prices(prices) if prices else None, references=references)
     require_ended(found)
     facets = findings(found, reading)
@@ -97,7 +97,7 @@ def print_findings(harvest: Harvest, found: tuple[Finding, ...], out: Console) -
     """The table and the answers of each facet, then what went wrong."""
     from rich.markup import escape
 
-    out.print(f"[bold]{escape(harvest.name)}[/]  {harvest.words}", highlight=False)
+    out.print(f"[bold]{escape(harvest.name)}[/]  {escape(harvest.words)}", highlight=False)
     for finding in found:
         _print_facet(finding, out)
     failed = harvest.ended("failed")
@@ -124,9 +124,9 @@ def _print_facet(finding: Finding, out: Console) -> None:
     for name in numbers:
         table.add_column(name, justify="left" if name == "mIoU" else "right", no_wrap=True)
     for first, method, knobs, *more in rows(finding):
-        table.add_row(first, escape(f"{method} {knobs}".strip()), *more, style=None if first else "dim")
-    out.print(f"\n[bold]{escape(finding.words)}[/]\n[dim]{escape(prices_words(finding))}; {interval_words(finding)}[/]",
-              highlight=False)  # fmt: skip
+        table.add_row(*map(escape, (first, f"{method} {knobs}".strip(), *more)), style=None if first else "dim")
+    quiet = escape(f"{prices_words(finding)}; {interval_words(finding)}")
+    out.print(f"\n[bold]{escape(finding.words)}[/]\n[dim]{quiet}[/]", highlight=False)
     out.print(table)
     out.print(f"[dim]{escape(caption(finding))}[/]", highlight=False)
     out.print(f"\n{escape(headline(finding))}", highlight=False)

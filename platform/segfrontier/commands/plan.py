@@ -44,10 +44,11 @@ def plan(
 
     A world that is not here is planned as published, where its name is that of a known data set (worlds/cityscapes).
     """
-    from segfrontier.commands.console import progress
+    from segfrontier.commands.console import given_home, progress
     from segfrontier.study.planning import plan_study
     from segfrontier.study.tables import load_study
 
+    given_home(home)
     study = load_study(file, set_ or [])
     if resolved:
         typer.echo(study.to_yaml(), nl=False)
@@ -71,7 +72,7 @@ def _show(plan: StudyPlan) -> None:
     _show_settings(plan)
     _show_kinds(plan)
     for sentence in plan.words:
-        out.print(sentence, highlight=False)
+        out.print(sentence, highlight=False, markup=False)
     for title, style, groups in (
         ("These cells would be refused:", "bold red", plan.refused),
         ("These cells could not be rehearsed to their end, for they stand on what is not known yet:", "bold yellow",
@@ -101,6 +102,7 @@ def _show_next(file: str, assignments: list[str], home: Path, *, absent: Iterabl
 
 def _show_settings(plan: StudyPlan) -> None:
     """A row a setting, its seeds together."""
+    from rich.markup import escape
     from rich.table import Table
 
     from segfrontier.commands.console import console
@@ -118,7 +120,7 @@ def _show_settings(plan: StudyPlan) -> None:
     for (facet, label), cells in list(groups.items())[:_ROWS]:
         stages = {key for cell in cells for key in cell.stages}
         stored = sum(plan.stages[key].stored for key in stages)
-        which = [label, names[facet]] if len(names) > 1 else [label]
+        which = [escape(text) for text in ([label, names[facet]] if len(names) > 1 else [label])]
         table.add_row(*which, str(len(cells)), _hours(cells), str(len(stages)), str(stored))
     if len(groups) > _ROWS:
         table.add_row(f"... and {len(groups) - _ROWS} more; --json has them all", style="dim")

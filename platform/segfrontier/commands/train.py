@@ -18,6 +18,8 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
     """List the installed methods with their knobs."""
     import dataclasses
 
+    from rich.markup import escape
+
     from segfrontier.commands.console import console
     from segfrontier.lab.methods import installed, method_class
 
@@ -32,7 +34,8 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
         return
     for name, (_, about, knobs) in found.items():
         listed = ", ".join(f"{k}={v}" for k, v in knobs.items())
-        console().print(f"[bold]{name}[/]  {about}" + (f"\n    knobs: {listed}" if listed else ""))
+        told = f"{about}\n    knobs: {listed}" if listed else about
+        console().print(f"[bold]{escape(name)}[/]  {escape(told)}")
 
 
 def train(
@@ -44,17 +47,19 @@ def train(
     encoder: Annotated[str, typer.Option(help="Any timm encoder.")] = "mobilenetv3_small_100",
     head: Annotated[str, typer.Option(help="deeplab_v2, deeplab_v3plus, pspnet, fpn or segformer.")] = "fpn",
     pretrained: Annotated[str, typer.Option(help="`auto`, `never`, or a checkpoint file.")] = "auto",
-    steps: Annotated[int, typer.Option(help="Optimiser steps of each training.")] = 400,
-    batch: Annotated[int, typer.Option(help="Global batch.")] = 8,
-    seed: Annotated[int, typer.Option(help="Decides scenes, weights, augmentation.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each training.")] = 400,
+    batch: Annotated[int, typer.Option(min=1, help="Global batch.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides scenes, weights, augmentation.")] = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any further facet, e.g. --set lr=0.01 --set crop=[96,96].")
     ] = None,
     knob: Annotated[list[str] | None, typer.Option(help="A knob of the method, e.g. --knob split=0.3.")] = None,
     home: Annotated[Path, typer.Option(help="Where stages, labels and the ledger are kept.")] = Path("runs"),
-    workers: Annotated[int, typer.Option(help="0: in this process. N: N data-parallel workers on Ray.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, max=10_000, help="0: in this process. N: N data-parallel workers on Ray.")
+    ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    loaders: Annotated[int, typer.Option(help="Loader processes that decode and augment.")] = 0,
+    loaders: Annotated[int, typer.Option(min=0, max=1_000, help="Loader processes that decode and augment.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Train a method on a world and score it: progress, scores per class, and pictures of a fixed set of scenes.
@@ -65,19 +70,23 @@ def train(
     from segfrontier.commands.stagebars import StageBars
     from segfrontier.lab import Bench, LabSettings, make_method
     from segfrontier.scenes.builtin import open_world
+    from segfrontier.study.config import parse_hours
+    from segfrontier.study.devices import require_device
+    from segfrontier.study.overrides import override
 
+    budget = parse_hours(hours)
+    require_device(device, here=workers == 0)
     recipe = _recipe(
         {"encoder": encoder, "head": head, "pretrained": pretrained, "steps": steps, "batch": batch}, set_ or []
     )
-    recipe_of = make_method(method, dict(_pair(k, "--knob") for k in knob or []))
+    recipe_of = make_method(method, override({}, knob or [], option="--knob"))
     with progress("opening worlds") as step:
         target = open_world(world, progress=step)
         synthetic = open_world(source, progress=step) if source else None
     with StageBars() as bars:
         settings = LabSettings(
             home=home, world=target, source=synthetic, prices=prices, seed=seed, cell=_cell(locals()),
-            hours="all" if hours == "all" else _number(hours), watcher=bars,
-            bench=Bench(device=device, loader_workers=loaders), recipe=recipe,
+            hours=budget, watcher=bars, bench=Bench(device=device, loader_workers=loaders), recipe=recipe,
         )  # fmt: skip
         with _open(settings, workers) as lab:
             model = recipe_of.run(lab, recipe)
@@ -97,40 +106,20 @@ def _open(settings: LabSettings, workers: int) -> Lab:
 
 
 def _recipe(named: dict[str, Any], more: list[str]) -> Recipe:
-    from dataclasses import fields
-    from difflib import get_close_matches
-
     from pydantic import TypeAdapter, ValidationError
 
-    from segfrontier.errors import BadInput
+    from segfrontier.basics.wording import explain
+    from segfrontier.errors import BadStudy
     from segfrontier.lab import Recipe
+    from segfrontier.study.knobs import checked
+    from segfrontier.study.overrides import override
 
-    values = named | dict(_pair(m, "--set") for m in more)
-    known = [f.name for f in fields(Recipe)]
-    for name in values.keys() - set(known):
-        near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
-        raise BadInput(f"--set takes the facets {', '.join(known)}; found {name!r}: did you mean {near!r}?")
+    values = override(named, more)
     try:
+        checked(Recipe, values, several=False)
         return TypeAdapter(Recipe).validate_python(values)
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(f"--set: {lines}") from error
-
-
-def _pair(text: str, option: str) -> tuple[str, Any]:
-    from segfrontier.basics.reading import parse_yaml
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{option} takes name=value; found {text!r}")
-    return name, parse_yaml(value, where=f"{option} {name}", what="the value")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"--hours takes a number or `all`; found {text!r}") from None
+        raise BadStudy(explain(error, Recipe, where="--set")) from None
 
 
 def _cell(given: dict[str, Any]) -> str:
@@ -142,6 +131,7 @@ def _cell(given: dict[str, Any]) -> str:
 
 
 def _report(scores: Scores, spent: int, home: Path, best: tuple[int, Scores] | None, *, as_json: bool) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from segfrontier.commands.console import console
@@ -154,12 +144,12 @@ def _report(scores: Scores, spent: int, home: Path, best: tuple[int, Scores] | N
         return
     out, table = console(), Table("class", "IoU", box=None)
     for name, value in scores.iou.items():
-        table.add_row(name, "absent" if value != value else f"{value:.1%}")
+        table.add_row(escape(name), "absent" if value != value else f"{value:.1%}")
     out.print(table)
     out.print(f"[bold]mIoU {scores.miou:.1%}[/] over the classes present in {scores.scenes} validation scenes")
     for name, value in scores.values.items():
-        out.print(f"  {name}: {value:.4f}")
+        out.print(f"  {name}: {value:.4f}", markup=False)
     if best is not None:
         out.print(f"  oracle_best: {best[1].miou:.1%} after step {best[0]} (chosen on validation; not for ranking)")
-    out.print(f"annotation: {spent / 3600:.1f} h; see `segfrontier ledger {home / 'ledger.sqlite'}`")
-    out.print(f"pictures: {scores.folder}/pictures.png")
+    out.print(f"annotation: {spent / 3600:.1f} h; see `segfrontier ledger {home / 'ledger.sqlite'}`", markup=False)
+    out.print(f"pictures: {scores.folder}/pictures.png", markup=False)

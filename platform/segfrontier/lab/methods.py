@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
 
+from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
@@ -63,6 +64,5 @@ def make_method(name: str, knobs: Mapping[str, Any] | None = None) -> Method:
     try:
         method: Method = TypeAdapter(cls).validate_python(knobs)
     except ValidationError as error:
-        lines = "; ".join(": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"]))) for e in error.errors())
-        raise BadInput(f"method {name!r}: {lines}") from error
+        raise BadInput(explain(error, cls, where=f"method {name!r}")) from None
     return method

@@ -6,9 +6,8 @@ questions (classes asked about in a crop). Which of the two is paid for is the p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 import numpy as np
@@ -24,13 +23,6 @@ KINDS: Mapping[str, Mapping[str, Counter]] = {
     "tag": {"present class and crop": "units", "class and crop": "asked"},
 }
 """Kind of act -> what it may be priced per -> the counter that such a price multiplies."""
-
-
-def nearest(word: object, known: Iterable[str]) -> str:
-    """ "; did you mean 'x'?" for an unknown word that resembles a known one, else the list of the known ones."""
-    options = sorted(known)
-    close = get_close_matches(str(word), options, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(options)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

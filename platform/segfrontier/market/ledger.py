@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, LedgerError
 from segfrontier.market import _sql
-from segfrontier.market.acts import Acts, nearest
+from segfrontier.market.acts import Acts
 from segfrontier.market.prices import PriceList, parse_prices
 
 FREE_KINDS = ("source_labels", "encoder_pretraining", "class_list", "validation", "unlabelled_images", "pseudo_labels")

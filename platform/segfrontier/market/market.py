@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from segfrontier.basics.atomic import draft_folder, sweep
 from segfrontier.basics.disk import room_at
+from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BudgetExceeded, LedgerError
-from segfrontier.market.acts import KINDS, Acts, nearest
+from segfrontier.market.acts import KINDS, Acts
 from segfrontier.market.annotators import Annotator, annotator_for
 from segfrontier.market.budget import whole_seconds
 from segfrontier.market.ledger import Ledger, Order, Receipt, Terms, Totals

@@ -18,8 +18,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from segfrontier.basics.reading import parse_yaml, read_text
+from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadPrices
-from segfrontier.market.acts import KINDS, Counter, nearest
+from segfrontier.market.acts import KINDS, Counter
 
 FORMAT = 1
 _MOST_ACTS, _TOLD = 100, 10

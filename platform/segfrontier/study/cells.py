@@ -23,7 +23,7 @@ from segfrontier.lab.store.keys import dumps, plain, text_digest
 from segfrontier.market import Noise
 from segfrontier.models.heads import head_class
 from segfrontier.study.config import SPLIT, MethodEntry, Search, Study, Worlds, budget_of, kinds_of
-from segfrontier.study.knobs import Range, choices, defaults, settable
+from segfrontier.study.knobs import Range, choices, combinations, defaults, settable
 
 EVALUATOR = f"dataset confusion, mean over classes {ABSENT}"
 """What a score is; part of every facet."""
@@ -130,9 +130,9 @@ def _cell(
 
 def _recipes(study: Study, wrong: dict[str, None]) -> list[Recipe]:
     """One for each combination of the recipe's values."""
-    given = {name: _values(Recipe, name, choices(Recipe, name, value)) for name, value in study.recipe.items()}
+    given = {name: choices(Recipe, name, value) for name, value in study.recipe.items()}
     recipes = []
-    for values in _combinations(given):
+    for values in combinations(Recipe, given):
         try:
             recipes.append(Recipe(**values))
             head_class(recipes[-1].model(2))
@@ -174,7 +174,7 @@ def _chosen(study: Study, entry: MethodEntry, cls: type[Any]) -> Iterator[dict[s
         options[SPLIT] = tuple(split[kinds_of(cls)[0]] for split in study.splits)
     is_open = any(isinstance(option, Range) or len(option) > 1 for option in options.values())
     if study.search.kind == "grid" or not is_open:
-        yield from _combinations({knob: _values(cls, knob, option) for knob, option in options.items()})
+        yield from combinations(cls, options)
     elif study.search.kind == "random":
         assert study.search.samples is not None
         for i in range(study.search.samples):
@@ -186,12 +186,3 @@ def _draw(cls: type[Any], knob: str, option: tuple[Any, ...] | Range, seed: str)
     """A function of the seed and the option: more samples, or another knob, change no earlier draw."""
     rng = random.Random(seed)
     return option.draw(rng, whole=settable(cls)[knob] is int) if isinstance(option, Range) else rng.choice(option)
-
-
-def _values(cls: type[Any], knob: str, option: tuple[Any, ...] | Range) -> tuple[Any, ...]:
-    return option.values(whole=settable(cls)[knob] is int) if isinstance(option, Range) else option
-
-
-def _combinations(options: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    for values in product(*options.values()):
-        yield dict(zip(options, values, strict=True))

@@ -14,13 +14,12 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from segfrontier.basics.reading import parse_yaml
+from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab.methods import installed, method_class
-from segfrontier.market.acts import nearest
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.config import Executor, Study, budget_of
-from segfrontier.study.knobs import Strict, wording
-from segfrontier.study.overrides import place
+from segfrontier.study.knobs import Strict
 
 _EXPECT = re.compile(r"a > b|a >= b - (0?\.\d+)")
 
@@ -140,8 +139,7 @@ def parse_claims(text: str, *, where: str) -> Claims:
     try:
         return Claims.model_validate(parse_yaml(text, where=where, what="claims", error=BadStudy))
     except ValidationError as error:
-        lines = (f"{where}: {place(m['loc'])}: {wording(m, ())}" for m in error.errors())
-        raise BadStudy("\n".join(dict.fromkeys(lines))) from None
+        raise BadStudy(explain(error, Claims, where=where)) from None
 
 
 def packaged(method: str, file: str) -> str | None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from math import isclose
+from math import isclose, nan, prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 import yaml
 from pydantic import (
-    BaseModel,
+    AfterValidator,
     BeforeValidator,
     Field,
     FiniteFloat,
@@ -25,13 +25,17 @@ from pydantic import (
 )  # fmt: skip
 
 from segfrontier.basics.reading import read_text
+from segfrontier.basics.wording import MANY, explain, shown
 from segfrontier.errors import BadPrices, BadStudy
 from segfrontier.lab import Recipe
 from segfrontier.lab.methods import method_class
 from segfrontier.market import Noise, load_prices, seconds_from_hours
 from segfrontier.scenes.builtin import parse_street
-from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, raise_all, settable, wording
-from segfrontier.study.overrides import override, place, read_yaml
+from segfrontier.study import bounds
+from segfrontier.study.devices import require_device
+from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, combinations, raise_all, settable
+from segfrontier.study.overrides import override, read_yaml
+from segfrontier.study.references import load_references
 
 if TYPE_CHECKING:
     from segfrontier.study.plan import StudyPlan
@@ -51,27 +55,46 @@ def _some(value: Any) -> Any:
     return _listed(value)
 
 
-def _hours(value: Any) -> float | Literal["all"]:
+def parse_hours(value: Any) -> float | Literal["all"]:
+    """A budget as a study file, or an option, gives it: hours, or "all"."""
     if value == "all":
         return "all"
     if not isinstance(value, int | float | str):
-        raise BadPrices(f"a budget must be a number of hours or 'all'; found {value!r}")
+        raise BadPrices(f"a budget must be a number of hours or 'all'; found {shown(value)}")
+    if _float(value) > bounds.HOURS:
+        raise BadPrices(f"a budget may be {bounds.HOURS:,} hours; found {shown(value)}. Write all for all labels.")
     seconds_from_hours(value)
     return float(value)
 
 
+def _float(value: int | float | str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return nan  # whoever counts in it will tell
+
+
 def _world(ref: str) -> str:
+    if "\0" in ref or len(ref) > bounds.TEXT:
+        raise BadStudy(f"a world must be named by up to {bounds.TEXT} characters without NUL; found {shown(ref)}")
     if ref == "street" or ref.startswith("street:"):
         parse_street(ref)
     return ref
 
 
+def _device(text: str) -> str:
+    require_device(text)
+    return text
+
+
 _Many = BeforeValidator(_listed)
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
-_Count = Annotated[int, Field(ge=1, strict=True)]
-_Seed = Annotated[int, Field(ge=0, strict=True)]
+_Hours = Annotated[FiniteFloat, Field(gt=0, le=bounds.HOURS)]
+_Count = Annotated[int, Field(ge=1, le=bounds.WHOLE, strict=True)]
+_Seed = Annotated[int, Field(ge=0, le=bounds.WHOLE, strict=True)]
+_Workers = Annotated[int, Field(ge=0, le=bounds.DEVICES, strict=True)]
 WorldRef = Annotated[str, Field(min_length=1), BeforeValidator(lambda v: _world(v) if isinstance(v, str) else v)]
-Hours = Annotated[float | Literal["all"], PlainValidator(_hours)]
+Hours = Annotated[float | Literal["all"], PlainValidator(parse_hours)]
 
 
 class Worlds(Strict):
@@ -114,11 +137,11 @@ class Executor(Strict):
     """
 
     kind: Literal["local", "ray"] = "ray"
-    parallel_cells: _Count | None = None  # default: as many as there are CPUs (or GPUs) for
-    cpus_per_cell: _Positive = 1.0
-    gpus_per_cell: Annotated[FiniteFloat, Field(ge=0)] = 0.0
-    workers_per_stage: Annotated[int, Field(ge=0, strict=True)] = 0
-    device: str = "auto"
+    parallel_cells: Annotated[_Workers, Field(ge=1)] | None = None  # default: as many as there are CPUs (or GPUs) for
+    cpus_per_cell: Annotated[_Positive, Field(le=bounds.DEVICES)] = 1.0
+    gpus_per_cell: Annotated[FiniteFloat, Field(ge=0, le=bounds.DEVICES)] = 0.0
+    workers_per_stage: _Workers = 0
+    device: Annotated[str, AfterValidator(_device)] = "auto"
 
     @property
     def cpus_per_worker(self) -> float:
@@ -133,14 +156,14 @@ class Asha(Strict):
     """
 
     grace: _Count = 1
-    reduction: Annotated[int, Field(ge=2, strict=True)] = 2
+    reduction: Annotated[_Count, Field(ge=2)] = 2
 
 
 class Search(Strict):
     """How knobs are chosen: all combinations, `samples` of them at random, or by a model of earlier scores."""
 
     kind: Literal["grid", "random", "optuna"] = "grid"
-    samples: _Count | None = None
+    samples: Annotated[_Count, Field(le=bounds.SAMPLES)] | None = None
     metric: str = "miou_present"
     seed: _Seed = 0
     asha: Asha | None = None
@@ -149,15 +172,15 @@ class Search(Strict):
 class Limits(Strict):
     """When to stop starting cells."""
 
-    hours: _Positive | None = None
+    hours: _Hours | None = None
     cells: _Count | None = None
-    gpu_hours: _Positive | None = None
+    gpu_hours: _Hours | None = None
 
 
 class Study(Strict):
     """A study file. `resolved()` gives it back with every default filled in."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=bounds.NAME)]
     worlds: tuple[Worlds, ...] = (Worlds(),)
     methods: tuple[MethodEntry, ...]
     budgets: Annotated[tuple[Hours, ...], _Many] = ()
@@ -180,11 +203,12 @@ class Study(Strict):
     def parse(cls, text: str, assignments: Collection[str] = (), *, where: str = "study") -> Self:
         """The study of a YAML text after `--set` assignments."""
         plain = override(read_yaml(text, where=where), list(assignments))
+        if wrong := bounds.misfits(plain):
+            raise BadStudy("\n".join(f"{where}: {line}" for line in wrong[:MANY]))
         try:
             return cls.model_validate(plain)
         except ValidationError as error:
-            told = dict.fromkeys(_explain(mistake) for mistake in error.errors())
-            raise BadStudy("\n".join(f"{where}: {line}" for line in told)) from None
+            raise BadStudy(explain(error, cls, where=where)) from None
 
     def resolved(self) -> dict[str, Any]:
         """Plain values with every default filled in; as YAML they load to an equal study."""
@@ -204,7 +228,13 @@ class Study(Strict):
         """Compute the cells that have no result yet, and report: what `segfrontier run` does; see `run_study`."""
         from segfrontier.study.running import run_study
 
+        self.require_device_here()
         return run_study(self, **how)
+
+    def require_device_here(self) -> None:
+        """Refuse a device that this machine lacks, where cells run in this process."""
+        if self.executor.kind == "local":
+            require_device(self.executor.device, here=True)
 
     @field_validator("worlds", mode="before")
     @classmethod
@@ -244,6 +274,32 @@ class Study(Strict):
             load_prices(prices)
         return prices
 
+    @field_validator("references")
+    @classmethod
+    def _are_references(cls, references: tuple[str, ...]) -> tuple[str, ...]:
+        wrong: Mistakes = []
+        for i, file in enumerate(references):
+            try:
+                load_references(file)
+            except BadStudy as error:
+                wrong.append(((i,), str(error)))
+        raise_all(wrong)
+        return references
+
+    @property
+    def size(self) -> int:
+        """How many cells there are, at most: counted, not made."""
+        recipes = prod(_number(choices(Recipe, name, value)) for name, value in self.recipe.items())
+        return len(self.worlds) * len(self.seeds) * recipes * sum(map(self._settings, self.methods))
+
+    def _settings(self, entry: MethodEntry) -> int:
+        """Knobs and budgets of a method."""
+        options = list(map(_number, entry.choices().values()))
+        grid = prod(options) * max(1, len(self.splits))
+        is_open = self.search.samples is not None and (grid > 1 or 0 in options)
+        budgets = len(self.budgets) if budget_of(method_class(entry.name)) == "any" else 1
+        return budgets * ((self.search.samples or 0) if is_open else grid)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         wrong: Mistakes = []
@@ -255,7 +311,9 @@ class Study(Strict):
         if self.executor.kind == "local" and self.executor.workers_per_stage > 0:
             found = self.executor.workers_per_stage
             wrong.append((("executor", "workers_per_stage"), f"must be 0 unless kind is ray; found {found}"))
-        raise_all(wrong)
+        if not wrong and self.size > bounds.CELLS:
+            wrong.append(((), f"a study may have {bounds.CELLS:,} cells; found {self.size:,}: give it shorter lists"))
+        raise_all(wrong or _recipe_misfits(self.recipe))
         return self
 
     def _misfits(self, entry: MethodEntry) -> Mistakes:
@@ -277,6 +335,22 @@ class Study(Strict):
         return wrong
 
 
+def _number(options: tuple[Any, ...] | Range) -> int:
+    """How many values there are; 0 where that is open."""
+    return options.steps or 0 if isinstance(options, Range) else len(options)
+
+
+def _recipe_misfits(recipe: Mapping[str, Any]) -> Mistakes:
+    """What the recipe itself says of its values, taken together."""
+    wrong: dict[str, None] = {}
+    for values in combinations(Recipe, {name: choices(Recipe, name, value) for name, value in recipe.items()}):
+        try:
+            Recipe(**values)
+        except ValueError as error:
+            wrong[str(error)] = None
+    return [(("recipe",), text) for text in wrong]
+
+
 def budget_of(cls: type[Any]) -> Literal["any", "none", "all"]:
     """What a method class declares as `budget: ClassVar`: it spends any budget, buys nothing, or buys everything."""
     budget = getattr(cls, "budget", "any")
@@ -287,22 +361,3 @@ def budget_of(cls: type[Any]) -> Literal["any", "none", "all"]:
 def kinds_of(cls: type[Any]) -> tuple[str, str]:
     """The two kinds of labels between which a method splits its budget; the knob `split` is the first one's share."""
     return cast(tuple[str, str], getattr(cls, "split_kinds", ("fine", "coarse")))
-
-
-def _explain(mistake: Mapping[str, Any]) -> str:
-    """One mistake in house words: its place, what must hold, what was found."""
-    return f"{place(mistake['loc']) or 'the study'}: {wording(mistake, _keys_at(mistake['loc'][:-1]))}"
-
-
-def _keys_at(loc: tuple[str | int, ...]) -> list[str]:
-    """The keys of the model at a place of the study; none where there is no model."""
-    model: type[BaseModel] = Study
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        kind = model.model_fields[part].annotation if part in model.model_fields else None
-        inner = [k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, BaseModel)]
-        if not inner:
-            return []
-        model = inner[0]
-    return list(model.model_fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from segfrontier.basics.reading import read_json
 from segfrontier.study.cells import Cell, cells_of, expand
@@ -26,7 +27,8 @@ def _proposed(study: Study, entry: MethodEntry, place: StudyHome) -> Iterator[Ce
     from segfrontier.study.search import chosen
 
     for params in _kept(study, entry, place):
-        yield from cells_of(study, entry.name, chosen(entry, params))
+        with suppress(ValueError):  # of another version, or damaged: the search itself will choose anew
+            yield from cells_of(study, entry.name, chosen(entry, params))
 
 
 def _drawn(study: Study, entry: MethodEntry, place: StudyHome) -> tuple[Cell, ...]:
@@ -44,5 +46,7 @@ def _drawn(study: Study, entry: MethodEntry, place: StudyHome) -> tuple[Cell, ..
 def _kept(study: Study, entry: MethodEntry, place: StudyHome) -> list[dict[str, object]]:
     from segfrontier.study.search import space
 
-    kept = (read_json(place.path / "search.json") or {}).get(entry.name, [])[: study.search.samples]
-    return [params for params in kept if params.keys() == space(entry).keys()]
+    content = read_json(place.path / "search.json")
+    kept = content.get(entry.name) if isinstance(content, dict) else None
+    found = kept[: study.search.samples] if isinstance(kept, list) else []
+    return [params for params in found if isinstance(params, dict) and params.keys() == space(entry).keys()]

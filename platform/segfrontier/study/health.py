@@ -59,7 +59,9 @@ def writable(home: Path) -> Check:
     except OSError as error:
         advice = "give a --home on a local disk, NFS 4, Lustre or CephFS that you may write to"
         return Check(name="home", state="fail", found=f"{place}: {error}", advice=advice)
-    return ok("home", f"{home} takes files, locks and links" if place == home else f"{home} can be made in {place}")
+    return ok(
+        "home", f"{home} takes files, locks and links" if place == home.absolute() else f"{home} can be made in {place}"
+    )
 
 
 def _lock_and_link(folder: Path) -> None:

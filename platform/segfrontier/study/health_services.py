@@ -51,7 +51,7 @@ def ray_cluster(home: Path, address: str | None) -> list[Check]:
     try:
         start_ray(address)
         found = nodes(home)
-    except (SegFrontierError, RuntimeError, OSError) as error:
+    except (SegFrontierError, RuntimeError, OSError, ValueError) as error:  # Ray has no error of its own for these
         advice = (
             "start it with `ray start --head`, correct --address or RAY_ADDRESS, or give none for this machine alone"
         )

@@ -19,8 +19,8 @@ from pathlib import Path
 from segfrontier.basics.disk import is_full
 from segfrontier.basics.marks import kind_of, mark
 from segfrontier.basics.reading import read_json
+from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BadStudy
-from segfrontier.market.acts import nearest
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import random
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, fields
+from itertools import product
 from typing import Annotated, Any, Self, get_type_hints
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from segfrontier.market.acts import nearest
+from segfrontier.basics.wording import MANY, OURS, unknown, wording
+from segfrontier.study import bounds
 
 Mistakes = list[tuple[tuple[str | int, ...], str]]
 """Places and what is wrong there."""
@@ -34,7 +35,7 @@ class Range(Strict):
 
     low: FiniteFloat
     high: FiniteFloat
-    steps: Annotated[int, Field(ge=2)] | None = None
+    steps: Annotated[int, Field(ge=2, le=bounds.STEPS)] | None = None
     log: bool = False
 
     @model_validator(mode="after")
@@ -68,6 +69,8 @@ def checked(
     wrong: Mistakes = []
     known = settable(cls)
     for name, value in given.items():
+        if len(wrong) >= MANY:
+            break  # who made that many will not read more
         if name not in known:
             wrong.append(((name,), unknown(name, known)))
             continue
@@ -97,10 +100,12 @@ def choices(cls: type[Any], name: str, given: Any) -> tuple[Any, ...] | Range:
         raise
 
 
-def unknown(key: object, keys: Iterable[str]) -> str:
-    """What to say of a key that nobody knows."""
-    clue = nearest(key, keys)
-    return clue if clue.startswith("did you mean") else f"there is no such key; {clue}"
+def combinations(cls: type[Any], options: Mapping[str, tuple[Any, ...] | Range]) -> Iterator[dict[str, Any]]:
+    """Every combination of the values of fields of dataclass `cls`; of a range, its evenly spaced ones."""
+    whole = {name: kind is int for name, kind in settable(cls).items()}
+    listed = (o.values(whole=whole[name]) if isinstance(o, Range) else o for name, o in options.items())
+    for values in product(*listed):
+        yield dict(zip(options, values, strict=True))
 
 
 def settable(cls: type[Any]) -> dict[str, Any]:
@@ -124,19 +129,7 @@ def raise_all(wrong: Mistakes) -> None:
     """All mistakes of a validator in one exception; pydantic puts the validator's own place before each."""
     if wrong:
         lines = [
-            InitErrorDetails(type=PydanticCustomError("study", "{text}", {"text": text}), loc=at, input=None)
+            InitErrorDetails(type=PydanticCustomError(OURS, "{text}", {"text": text}), loc=at, input=None)
             for at, text in wrong
         ]
         raise ValidationError.from_exception_data("study", lines)
-
-
-def wording(mistake: Mapping[str, Any], keys: Iterable[str]) -> str:
-    """One complaint of pydantic in house words; `keys` are those that the place of a wrong key knows."""
-    if mistake["type"] == "extra_forbidden":
-        return unknown(mistake["loc"][-1], keys)
-    if mistake["type"] == "missing":
-        return "must be given; it is missing"
-    text = re.sub("^(Value error, |Input should |String should )", "", mistake["msg"])
-    if mistake["type"] in ("study", "value_error"):
-        return text
-    return f"{'' if text == mistake['msg'] else 'must '}{text}; found {mistake['input']!r}"

@@ -1,7 +1,7 @@
 """A study file's text as plain values, and `--set a.b=c`, which changes them before they are validated.
 
-A place is written alike everywhere, in `--set` and in messages: names and list indices with dots, `methods.1.knobs.k`.
-The index one past the end of a list adds an entry.
+A place is written as in messages: names and list indices with dots, `methods.1.knobs.k`. The index one past the
+end of a list adds an entry.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from segfrontier.basics.reading import parse_yaml
+from segfrontier.basics.wording import nearest, place, shortened, shown
 from segfrontier.errors import BadStudy
-from segfrontier.market.acts import nearest
 
-
-def place(parts: Sequence[str | int]) -> str:
-    """`methods.1.knobs.k`."""
-    return ".".join(map(str, parts))
+_DEPTH = 32
+"""Parts of a place."""
 
 
 def read_yaml(text: str, *, where: str) -> dict[str, Any]:
@@ -29,12 +27,12 @@ def read_yaml(text: str, *, where: str) -> dict[str, Any]:
     return plain
 
 
-def override(plain: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+def override(plain: dict[str, Any], assignments: Sequence[str], *, option: str = "--set") -> dict[str, Any]:
     """A copy of `plain` after every `a.b=c`; all that cannot be applied is reported at once."""
     changed, mistakes = copy.deepcopy(plain), []
     for assignment in assignments:
         try:
-            _assign(changed, assignment)
+            _assign(changed, assignment, option)
         except BadStudy as error:
             mistakes.append(str(error))
     if mistakes:
@@ -42,52 +40,54 @@ def override(plain: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any
     return changed
 
 
-def _assign(tree: dict[str, Any], assignment: str) -> None:
+def _assign(tree: dict[str, Any], assignment: str, option: str) -> None:
     path, equals, text = assignment.partition("=")
     parts = path.strip().split(".")
-    if not equals or not all(parts):
-        raise BadStudy(f"--set takes place=value, e.g. recipe.steps=200 or budgets.0=5; found {assignment!r}")
-    value = parse_yaml(text, where=f"--set {path}", what="the value", error=BadStudy)
+    if not equals or not all(parts) or len(parts) > _DEPTH:
+        raise BadStudy(
+            f"{option} takes place=value, e.g. recipe.steps=200 or budgets.0=5 in a study; found {shown(assignment)}"
+        )
+    value = parse_yaml(text, where=f"{option} {shortened(assignment)}", what="the value", error=BadStudy)
     node: Any = tree
     for depth, part in enumerate(parts[:-1]):
-        node = _child(node, part, parts[:depth], before=parts[depth + 1])
+        node = _child(node, part, parts[:depth], before=parts[depth + 1], option=option)
     if isinstance(node, list):
-        index = _index(node, parts[-1], parts[:-1], more=1)
+        index = _index(node, parts[-1], parts[:-1], more=1, option=option)
         node[index : index + 1] = [value]
     elif isinstance(node, dict):
         node[parts[-1]] = value
     else:
-        raise _no_way(node, parts[:-1], parts[-1])
+        raise _no_way(node, parts[:-1], parts[-1], option)
 
 
-def _child(node: Any, part: str, parents: list[str], *, before: str) -> Any:
+def _child(node: Any, part: str, parents: list[str], *, before: str, option: str) -> Any:
     """What stands at `part` of `node`; an empty mapping is made where a mapping lacks it, and validation judges it."""
     if isinstance(node, list):
-        return node[_index(node, part, parents)]
+        return node[_index(node, part, parents, option=option)]
     if not isinstance(node, dict):
-        raise _no_way(node, parents, part)
+        raise _no_way(node, parents, part, option)
     if node.get(part) is None:
-        if before.isdigit():
+        if before.isdecimal():
             at = place([*parents, part])
             raise BadStudy(
-                f"--set: {at} must be a list of the study before its entry {before} is set; it is not there "
+                f"{option}: {at} must be a list of the study before its entry {before} is set; it is not there "
                 f"({nearest(part, map(str, node))}). Set the whole list: {at}=[...]"
             )
         node[part] = {}
     return node[part]
 
 
-def _index(node: list[Any], part: str, parents: list[str], *, more: int = 0) -> int:
-    if part.isdecimal() and int(part) < len(node) + more:
+def _index(node: list[Any], part: str, parents: list[str], *, more: int = 0, option: str) -> int:
+    if part.isdecimal() and len(part) < 10 and int(part) < len(node) + more:
         return int(part)
     raise BadStudy(
-        f"--set: {place(parents)} is a list of {len(node)}: name an entry by its index, 0 to {len(node) - 1 + more}; "
-        f"found {part!r}"
+        f"{option}: {place(parents)} is a list of {len(node)}: name an entry by its index, 0 to "
+        f"{len(node) - 1 + more}; found {shown(part)}"
     )
 
 
-def _no_way(node: Any, parents: list[str], part: str) -> BadStudy:
+def _no_way(node: Any, parents: list[str], part: str, option: str) -> BadStudy:
     return BadStudy(
-        f"--set: {place(parents)} must be a mapping or a list to hold {part!r}; found {node!r}. "
+        f"{option}: {place(parents)} must be a mapping or a list to hold {shown(part)}; found {shown(node)}. "
         f"Set the whole of it: {place(parents)}=..."
     )

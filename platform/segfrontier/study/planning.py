@@ -50,6 +50,7 @@ def plan_study(
     well-known data set, is imagined from what is published of it.
     `opening` hears how a built-in world is rendered, `progress` how many cells are rehearsed.
     """
+    study.require_device_here()
     place, atlas = Home(Path(home).absolute()), Atlas(progress=opening, imagine=True)
     cells, stand_ins = foreseen(study, place.study(study.name))
     _require_worlds(cells, atlas)

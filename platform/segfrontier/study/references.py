@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
 from segfrontier.basics.reading import load_yaml
+from segfrontier.basics.wording import explain, shown
 from segfrontier.errors import BadStudy
+from segfrontier.study import bounds
 from segfrontier.study.frontier import Facet, Point
-from segfrontier.study.knobs import Strict, wording
-from segfrontier.study.overrides import place
+from segfrontier.study.knobs import Strict
 
-_Text = Annotated[str, Field(min_length=1)]
-_Cost = Annotated[FiniteFloat, Field(ge=0)]
+_Text = Annotated[str, Field(min_length=1, max_length=bounds.TEXT)]
+_Cost = Annotated[FiniteFloat, Field(ge=0, le=3600 * bounds.HOURS)]
 
 
 class Reference(Strict):
@@ -62,26 +63,16 @@ def load_references(file: str | Path) -> tuple[Reference, ...]:
     """The references of a YAML file; all its mistakes are told at once."""
     plain = load_yaml(file, what="references", error=BadStudy)
     if not isinstance(plain, Mapping) or list(plain) != ["references"] or not isinstance(plain["references"], list):
-        raise BadStudy(f"{file}: references must be a list under the one key 'references'; found {_short(plain)}")
+        raise BadStudy(f"{file}: references must be a list under the one key 'references'; found {shown(plain)}")
     try:
         return _ADAPTER.validate_python(plain["references"])
     except ValidationError as error:
-        told = dict.fromkeys(f"{file}: references.{place(m['loc'])}: {_explain(m)}" for m in error.errors())
-        raise BadStudy("\n".join(told)) from None
+        raise BadStudy(explain(error, tuple[Reference, ...], where=str(file), at=("references",))) from None
 
 
 def stars(references: Iterable[Reference], facets: Mapping[Facet, str]) -> tuple[Point, ...]:
     """Each reference as a star of every facet that it belongs to. `facets`: facet -> its words."""
     return tuple(r.star(facet) for r in references for facet, words in facets.items() if r.belongs(words))
-
-
-def _explain(mistake: Mapping[str, Any]) -> str:
-    return wording(mistake, Reference.model_fields)
-
-
-def _short(plain: object) -> str:
-    text = repr(plain)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 _ADAPTER: TypeAdapter[tuple[Reference, ...]] = TypeAdapter(tuple[Reference, ...])

@@ -10,13 +10,12 @@ import yaml
 from pydantic import ValidationError, field_validator
 
 from segfrontier.basics.reading import parse_yaml
+from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadStudy
 from segfrontier.lab.methods import installed
-from segfrontier.market.acts import nearest
 from segfrontier.study.claims import packaged
 from segfrontier.study.config import Study
-from segfrontier.study.knobs import Strict, wording
-from segfrontier.study.overrides import place
+from segfrontier.study.knobs import Strict
 
 
 class Table(Strict):
@@ -60,9 +59,12 @@ def tables_of(method: str) -> tuple[Table, ...]:
     text = packaged(method, "tables.yaml")
     if text is None:
         return ()
-    where = f"tables.yaml of {method}"
+    return parse_tables(text, where=f"tables.yaml of {method}")
+
+
+def parse_tables(text: str, *, where: str) -> tuple[Table, ...]:
+    """Tables from the text of their file."""
     try:
         return Tables.model_validate(parse_yaml(text, where=where, what="tables", error=BadStudy)).tables
     except ValidationError as error:
-        lines = (f"{where}: {place(m['loc'])}: {wording(m, ())}" for m in error.errors())
-        raise BadStudy("\n".join(dict.fromkeys(lines))) from None
+        raise BadStudy(explain(error, Tables, where=where)) from None

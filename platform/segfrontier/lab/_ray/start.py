@@ -93,10 +93,15 @@ def _logs() -> str:
 
 
 def require_answer(address: str) -> None:
-    """Refuse a host and port at which nothing listens; Ray would go on trying for a quarter of an hour."""
-    host, _, port = address.rpartition(":")
-    if "://" in address or not port.isdigit():
+    """Refuse what is no address, or one at which nothing listens; Ray would go on trying for a quarter of an hour."""
+    if address in ("auto", "local"):
         return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal() and int(port[:6]) < 2**16) or "://" in host or host.strip(":") != host:
+        raise BadInput(
+            f"the address of Ray must be HOST:PORT, ray://HOST:PORT or auto; found {address!r}. Correct --address or "
+            f"RAY_ADDRESS, or give none for a Ray on this machine alone."
+        )
     if host in ("localhost", LOOPBACK, "[::1]"):
         host = ray.util.get_node_ip_address()  # as Ray will
     try:

@@ -1,0 +1,210 @@
+"""Files of every kind, mutated: what reads them refuses with a sentence, or takes them, and raises nothing else."""
+
+import json
+import os
+
+import pytest
+import yaml
+from callhere import within
+from hypothesis import HealthCheck, Phase, given, settings
+from madestudy import baselines
+from madestudy import study as made_study
+from mutating import as_json, as_yaml, files
+from sandbox import STUDY
+from toystudy import PRICES
+from toyworld import write_toy
+
+from segfrontier.errors import SegFrontierError
+from segfrontier.lab.store import Store
+from segfrontier.market.prices import parse_prices
+from segfrontier.scenes.folders import FolderSpec
+from segfrontier.scenes.manifest import Manifest
+from segfrontier.study.claims import packaged, parse_claims
+from segfrontier.study.config import Study
+from segfrontier.study.findings import findings
+from segfrontier.study.foreseen import foreseen
+from segfrontier.study.harvest import harvest
+from segfrontier.study.progress import Board
+from segfrontier.study.references import load_references
+from segfrontier.study.tables import parse_tables
+
+TRIED = settings(
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")), deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+PLAIN_STUDY = STUDY | {
+    "worlds": [{"target": "toy", "source": None}], "prices": "street", "seeds": [0, 1],
+    "methods": [{"name": "fine+coarse", "knobs": {"split": [0.3, 0.5]}}], "noise": {"points": 0.1},
+    "search": {"kind": "random", "samples": 3}, "limits": {"hours": 1.0}, "splits": [],
+}  # fmt: skip
+REFERENCES = {"references": [{"name": "a", "paper": "b", "where": "c", "hours": 3.5, "score": 0.5, "world": "street"}]}
+FOLDERS = {
+    "name": "mine", "encoding": "ids", "void_ids": [255],
+    "classes": [{"name": "road", "ids": [0], "colour": [1, 2, 3]}, {"name": "car", "ids": [1], "colour": [4, 5, 6]}],
+    "splits": {"target/train": {"images": "images/{id}.png", "labels": "truth/{id}.png"}},
+}  # fmt: skip
+
+
+def owner(name):
+    return pytest.mark.xfail(strict=True, reason=f"owner: {name}")
+
+
+def survives(door, seconds=10.0):
+    """Only errors that were raised on purpose may come out of a door."""
+    try:
+        with within(seconds):
+            return door()
+    except SegFrontierError as error:
+        assert len(str(error)) < 20_000
+        return None
+
+
+@TRIED
+@given(files(PLAIN_STUDY, as_yaml))
+def test_study_files(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "study.yaml"
+    path.write_bytes(data)
+    study = survives(lambda: Study.load(path))
+    if study is not None:
+        assert study.size <= 100_000 and Study.parse(study.to_yaml()) == study
+
+
+@TRIED
+@given(files(yaml.safe_load(PRICES), as_yaml))
+def test_price_lists(data):
+    survives(lambda: parse_prices(data.decode("utf-8", "replace"), where="prices.yaml"))
+
+
+@TRIED
+@given(files(REFERENCES, as_yaml))
+def test_references(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "references.yaml"
+    path.write_bytes(data)
+    survives(lambda: load_references(path))
+
+
+@TRIED
+@given(files(yaml.safe_load(packaged("active_points", "claims.yaml")), as_yaml))
+def test_claims(data):
+    claims = survives(lambda: parse_claims(data.decode("utf-8", "replace"), where="claims.yaml"))
+    if claims is not None and len(claims.claims) < 3:
+        survives(claims.all_cells)
+
+
+@TRIED
+@given(files(yaml.safe_load(packaged("active_points", "tables.yaml")), as_yaml))
+def test_tables(data):
+    survives(lambda: parse_tables(data.decode("utf-8", "replace"), where="tables.yaml"))
+
+
+@TRIED
+@given(files(FOLDERS, as_yaml))
+def test_dataset_descriptions(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "folders.yaml"
+    path.write_bytes(data)
+    survives(lambda: FolderSpec.load(path))
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    write_toy(folder / "toy")
+    return (folder / "toy/world.json").read_text()
+
+
+@owner("worlds")
+def test_world_manifests(manifest):
+    @TRIED
+    @given(files(json.loads(manifest), as_json))
+    def check(data):
+        survives(lambda: Manifest.from_bytes(data, where="world.json"))
+
+    check()
+
+
+KEY = "a" * 32
+
+
+@owner("store")
+def test_entries_of_a_store(tmp_path):
+    store = Store(tmp_path)
+    store.once(KEY, lambda out: (out / "x").write_text("x"), about={"kind": "train", "arguments": {}, "inputs": {}})
+    [path] = tmp_path.rglob("entry.json")
+    valid = path.read_bytes()
+
+    @TRIED
+    @given(files(json.loads(valid), as_json))
+    def check(data):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / "x").write_text("x")
+        path.write_bytes(data)
+        survives(store.ls)
+
+    check()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A study whose files are mutated and put back."""
+    place = made_study(tmp_path_factory.mktemp("home"), baselines((0,)))
+    key = place.cell_keys()[0]
+    for name, plain in {
+        place.path / "run.json": {"pid": 1, "host": "h", "began": 1.0, "at": 2.0, "state": "running"},
+        place.path / "runs.json": {key: "a1b2"},
+        place.path / "search.json": {"fine+coarse": [{"split": 0.3}]},
+        place.home.cell(key) / "cell.json": {"label": "fine, 1 h, seed 0", "method": "fine"},
+        place.home.cell(key) / "status.json": {"state": "running", "at": 1.0, "stage": "train", "done": 1, "total": 2},
+    }.items():
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.write_text(json.dumps(plain))
+    return place
+
+
+def mutate(path, door):
+    """Try a door with many contents of a file, and put the valid one back."""
+    valid = path.read_bytes()
+
+    @TRIED
+    @given(files(json.loads(valid), as_json))
+    def check(data):
+        path.write_bytes(data)
+        survives(door)
+
+    try:
+        check()
+    finally:
+        path.write_bytes(valid)
+
+
+def read(place):
+    found = harvest(place)
+    return found.words, findings(found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("cells.json", marks=owner("study")),
+        pytest.param("runs.json", marks=owner("study")),
+        "record.json", "cell.json", "status.json", "run.json",
+    ],
+)  # fmt: skip
+def test_what_a_frontier_reads(place, name):
+    folder = place.path if (place.path / name).exists() else place.home.cell(place.cell_keys()[0])
+    mutate(folder / name, lambda: read(place))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*(pytest.param(n, marks=owner("study")) for n in ("cells.json", "record.json", "cell.json", "run.json")), "status.json"],
+)  # fmt: skip
+def test_what_the_status_reads(place, name):
+    folder = place.path if (place.path / name).exists() else place.home.cell(place.cell_keys()[0])
+    mutate(folder / name, lambda: Board(place).look())
+
+
+def test_what_a_search_left(place):
+    plain = {"name": "a", "methods": [{"name": "fine+coarse", "knobs": {"split": {"low": 0.1, "high": 0.9}}}],
+             "budgets": [1], "search": {"kind": "optuna", "samples": 2}}  # fmt: skip
+    study = Study.parse(yaml.safe_dump(plain))
+    mutate(place.path / "search.json", lambda: foreseen(study, place))
