@@ -90,14 +90,15 @@ def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bo
 def _main(mark: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    parent, said, known, what = os.getppid(), b"", dict[int, str](), ""
+    parent, said, known, what, before = os.getppid(), b"", dict[int, str](), "", ""
     while os.getppid() == parent:  # a child that the driver forked may keep the pipe open
         if _is_readable(_LOOK):
             if not (more := os.read(0, 4096)):
                 break
             said += more
-        elif (where := _told(said)[0]) and (lost := gone(*where[:2])) and not _is_readable(0):
-            what = lost  # before the driver ended; what ends after it is no cause of that
+        elif where := _told(said)[0]:
+            # Seen twice, a second apart, with the driver there: what ends after the driver is no cause of its end.
+            what, before = before, gone(*where[:2])
         _follow(known, said)
     _follow(known, said)
     where, bye = _told(said)
