@@ -199,6 +199,10 @@ NUMBERS: dict[str, tuple[Callable[[], object], str]] = {
     "NaN score in a pool": (lambda: TopOfPool(lambda: [NAN], 1), "0 or more; found nan"),
     "negative score in a pool": (lambda: TopOfPool(lambda: [SCORES, -SCORES], 1), "0 or more; found -0.5"),
     "negative infinity in a pool": (lambda: TopOfPool(lambda: [SCORES, -SCORES / 0], 1), "0 or more; found -inf"),
+    "a wrong score behind an endless one": (
+        lambda: TopOfPool(lambda: [np.array([np.inf, -0.5], np.float32)], 1),
+        "0 or more; found -0.5",
+    ),
     "negative score to choose": (lambda: TopOfPool(lambda: [SCORES], 1).choose(-SCORES), "0 or more; found -0.5"),
     "points": (lambda: maths.draw_points(np.random.default_rng(0), BOXES, points=-1), "points must be at least 0"),
     "boxes inside out": (
@@ -217,6 +221,7 @@ NUMBERS: dict[str, tuple[Callable[[], object], str]] = {
     "small segments": (lambda: hits(convention="cityscapes", min_pixels=-1), "min_pixels must be at least 0"),
     "no threshold of IoU": (lambda: hits(thresholds=()), r"at least one, must lie in \[0, 1\); found \(\)"),
     "IoU in percent": (lambda: hits(thresholds=(50,)), r"\[0, 1\); found \(50,\)"),
+    "IoU of 1": (lambda: hits(thresholds=(0.5, 1.0)), r"\[0, 1\); found \(0.5, 1.0\)"),
     "IoU of NaN": (lambda: hits(thresholds=(math.nan,)), r"\[0, 1\); found \(nan,\)"),
     "a choice of voc": (lambda: hits(convention="din", in_void="false"), "is a choice of 'voc'; found 'din'"),
     "NaN tag score": (lambda: maths.tag_scores(NAN, np.ones((1, 2), int)), "found NaN"),
