@@ -36,7 +36,7 @@ def test_a_run_prints_scores_and_is_found_again(tmp_path):
     assert "3 stages" in listed
     dry = segfrontier("store", "gc", "--under", "1B", "--dry-run", folder=tmp_path).stdout
     assert "would remove 3 stages" in dry
-    assert "removed 3 stages" in segfrontier("store", "gc", "--under", "1B", folder=tmp_path).stdout
+    assert "removed 3 stages" in segfrontier("store", "gc", "--under", "1B", "--yes", folder=tmp_path).stdout
 
 
 def test_json_for_scripts(tmp_path):
