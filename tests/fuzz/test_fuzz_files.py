@@ -29,7 +29,8 @@ from segfrontier.study.references import load_references
 from segfrontier.study.tables import parse_tables
 
 TRIED = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")), deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")),
+    deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 PLAIN_STUDY = STUDY | {
@@ -196,8 +197,11 @@ def test_what_a_frontier_reads(place, name):
 
 @pytest.mark.parametrize(
     "name",
-    [*(pytest.param(n, marks=owner("study")) for n in ("cells.json", "record.json", "cell.json", "run.json")), "status.json"],
-)  # fmt: skip
+    [
+        *(pytest.param(n, marks=owner("study")) for n in ("cells.json", "record.json", "cell.json", "run.json")),
+        "status.json",
+    ],
+)
 def test_what_the_status_reads(place, name):
     folder = place.path if (place.path / name).exists() else place.home.cell(place.cell_keys()[0])
     mutate(folder / name, lambda: Board(place).look())
