@@ -55,11 +55,8 @@ def mangled(draw, text):
     data = text.encode()
     start = draw(st.integers(0, len(data)))
     end = draw(st.integers(start, min(len(data), start + 40)))
-    return (
-        data[:start]
-        + draw(st.binary(max_size=12) | st.sampled_from([b"", b"[" * 3_000, b"\xff", b"{", b"\0"]))
-        + data[end:]
-    )
+    instead = draw(st.binary(max_size=12) | st.sampled_from([b"", b"[" * 3_000, b"\xff", b"{", b"\0"]))
+    return data[:start] + instead + data[end:]
 
 
 def files(valid, dump):

@@ -1,4 +1,4 @@
-"""Malformed calls of every verb: a documented exit code, one sentence, no traceback, no hang, nothing written elsewhere."""
+"""Malformed calls of every verb: a documented exit code, a sentence, no traceback, no hang, nothing elsewhere."""
 
 import pytest
 from callhere import call, contained, snapshot
@@ -19,7 +19,7 @@ def here(tmp_path_factory):
 
 
 def parameters():
-    for one in ({call.words: call for call in generated()} | {call.words: call for call in KNOWN}).values():
+    for one in ({one.words: one for one in generated()} | {one.words: one for one in KNOWN}).values():
         owner = OWNED.get(one.id)
         marks = [pytest.mark.xfail(strict=True, reason=f"owner: {owner}")] if owner else []
         if one.id in SLOW or one.rare:

@@ -19,17 +19,20 @@ from segfrontier.lab.store import Store
 from segfrontier.market.prices import parse_prices
 from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.manifest import Manifest
+from segfrontier.study.asjson import to_json
 from segfrontier.study.claims import packaged, parse_claims
 from segfrontier.study.config import Study
 from segfrontier.study.findings import findings
 from segfrontier.study.foreseen import foreseen
 from segfrontier.study.harvest import harvest
+from segfrontier.study.outputs import write_report
 from segfrontier.study.progress import Board
 from segfrontier.study.references import load_references
 from segfrontier.study.tables import parse_tables
 
 TRIED = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")), deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")),
+    deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 PLAIN_STUDY = STUDY | {
@@ -160,7 +163,7 @@ def place(tmp_path_factory):
     return place
 
 
-def mutate(path, door):
+def mutate(path, door, *, seconds=10.0):
     """Try a door with many contents of a file, and put the valid one back."""
     valid = path.read_bytes()
 
@@ -168,7 +171,7 @@ def mutate(path, door):
     @given(files(json.loads(valid), as_json))
     def check(data):
         path.write_bytes(data)
-        survives(door)
+        survives(door, seconds)
 
     try:
         check()
@@ -178,7 +181,7 @@ def mutate(path, door):
 
 def read(place):
     found = harvest(place)
-    return found.words, findings(found)
+    return found.words, to_json(found, findings(found))
 
 
 @pytest.mark.parametrize(
@@ -196,8 +199,11 @@ def test_what_a_frontier_reads(place, name):
 
 @pytest.mark.parametrize(
     "name",
-    [*(pytest.param(n, marks=owner("study")) for n in ("cells.json", "record.json", "cell.json", "run.json")), "status.json"],
-)  # fmt: skip
+    [
+        *(pytest.param(n, marks=owner("study")) for n in ("cells.json", "record.json", "cell.json", "run.json")),
+        "status.json",
+    ],
+)
 def test_what_the_status_reads(place, name):
     folder = place.path if (place.path / name).exists() else place.home.cell(place.cell_keys()[0])
     mutate(folder / name, lambda: Board(place).look())
@@ -208,3 +214,18 @@ def test_what_a_search_left(place):
              "budgets": [1], "search": {"kind": "optuna", "samples": 2}}  # fmt: skip
     study = Study.parse(yaml.safe_dump(plain))
     mutate(place.path / "search.json", lambda: foreseen(study, place))
+
+
+@pytest.mark.slow
+def test_what_a_report_shows_of_a_record(place, tmp_path):
+    path = place.home.cell(place.cell_keys()[0]) / "record.json"
+    mutate(path, lambda: write_report(place, out=tmp_path / "report"), seconds=60)
+
+
+def test_a_study_that_is_no_text_is_a_note(place):
+    before = place.file.read_bytes()
+    place.file.write_bytes(b"name: \xe9")
+    try:
+        assert any("UTF-8" in fault for fault in harvest(place).faults)
+    finally:
+        place.file.write_bytes(before)

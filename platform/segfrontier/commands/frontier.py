@@ -67,7 +67,7 @@ def frontier(
 
     Costs are acts x prices, computed here and now: other prices redraw everything without training.
     """
-    from segfrontier.commands.console import console, given_home
+    from segfrontier.commands.console import console
     from segfrontier.market import load_prices
     from segfrontier.study.findings import Reading, findings
     from segfrontier.study.harvest import harvest
@@ -75,7 +75,7 @@ def frontier(
     from segfrontier.study.outputs import require_ended, write_outputs
 
     reading = Reading(target=target, gpu=gpu, how=how.value, level=level)
-    place = Home(given_home(home)).find(study)
+    place = Home(home).find(study)
     found = harvest(place, prices=load_prices(prices) if prices else None, references=references)
     require_ended(found)
     facets = findings(found, reading)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from segfrontier.basics.reading import parse_yaml
+from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.errors import BadInput, BadStudy, LedgerError
 from segfrontier.market import Ledger
 from segfrontier.market.acts import KINDS
@@ -79,7 +79,7 @@ def harvest(
     """Read a study. `prices` replace those that the cells bought under, `references` the files that the study names."""
     faults: list[str] = []
     found, waiting = _records(study, faults)
-    text = study.file.read_text(encoding="utf-8") if study.file.exists() else ""
+    text = _text(study.file, faults)
     plain = _plain(text)
     runs, bought = study.runs(), {facet_of(r): prices for r in found} if prices else _bought(study, found, faults)
     made = entries(found, prices=prices, runs=runs, seeds=plain.get("seeds") or ())
@@ -124,6 +124,15 @@ def _wrong(record: Record) -> list[str]:
         "ended": 0 <= record.ended < 1e11,
     }
     return [name for name, is_right in right.items() if not is_right]
+
+
+def _text(file: Path, faults: list[str]) -> str:
+    """The study's file, which is shown; empty where there is none that can be read."""
+    try:
+        return read_text(file, what="a study") if file.exists() else ""
+    except BadInput as error:
+        faults.append(str(error))
+        return ""
 
 
 def _plain(text: str) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from segfrontier.basics.disk import disk_full, is_full
 from segfrontier.errors import BadStudy
 from segfrontier.market.prices import PriceList
 from segfrontier.study.findings import Finding, Reading, findings
@@ -43,6 +44,8 @@ def write_outputs(found: Harvest, facets: Sequence[Finding], folder: Path) -> li
         report = write_report_page(found, facets, picture, folder / REPORT)
         return [report, picture, page, *write_tables(found, facets, folder)]
     except OSError as error:
+        if is_full(error):
+            raise disk_full(folder) from None
         raise BadStudy(
             f"{folder}: a report needs a folder that can be written; it could not be ({error}). The cells are "
             f"untouched; make room or choose another place with --out."

@@ -112,7 +112,7 @@ def _sheet(path: Path | None) -> str:
             sheet, out = image.convert("RGB"), BytesIO()
         sheet.thumbnail((_SHEET_WIDTH, 10 * _SHEET_WIDTH))
         sheet.save(out, "JPEG", quality=82)
-    except OSError:
+    except (OSError, Image.DecompressionBombError):
         return ""
     return f"data:image/jpeg;base64,{b64encode(out.getvalue()).decode()}"
 
