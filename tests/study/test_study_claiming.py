@@ -92,7 +92,7 @@ def test_a_refused_one_touches_nothing(tmp_path):
     assert not is_running(tmp_path) and not (tmp_path / LOCK).exists()
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["init", "own"])
 def test_a_pid_that_exists_again_says_nothing(tmp_path, pid):
     """A pod that was restarted is process 1 again; a zombie or a stranger may have the number."""
     with claimed(tmp_path, "toy", quiet):
