@@ -146,6 +146,10 @@ LABELS_AND_TYPES: dict[str, tuple[Callable[[], object], str]] = {
     "soft mask": (lambda: maths.paste(LABELS + 0.5, LABELS, LABELS), "truth values"),
     "wanted by number": (lambda: agreed(wanted_HW=WANTED.int()), "truth values; found torch.int32"),
     "float ids": (lambda: maths.overlap_maps(MAP, IDS + 0.5, MAP, IDS, things=(1,)), "must be integers; found float64"),
+    "ids too large": (
+        lambda: maths.overlap_maps(MAP, np.arange(24).reshape(4, 6) << 20, MAP, IDS, things=(1,)),
+        "instances must be 0 to 16777215; found 0 to 24117248",
+    ),
     "float ids of a prediction": (
         lambda: maths.overlap_maps(MAP, IDS, MAP, IDS.astype(np.float32), things=(1,)),
         "must be integers; found float32",
