@@ -30,6 +30,7 @@ from segfrontier.study.progress import Board
 from segfrontier.study.references import load_references
 from segfrontier.study.tables import parse_tables
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # a file that is left out is told by a warning
 TRIED = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")),
     deadline=None, derandomize=True, database=None, phases=[Phase.generate],

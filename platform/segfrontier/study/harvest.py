@@ -11,8 +11,6 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.errors import BadInput, BadStudy, LedgerError
 from segfrontier.market import Ledger
@@ -99,7 +97,7 @@ def _records(study: StudyHome, faults: list[str]) -> tuple[tuple[Record, ...], i
         folder = study.home.cell(key)
         try:
             record = Record.read(folder)
-        except (ValidationError, OSError) as error:
+        except (ValueError, OSError) as error:  # a ValueError: pydantic's, or a refusal of the file
             faults.append(f"cell {key}: its record cannot be read ({' '.join(str(error).split())[:200]})")
             continue
         if record is None:
