@@ -219,7 +219,7 @@ KNOWN = (
     refused("world inspect s3://bucket/x?endpoint_override=127.0.0.1:1&scheme=http", "127.0.0.1:1", code=1),
     refused("world preview toy --out x.xyz", ".xyz"),
     refused("world preview toy --out file/x.png", "file"),
-    refused("world preview toy --width 1000000000", "1000000000", code=2),
+    refused("world preview toy --width 1000000000", "2048", code=2),
     refused("world preview toy --rows 0", "--rows", code=2),
     refused("world import camvid nope new", "nope"),
     refused("world import study.yaml new", "study.yaml"),

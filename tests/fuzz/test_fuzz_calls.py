@@ -3,8 +3,8 @@
 import pytest
 from callhere import call, contained, snapshot
 from corpus import BASES, KNOWN, generated, verbs
-from owners import OWNED, SLOW
 from sandbox import fill
+from slowcalls import SLOW
 
 CODES = (0, 1, 2, 3, 130)
 OWN = ("cache", "tmp", "user")
@@ -20,10 +20,7 @@ def here(tmp_path_factory):
 
 def parameters():
     for one in ({one.words: one for one in generated()} | {one.words: one for one in KNOWN}).values():
-        owner = OWNED.get(one.id)
-        marks = [pytest.mark.xfail(strict=True, reason=f"owner: {owner}")] if owner else []
-        if one.id in SLOW or one.rare:
-            marks.append(pytest.mark.slow)
+        marks = [pytest.mark.slow] if one.id in SLOW or one.rare else []
         yield pytest.param(one, id=one.id.encode("ascii", "backslashreplace").decode(), marks=marks)
 
 
@@ -53,4 +50,4 @@ def hints(word):
 def test_every_verb_is_here():
     assert {name for name, _ in verbs()} == set(BASES)
     quick = [p for p in parameters() if not any(mark.name == "slow" for mark in p.marks)]
-    assert len(quick) >= 300 and {one.id for one in KNOWN} >= {*OWNED, *SLOW} - {one.id for one in generated()}
+    assert len(quick) >= 300 and {one.id for one in KNOWN} >= SLOW - {one.id for one in generated()}

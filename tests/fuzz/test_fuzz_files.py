@@ -49,10 +49,6 @@ FOLDERS = {
 }  # fmt: skip
 
 
-def owner(name):
-    return pytest.mark.xfail(strict=True, reason=f"owner: {name}")
-
-
 def survives(door, seconds=10.0):
     """Only errors that were raised on purpose may come out of a door."""
     try:
@@ -116,7 +112,6 @@ def manifest(tmp_path_factory):
     return (folder / "toy/world.json").read_text()
 
 
-@owner("worlds")
 def test_world_manifests(manifest):
     @TRIED
     @given(files(json.loads(manifest), as_json))
@@ -129,7 +124,6 @@ def test_world_manifests(manifest):
 KEY = "a" * 32
 
 
-@owner("store")
 def test_entries_of_a_store(tmp_path):
     store = Store(tmp_path)
     store.once(KEY, lambda out: (out / "x").write_text("x"), about={"kind": "train", "arguments": {}, "inputs": {}})
@@ -185,26 +179,13 @@ def read(place):
     return found.words, to_json(found, findings(found))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("cells.json", marks=owner("study")),
-        pytest.param("runs.json", marks=owner("study")),
-        "record.json", "cell.json", "status.json", "run.json",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("name", ["cells.json", "runs.json", "record.json", "cell.json", "status.json", "run.json"])
 def test_what_a_frontier_reads(place, name):
     folder = place.path if (place.path / name).exists() else place.home.cell(place.cell_keys()[0])
     mutate(folder / name, lambda: read(place))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(pytest.param(n, marks=owner("study")) for n in ("cells.json", "record.json", "cell.json", "run.json")),
-        "status.json",
-    ],
-)
+@pytest.mark.parametrize("name", ["cells.json", "record.json", "cell.json", "run.json", "status.json"])
 def test_what_the_status_reads(place, name):
     folder = place.path if (place.path / name).exists() else place.home.cell(place.cell_keys()[0])
     mutate(folder / name, lambda: Board(place).look())

@@ -62,7 +62,7 @@ def test_methods_are_found_by_name_and_check_their_knobs(toy_world, tmp_path):
         make_method("fine+coarse", {"splt": 0.5})
     with pytest.raises(BadInput, match="split between 0 and 1"):
         make_method("fine+coarse", {"split": 1.0})
-    with pytest.raises(BadInput, match="split: Input should be a valid number"):
+    with pytest.raises(BadInput, match="split: must be a valid number"):
         make_method("fine+coarse", {"split": "half"})
     with pytest.raises(BudgetExceeded):
         run("oracle", toy_world, tmp_path / "home", hours=1.0)

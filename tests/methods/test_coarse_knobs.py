@@ -29,9 +29,9 @@ BAD = [
     ({"mix": "coarse<-fine"}, r"a split in \(0, 1\) where fine images are pasted"),
     ({"mix": "fine<-fine", "iterations": 0}, "split 1 "),
     ({"mix": "fine<-synthetic", "split": 1.0}, "iterations 0 where no coarse masks"),
-    ({"mix": "synthetic<-coarse"}, "mix: Input should be 'coarse<-synthetic'"),
-    ({"start": "middle"}, "start: Input should be 'encoder' or 'last'"),
-    ({"selection": "most"}, "selection: Input should be 'bernoulli'"),
+    ({"mix": "synthetic<-coarse"}, "mix: must be 'coarse<-synthetic'"),
+    ({"start": "middle"}, "start: must be 'encoder' or 'last'"),
+    ({"selection": "most"}, "selection: must be 'bernoulli'"),
     ({"boundery": 1.0}, "found 'boundery': did you mean 'boundary'"),
 ]
 

@@ -169,7 +169,7 @@ def purchases(home, knobs):
         ({"target_weight": -1.0}, "a target_weight that is not negative"),
         ({"critic_betas": (0.9, 1.0)}, "critic_betas in"),
         ({"target_size": (0, 512)}, "a target_size of"),
-        ({"selector": "actve"}, "selector: Input should be 'active', 'random', 'full' or 'none'"),
+        ({"selector": "actve"}, "selector: must be 'active', 'random', 'full' or 'none'"),
         ({"K": 3}, "found 'K': did you mean"),
     ],
     ids=str,

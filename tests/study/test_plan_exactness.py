@@ -17,7 +17,7 @@ from segfrontier.market import Ledger
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
 from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, keyed
+from segfrontier.study.identity import Atlas, keyed, plain_cell
 from segfrontier.study.planning import plan_study
 from segfrontier.study.records import Record
 
@@ -286,9 +286,9 @@ def test_cells_that_would_be_refused_are_listed_with_the_reason(toy_world, tmp_p
 
 def test_done_cells_are_told_apart(toy_world, tmp_path):
     home, mine = Home(tmp_path / "home"), study(toy_world)
-    first, second, *_ = keyed(expand(mine), Atlas())
-    for key, state in ((first, "done"), (second, "failed")):
-        Record(key=key, state=state, cell={}, facet="", facet_words="").write(home)
+    cells = keyed(expand(mine), Atlas())
+    for (key, cell), state in zip(cells.items(), ("done", "failed"), strict=False):
+        Record(key=key, state=state, cell=plain_cell(cell), facet="", facet_words="").write(home)
     plan = plan_study(mine, home=home.path, probe=False)
     assert [cell.done for cell in plan.cells] == [True] + [False] * 7
     assert plan.words[0] == "8 cells, 1 of them done already."

@@ -5,7 +5,6 @@ from toystudy import toy_study
 
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab.methods import installed
-from segfrontier.study import judging
 from segfrontier.study.claims import claims_of, known, parse_claims
 from segfrontier.study.config import Executor
 from segfrontier.study.home import Home
@@ -154,9 +153,3 @@ def test_another_number_is_judged_where_the_claim_names_it(tmp_path):
     unnamed = parse_claims(text.replace("miou_13", "miou_14").format(world=tmp_path / "toy",
                            prices=tmp_path / "toy.yaml"), where="claims.yaml")  # fmt: skip
     assert verdicts(unnamed, Home(tmp_path))["more-is-better"][1][0] == "cannot tell", "nobody told that number"
-
-
-def test_a_record_that_cannot_be_read_says_nothing(tmp_path):
-    for content in (b"[1]", b"{", b'{"key": 3}', b"\xff"):
-        (tmp_path / "record.json").write_bytes(content)
-        assert judging._read(tmp_path) is None

@@ -93,5 +93,5 @@ def test_a_home_that_is_not_there_is_refused(tmp_path):
     from segfrontier.commands.ui import ui
     from segfrontier.errors import BadInput
 
-    with pytest.raises(BadInput, match="must be a folder with studies"):
+    with pytest.raises(BadInput, match="must be a folder that studies were run in"):
         ui(home=tmp_path / "nowhere", port=0, uri=None)

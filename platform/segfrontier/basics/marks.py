@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from segfrontier.basics.atomic import write_bytes
+from segfrontier.basics.disk import disk_full, is_full
 from segfrontier.basics.reading import parse_json, read_bounded
 from segfrontier.errors import BadInput
 
@@ -28,6 +30,21 @@ def mark(folder: Path, kind: Kind) -> None:
 def content(kind: Kind) -> bytes:
     """What the mark of a folder, or of a place in an object store, holds."""
     return json.dumps({"format": f"segfrontier-{kind}", "version": VERSION}, indent=1).encode()
+
+
+def claim(folder: Path, kind: Kind) -> None:
+    """Mark a folder that will be written to; BadInput where it cannot be."""
+    try:
+        mark(folder, kind)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if is_full(error):
+            raise disk_full(folder) from None
+        raise BadInput(
+            f"the {kind} must be a folder that can be written to; {folder} is not ({error.strerror or error}). Give "
+            f"another."
+        ) from None
 
 
 def kind_of(folder: Path) -> str | None:

@@ -87,12 +87,14 @@ def logs(
     tail: Annotated[int, typer.Option(help="How many lines of its end; 0: all.")] = 60,
 ) -> None:
     """Print the log of a cell."""
+    from glob import escape
+
     from segfrontier.errors import BadInput
     from segfrontier.study.cellwatch import LOG
     from segfrontier.study.home import find_home, is_key
 
     place = find_home(home)
-    found = sorted(p.parent for p in place.path.glob(f"cells/{cell}*/{LOG}")) if is_key(cell) else []
+    found = sorted(p.parent for p in place.path.glob(f"cells/{escape(cell)}*/{LOG}")) if is_key(cell) else []
     if len(found) != 1:
         told = ", ".join(p.name[:12] for p in found[:8]) or "none"
         raise BadInput(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from segfrontier.basics.atomic import sweep
+from segfrontier.basics.marks import claim
 from segfrontier.errors import BadInput
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.local import LocalLab
@@ -20,6 +21,7 @@ from segfrontier.lab.streams import Part
 from segfrontier.lab.training import Bench
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Ledger, Market, Noise, open_window, prices_for, seconds_from_hours
+from segfrontier.market.market import folder_name
 from segfrontier.market.prices import whole
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, CITYSCAPES_TO_CAMVID
 from segfrontier.scenes.labels import LabelSet, write_labels
@@ -64,6 +66,7 @@ def open_lab(
         workers = more.get("workers", 1)
         assert isinstance(workers, int), "the lab of a cluster is told its number of workers"
         require_recipe(settings.recipe, world.pool(), classes=len(world.classes), workers=workers)
+    claim(home, "home")
     sweep_home(home, settings.cell)
     prices = prices_for(world.name, settings.prices)
     ledger = Ledger(home / "ledger.sqlite", create=True)
@@ -95,7 +98,7 @@ def sweep_home(home: Path, cell: str = "bench") -> None:
     Of the cells' folders just this one's, for there may be many; stages see to their own.
     """
     shared = (home, home / "labels", home / "store", home / "studies")
-    mine = (home / "cells" / cell, home / "labels" / cell)
+    mine = (home / "cells" / folder_name(cell), home / "labels" / folder_name(cell))
     of_studies = [folder for at in ("*", "*/spool", "*/report") for folder in (home / "studies").glob(at)]
     for folder in (*shared, *mine, *of_studies):
         sweep(folder)

@@ -68,7 +68,7 @@ class Market:
         self.prices, self.ledger, self.cell = prices, ledger, cell
         self.budget = whole_seconds(budget_seconds, what="a budget")
         self._truth, self._drafts = truth, Path(labels_folder).absolute()
-        self._folder = self._drafts / _folder_name(cell)  # of one's own: nobody finds another cell's labels by chance
+        self._folder = self._drafts / folder_name(cell)  # of one's own: nobody finds another cell's labels by chance
         self._noise, self._seed = noise or Noise(), seed
         self._terms = Terms(
             truth=f"{truth.world} {truth.domain}/{truth.split} {truth.digest}",
@@ -245,6 +245,6 @@ def _added(totals: Mapping[str, Totals], kind: str, acts: Acts) -> dict[str, Tot
     return {**totals, kind: before.plus(units=int(acts.units.sum()), asked=int(acts.asked.sum()))}
 
 
-def _folder_name(cell: str) -> str:
+def folder_name(cell: str) -> str:
     """A cell's name where it can be a folder's, else its digest."""
     return cell if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", cell) else digest(cell.encode())

@@ -96,8 +96,8 @@ def _records(study: StudyHome, faults: list[str]) -> tuple[tuple[Record, ...], i
     for key in study.cell_keys():
         folder = study.home.cell(key)
         try:
-            record = Record.read(folder)
-        except (ValueError, OSError) as error:  # a ValueError: pydantic's, or a refusal of the file
+            record = Record.load(folder)
+        except BadInput as error:
             faults.append(f"cell {key}: its record cannot be read ({' '.join(str(error).split())[:200]})")
             continue
         if record is None:

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from segfrontier.basics.disk import is_full
-from segfrontier.basics.marks import kind_of, mark
+from segfrontier.basics.marks import claim, kind_of
 from segfrontier.basics.reading import read_json
 from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BadStudy
@@ -116,24 +114,14 @@ def tell_damage(file: Path, rule: str) -> None:
 
 
 def is_key(text: str) -> bool:
-    """Whether a text can be the key of a cell, or the beginning of one."""
-    return re.fullmatch(r"[0-9A-Za-z_-]{1,64}", text) is not None
+    """Whether a text can be the key of a cell, or the beginning of one: a name, and no path."""
+    return re.fullmatch(r"[^./\x00-\x1f][^/\x00-\x1f]{0,199}", text) is not None
 
 
 def open_home(path: Path) -> Home:
     """The home that a run writes to: made where there is none, and marked as one."""
     home = Home(path.absolute())
-    try:
-        mark(home.path, "home")
-        with tempfile.TemporaryFile(dir=home.path):
-            pass
-    except OSError as error:
-        if is_full(error):
-            raise
-        raise BadInput(
-            f"--home must be a folder that can be written to; {home.path} is not ({error.strerror or error}). Give "
-            f"another."
-        ) from None
+    claim(home.path, "home")
     return home
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from segfrontier.study.claims import Claim, Claims, Pairing
@@ -99,18 +98,9 @@ def _found(claims: Claims, claim: Claim, home: Home, atlas: Atlas) -> dict[tuple
     found = {}
     for i, pairing in enumerate(claim.compare):
         for name, side in (("a", pairing.a), ("b", pairing.b)):
-            ended = (_read(home.cell(key)) for key in keyed(claims.cells(claim, side), atlas))
+            ended = (Record.read(home.cell(key)) for key in keyed(claims.cells(claim, side), atlas))
             found[i, name] = _by_seed(record for record in ended if record is not None)
     return found
-
-
-def _read(folder: Path) -> Record | None:
-    """A cell's record; one that cannot be read says nothing."""
-    try:
-        record = Record.read(folder)
-    except (ValueError, OSError):
-        return None
-    return record if record is not None and isinstance(record.cell.get("seed"), int) else None
 
 
 def _by_seed(records: Iterable[Record]) -> dict[int, Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from segfrontier.basics.atomic import write_json
-from segfrontier.basics.reading import read_json
+from segfrontier.basics.reading import load_json
+from segfrontier.basics.wording import explain
+from segfrontier.errors import BadInput
 from segfrontier.study.home import Home, StudyHome, tell_damage
 
 RECORD = "record.json"
@@ -93,17 +96,30 @@ class Record:
         write_json(home.cell(self.key) / RECORD, self.plain())
 
     @classmethod
-    def read(cls, folder: Path) -> Record | None:
-        """The record in a cell's folder; None where the cell has not ended."""
-        plain = read_json(file := folder / RECORD)
+    def load(cls, folder: Path) -> Record | None:
+        """The record in a cell's folder; None where the cell has not ended, BadInput where it is none."""
+        if not os.path.lexists(file := folder / RECORD):
+            return None
         try:
-            record = _ADAPTER.validate_python(plain)
-        except ValidationError:
+            record = _ADAPTER.validate_python(load_json(file, what="a record"))
+        except ValidationError as error:
+            raise BadInput(explain(error, Record, where=str(file))) from None
+        if record.key != folder.name:
+            raise BadInput(f"{file}: the key of a record must be that of its cell; found {record.key!r}")
+        return record
+
+    @classmethod
+    def read(cls, folder: Path) -> Record | None:
+        """The record in a cell's folder; a damaged one is told, and counts as none."""
+        try:
+            record = cls.load(folder)
+        except BadInput:
             record = None
-        if record is not None and record.key == folder.name and _is_cell(record.cell):
+        if record is not None and _is_cell(record.cell):
             return record
         tell_damage(
-            file, "the record of its cell; run the study again: the stages are stored, and the record is made anew"
+            folder / RECORD,
+            "the record of its cell; run the study again: the stages are stored, and the record is made anew",
         )
         return None
 
@@ -114,8 +130,7 @@ _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
 def _is_cell(cell: Mapping[str, Any]) -> bool:
     """Whether it has what tables and pictures ask of a cell."""
     kinds: dict[str, type | tuple[type, ...]] = {
-        "label": str, "method": str, "knobs": dict, "hours": (int, float, str), "world": str, "seed": int,
-        "recipe": dict,
+        "label": str, "method": str, "knobs": dict, "hours": (int, float, str), "seed": int,
     }  # fmt: skip
     return all(isinstance(cell.get(name), kind) for name, kind in kinds.items())
 
