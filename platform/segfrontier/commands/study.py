@@ -74,9 +74,12 @@ def status(
         states = board.look()
         console().print(f"[bold]{name}[/] {'(running)' if board.alive() else ''}")
         console().print(drawn(states))
+        if stale := sum(cell.stale for cell in states):
+            console().print(f"  {stale} are stale: other code computed them; `segfrontier run` renews them")
         for cell in states if cells else ():
             score = "" if cell.miou != cell.miou else f"{cell.miou:.1%}"
-            console().print(f"  {cell.key[:8]}  {cell.state:<8} {score:>6}  {cell.label}", markup=False)
+            word = "stale" if cell.stale else cell.state
+            console().print(f"  {cell.key[:8]}  {word:<8} {score:>6}  {cell.label}", markup=False)
     if not boards:
         console().print(f"no study was started in {home}; try `segfrontier demo`")
 

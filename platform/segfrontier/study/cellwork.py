@@ -21,7 +21,7 @@ from segfrontier.study.answers import bill
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
 from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, plain_cell, read_cell
+from segfrontier.study.identity import Atlas, code_of, plain_cell, read_cell
 from segfrontier.study.records import Counted, Record, State
 
 Outcome = Literal["done", "failed", "cut", "stopped", "full"]
@@ -77,6 +77,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
         notes=watch.notes, pictures=tuple(watch.pictures), curves=watch.curves(), stages=watch.stages(),
         started=began, ended=began + time.monotonic() - clock,
+        code=code_of(cell.method, (stage.kind for stage in watch.stages())),
         **_bought(home, key), **more,
     )  # fmt: skip
     record.write(home)

@@ -5,7 +5,7 @@ What cannot be read is named in `faults` and left out; one odd record never cost
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -80,6 +80,7 @@ def harvest(
     text = _text(study.file, faults)
     plain = _plain(text)
     runs, bought = study.runs(), {facet_of(r): prices for r in found} if prices else _bought(study, found, faults)
+    faults += _mixed(found)
     made = entries(found, prices=prices, runs=runs, seeds=plain.get("seeds") or ())
     words = {e.point.facet: facet_words(e.point.facet) for e in made}
     told = _references(references, plain.get("references") or (), faults)
@@ -88,6 +89,15 @@ def harvest(
         prices={facet: p for facet, p in bought.items() if p is not None}, what_if=prices is not None, runs=runs,
         compute=compute_unit(found), yaml=text, faults=tuple(faults),
     )  # fmt: skip
+
+
+def _mixed(records: Iterable[Record]) -> Iterator[str]:
+    """A word on each method whose cells were computed by different versions of the code."""
+    codes: dict[tuple[str, frozenset[str]], set[str]] = {}
+    for record in records:
+        codes.setdefault((str(record.cell["method"]), record.kinds), set()).add(record.code)
+    for method in dict.fromkeys(method for (method, _), found in codes.items() if len(found) > 1):
+        yield f"cells of {method} were computed by different versions of the code: `segfrontier run` renews stale ones"
 
 
 def _records(study: StudyHome, faults: list[str]) -> tuple[tuple[Record, ...], int]:

@@ -29,6 +29,7 @@ from segfrontier.scenes.published import Published, published
 from segfrontier.scenes.world import World
 from segfrontier.study.cells import Cell
 from segfrontier.study.home import Home
+from segfrontier.study.records import Record
 
 _CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
 
@@ -108,6 +109,14 @@ def code_of(method: str, kinds: Iterable[str]) -> str:
     """The digest of the code behind a cell: method, lab, market, and what computes these kinds of stages."""
     stages = [root for kind in sorted(set(kinds)) for root in ROOTS.get(kind, ())]
     return code_digest(method_class(method), Lab, Recipe, Market, annotator_for, *stages)
+
+
+def is_stale(record: Record) -> bool:
+    """Whether other code than today's computed a cell; not where its method is not installed any more."""
+    try:
+        return bool(record.code) and record.code != code_of(str(record.cell["method"]), record.kinds)
+    except BadInput:
+        return False
 
 
 def _inputs(cell: Cell, atlas: Atlas) -> dict[str, str]:

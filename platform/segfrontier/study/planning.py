@@ -24,7 +24,7 @@ from segfrontier.study.cellwork import one_line, perform
 from segfrontier.study.config import Study
 from segfrontier.study.foreseen import foreseen
 from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, keyed
+from segfrontier.study.identity import Atlas, is_stale, keyed
 from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan
 from segfrontier.study.probe import PATIENCE, estimate
 from segfrontier.study.records import Record
@@ -103,7 +103,7 @@ def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:
 
 def _is_done(home: Home, key: str) -> bool:
     record = Record.read(home.cell(key))
-    return record is not None and record.state == "done"
+    return record is not None and record.state == "done" and not is_stale(record)
 
 
 def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> CellPlan:

@@ -12,6 +12,7 @@ from segfrontier.basics.reading import read_json
 from segfrontier.study.cellwatch import STATUS
 from segfrontier.study.claiming import RUN, is_running
 from segfrontier.study.home import StudyHome
+from segfrontier.study.identity import is_stale
 from segfrontier.study.records import Record
 
 State = Literal["waiting", "running", "done", "failed", "cut", "stopped"]
@@ -31,6 +32,8 @@ class CellState:
     miou: float = math.nan
     error: str = ""
     waiting: str = ""
+    stale: bool = False
+    """Other code than today's computed it: the next run renews it."""
 
     def plain(self) -> dict[str, Any]:
         """JSON form; no score is null."""
@@ -69,9 +72,10 @@ class Board:
         if record is None:
             return CellState(**named, state="stopped" if status.at else "waiting", stage=status.stage)
         state = CellState(
-            **named, state=record.state, seconds=record.ended - record.started, miou=record.miou, error=record.error
-        )
-        if record.state == "done":
+            **named, state=record.state, seconds=record.ended - record.started, miou=record.miou, error=record.error,
+            stale=is_stale(record),
+        )  # fmt: skip
+        if record.state == "done" and not state.stale:
             self._ended[key] = state
         return state
 

@@ -71,6 +71,7 @@ class Record:
     started: float = 0.0  # seconds since 1970
     ended: float = 0.0
     error: str = ""  # of a failed cell: the exception in a line
+    code: str = ""  # digest of the code that computed it; see `identity.code_of`
 
     @property
     def miou(self) -> float:
@@ -86,6 +87,11 @@ class Record:
     def gpu_hours(self) -> float:
         """GPU hours of all stages that the cell stands on; 0 where all ran on CPUs."""
         return sum(s.seconds * s.devices for s in self.stages if s.gpu) / 3600
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of stages that it stands on."""
+        return frozenset(stage.kind for stage in self.stages)
 
     def plain(self) -> dict[str, Any]:
         """JSON form."""

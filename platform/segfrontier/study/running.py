@@ -18,7 +18,7 @@ from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.feed import Feed, Limited, Table
 from segfrontier.study.home import Home, StudyHome, open_home
-from segfrontier.study.identity import Atlas, keyed, write_cell
+from segfrontier.study.identity import Atlas, is_stale, keyed, write_cell
 from segfrontier.study.outputs import write_report
 from segfrontier.study.progress import Board, counts
 from segfrontier.study.publishing import Publisher
@@ -171,10 +171,10 @@ def spread_out(cells: Mapping[str, Cell]) -> list[str]:
 
 
 def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
-    """Those without a result. A cell that early stopping once cut has none for a study that stops nothing early."""
+    """Those without a result of today's code. One that early stopping cut has none where nothing is stopped early."""
     ends = ("done",) if study.search.asha is None else ("done", "cut")
     found = ((key, Record.read(home.cell(key))) for key in keys)
-    return [key for key, record in found if record is None or record.state not in ends]
+    return [key for key, record in found if record is None or record.state not in ends or is_stale(record)]
 
 
 def _means(executor: Executor) -> Means:
