@@ -12,7 +12,6 @@ from segfrontier.study.cells import Cell
 from segfrontier.study.config import Limits
 from segfrontier.study.records import Record
 
-
 ASKED = "it was asked to stop"
 
 
