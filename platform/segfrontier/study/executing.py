@@ -10,7 +10,7 @@ from segfrontier.lab import Bench
 from segfrontier.study.cellwork import Means, Outcome, do_cell
 from segfrontier.study.claiming import Leave
 from segfrontier.study.config import Executor
-from segfrontier.study.feed import Limited
+from segfrontier.study.feed import ASKED, Limited
 from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas
 from segfrontier.study.records import Record
@@ -39,6 +39,8 @@ class Work:
         """A cell has ended: tell the feed and the listener. On a full disk no further one is begun."""
         if outcome == "full":
             self.feed.halt(str(disk_full(self.home.path)))
+        if outcome == "stopped":
+            self.feed.halt(ASKED)  # also where no further cell was to come
         record = None if outcome in ("stopped", "full") else Record.read(self.home.cell(key))
         self.feed.ended(key, record)
         self.ended(key, outcome, record)

@@ -12,6 +12,8 @@ from segfrontier.study.cells import Cell
 from segfrontier.study.config import Limits
 from segfrontier.study.records import Record
 
+ASKED = "it was asked to stop"
+
 
 class Feed(Protocol):
     """Cells to compute. `next` is None where there is none now; `over` says that none will come any more."""
@@ -82,7 +84,7 @@ class Limited:
     def _reached(self) -> str:
         limits = self.limits
         if not self.why and self.stop():
-            self.why = "it was asked to stop"
+            self.why = ASKED
         elif not self.why and limits.cells is not None and self._given >= limits.cells and not self.feed.over:
             self.why = f"the limit of {limits.cells} cells is reached"
         elif not self.why and limits.hours is not None and monotonic() - self._began > limits.hours * 3600:
