@@ -66,9 +66,9 @@ def test_json_for_scripts(tmp_path):
     [
         (("train", "fnie"), 3, "did you mean 'fine'"),
         (("train", "--set", "stepz=3"), 3, "did you mean 'steps'"),
-        (("train", "--set", "steps=few"), 3, "steps: Input should be a valid integer"),
-        (("train", "--set", "steps"), 2, "takes name=value"),
-        (("train", "--hours", "some"), 2, "a number or `all`"),
+        (("train", "--set", "steps=few"), 3, "--set: steps: must be a valid integer"),
+        (("train", "--set", "steps"), 3, "takes place=value"),
+        (("train", "--hours", "some"), 3, "a number of hours, 0 or more and finite; found 'some'"),
         (("train", "--hours", "-3"), 3, "budget"),
         (("train", "--encoder", "resnet18x", "--hours", 10), 3, "did you mean"),
         (("train", "--hours", "0.1"), 3, "at least one fine mask"),

@@ -37,7 +37,6 @@ OWNED = {
     "logs **": STUDY,
     "run study.yaml --home /proc/nope": STUDY,
     "run nowhere.yaml --home /proc/nope": STUDY,
-    "run study.yaml --set executor.kind=ray --address garbage": STUDY,
 }
 SLOW = {
     "plan study.yaml --no-probe --set worlds=street:train=99999999999",
