@@ -102,7 +102,8 @@ def test_an_address_where_nothing_answers_is_refused_at_once():
     with pytest.raises(BadInput, match=f"found 127.0.0.2:{port}, and nothing answers"):
         require_answer(f"127.0.0.2:{port}")
     require_answer("auto")
-    require_answer("ray://somewhere:10001")
+    with pytest.raises(BadInput, match="found ray://127.0.0.2:1, and nothing answers"):
+        require_answer("ray://127.0.0.2:1")
 
 
 def test_a_worlds_address_travels_where_the_world_does_not(toy_world):

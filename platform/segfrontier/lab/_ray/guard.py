@@ -21,7 +21,9 @@ from contextlib import suppress
 from pathlib import Path
 
 _MARK = "SEGFRONTIER_RAY"
-_PATIENCE, _LOOK = 15.0, 1.0
+_PATIENCE, _LOOK, _SOON = 15.0, 1.0, 0.5
+_VITAL = {"raylet/raylet": "raylet", "gcs_server": "GCS", "Agent": "agent"}
+"""What Ray does not live without, by a part of its command."""
 
 
 class Guard:
@@ -90,27 +92,61 @@ def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bo
 def _main(mark: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    parent, said, known, what, before = os.getppid(), b"", dict[int, str](), "", ""
+    parent, said, known, deaths = os.getppid(), b"", dict[int, str](), _Deaths()
     while os.getppid() == parent:  # a child that the driver forked may keep the pipe open
-        if _is_readable(_LOOK):
+        if deaths.driver_speaks(_LOOK):
             if not (more := os.read(0, 4096)):
                 break
             said += more
-        elif where := _told(said)[0]:
-            # Seen twice, a second apart, with the driver there: what ends after the driver is no cause of its end.
-            what, before = before, gone(*where[:2])
         _follow(known, said)
+        deaths.watch(known)
     _follow(known, said)
     where, bye = _told(said)
-    if what and not bye:
+    if deaths.first and not bye:
         with suppress(OSError):
-            os.write(2, f"error: {last_words(what, where[2])}\n".encode())
+            os.write(2, f"error: {last_words(deaths.first, where[2])}\n".encode())
     until = time.monotonic() + _PATIENCE
     while (found := _left(known, mark)) and time.monotonic() < until:
         for pid in found:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
+
+
+class _Deaths:
+    """Which of Ray's servers and agents ended first, as long as the driver lived: what ends after it is no cause."""
+
+    def __init__(self) -> None:
+        self.first = ""
+        self._names: dict[int, str] = {}  # by the descriptor that tells of an end
+        self._seen: set[int] = set()
+        self._poll = select.poll()
+        self._poll.register(0, select.POLLIN)
+
+    def watch(self, pids: Iterable[int]) -> None:
+        """Hear of the ends of those among these processes without which Ray ends."""
+        for pid in set(pids) - self._seen:
+            with suppress(OSError, AttributeError):  # it has ended already; or a system without such descriptors
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+                name = next((name for sign, name in _VITAL.items() if sign in command), "")
+                if not command:
+                    continue  # not yet what it is going to be
+                self._seen.add(pid)
+                if name:
+                    handle = os.pidfd_open(pid)
+                    self._names[handle] = name
+                    self._poll.register(handle, select.POLLIN)
+
+    def driver_speaks(self, seconds: float) -> bool:
+        """Wait so long for a word of the driver, or its end; what of Ray ends alone meanwhile is noted."""
+        ready = [handle for handle, _ in self._poll.poll(seconds * 1000)]
+        for handle in set(ready) - {0}:
+            self._poll.unregister(handle)
+            os.close(handle)
+            # A killed driver's sockets may close before its pipe does: then its servers seem to end first. Agents do not.
+            if not self.first and 0 not in ready and (self._names[handle] == "agent" or not _is_readable(_SOON)):
+                self.first = self._names[handle]
+        return 0 in ready
 
 
 def _is_readable(seconds: float) -> bool:
