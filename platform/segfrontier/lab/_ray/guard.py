@@ -143,7 +143,7 @@ class _Deaths:
         for handle in set(ready) - {0}:
             self._poll.unregister(handle)
             os.close(handle)
-            # A killed driver's sockets may close before its pipe does: then its servers seem to end first. Agents do not.
+            # A killed driver's sockets may close before its pipe: then its servers seem to end first, agents never.
             if not self.first and 0 not in ready and (self._names[handle] == "agent" or not _is_readable(_SOON)):
                 self.first = self._names[handle]
         return 0 in ready
