@@ -9,7 +9,8 @@ from toylab import toy_lab
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Adam, Augment, Bench, Recipe, Sgd
-from segfrontier.lab.readiness import require_bench, require_device, require_recipe
+from segfrontier.lab.devices import require_device
+from segfrontier.lab.readiness import require_bench, require_recipe
 
 SMALL = {"encoder": "test_resnet", "pretrained": "never"}
 
@@ -103,10 +104,10 @@ def test_what_is_no_device_is_refused_everywhere(name):
 
 def test_a_device_must_be_here_unless_a_cluster_has_it():
     for name in ("auto", "cpu"):
-        require_device(name)
+        require_device(name, here=True)
     missing = f"cuda:{torch.cuda.device_count() + 99}"
     with pytest.raises(BadInput, match="one of this machine's; found 'cuda:.*Write `auto`"):
-        require_device(missing)
+        require_device(missing, here=True)
     require_device(missing, here=False)
 
 

@@ -69,9 +69,9 @@ def train(
     from segfrontier.commands.console import progress
     from segfrontier.commands.stagebars import StageBars
     from segfrontier.lab import Bench, LabSettings, make_method
+    from segfrontier.lab.devices import require_device
     from segfrontier.scenes.builtin import open_world
     from segfrontier.study.config import parse_hours
-    from segfrontier.study.devices import require_device
     from segfrontier.study.overrides import override
 
     budget = parse_hours(hours)

@@ -9,9 +9,8 @@ import math
 from dataclasses import replace
 from functools import lru_cache
 
-import torch
-
 from segfrontier.errors import BadInput
+from segfrontier.lab.devices import require_device
 from segfrontier.lab.recipe import Recipe
 from segfrontier.lab.training import Bench
 from segfrontier.models.encoder import build_encoder
@@ -24,34 +23,6 @@ from segfrontier.scenes.world import Pool
 _LARGEST_CROP = 2
 """A crop may be so many times as large as the images at their largest scale; beyond that most of it is padding."""
 _MOST_PROCESSES = 1024
-
-
-def require_device(name: str, *, here: bool = True) -> None:
-    """BadInput if this is no device, or (`here`) none of this machine; a cluster's are known where its stages run."""
-    rule = "a device must be auto, cpu, mps, xpu, cuda or cuda:N"
-    try:
-        device = torch.device("cpu" if name == "auto" else name)
-    except (RuntimeError, TypeError):
-        raise BadInput(f"{rule}; found {str(name)[:80]!r}. Write one of these.") from None
-    if device.type not in ("cpu", "mps", "xpu", "cuda") or (device.type in ("cpu", "mps") and device.index):
-        raise BadInput(f"{rule}; found {name!r}. Write one of these.")
-    if not here:
-        return
-    have = _count(device.type)
-    if (device.index or 0) >= have:
-        raise BadInput(
-            f"a device must be one of this machine's; found {name!r}, and there are {have} of the kind {device.type} "
-            f"here. Write `auto` for the best there is."
-        )
-
-
-def _count(kind: str) -> int:
-    """How many devices of a kind this machine has."""
-    if kind == "cuda":
-        return torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if kind == "xpu":
-        return torch.xpu.device_count() if torch.xpu.is_available() else 0
-    return int(kind == "cpu" or torch.backends.mps.is_available())
 
 
 def require_bench(bench: Bench, *, here: bool = True) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import uuid
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -55,11 +53,6 @@ def digest(data: bytes | memoryview, *more: bytes | memoryview) -> str:
     for part in more:
         state.update(part)
     return state.hexdigest()
-
-
-def staging_name(final: Path) -> Path:
-    """A private name beside `final`, to be renamed onto it when it is whole."""
-    return final.with_name(f".{final.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
 def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:

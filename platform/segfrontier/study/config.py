@@ -28,11 +28,11 @@ from segfrontier.basics.reading import read_text
 from segfrontier.basics.wording import MANY, explain, shown
 from segfrontier.errors import BadPrices, BadStudy
 from segfrontier.lab import Recipe
+from segfrontier.lab.devices import require_device
 from segfrontier.lab.methods import method_class
 from segfrontier.market import Noise, load_prices, seconds_from_hours
 from segfrontier.scenes.builtin import parse_street
 from segfrontier.study import bounds
-from segfrontier.study.devices import require_device
 from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, combinations, raise_all, settable
 from segfrontier.study.overrides import override, read_yaml
 from segfrontier.study.references import load_references
@@ -83,7 +83,7 @@ def _world(ref: str) -> str:
 
 
 def _device(text: str) -> str:
-    require_device(text)
+    require_device(text, here=False)
     return text
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 from segfrontier.basics.wording import shown
 from segfrontier.errors import BadInput
 
-_TYPES = ("cpu", "cuda", "mps", "xpu")
+_NUMBERED, _SINGLE = ("cuda", "xpu"), ("cpu", "mps")
 
 
-def require_device(name: str, *, here: bool = False) -> None:
-    """Refuse what is no device; with `here`, also one that this machine does not have."""
+def require_device(name: str, *, here: bool) -> None:
+    """Refuse what is no device; with `here`, also one that this machine does not have (a cluster may have it)."""
     if name == "auto":
         return
     kind, colon, number = name.partition(":")
-    if kind not in _TYPES or (colon and not (number.isdecimal() and len(number) < 5)):
-        raise BadInput(f"a device must be auto, {', '.join(_TYPES)}, or one of them with a number; found {shown(name)}")
+    numbered = kind in _NUMBERED and number.isdecimal() and len(number) < 5
+    if kind not in (*_SINGLE, *_NUMBERED) or (colon and not numbered):
+        raise BadInput(
+            f"a device must be auto, cpu, mps, xpu, cuda or cuda:N; found {shown(name)}. Write one of these."
+        )
     if here and int(number or 0) >= (have := _count(kind)):
         raise BadInput(
-            f"the device must be on this machine, which has {have} of the kind {kind}; found {name!r}. "
-            f"Choose another one, or auto."
+            f"a device must be one of this machine's; found {name!r}, and there are {have} of the kind {kind} here. "
+            f"Write `auto` for the best there is."
         )
 
 
