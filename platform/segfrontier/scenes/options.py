@@ -30,7 +30,10 @@ class StreetOptions:
             raise BadWorld(f"street needs at least one train and one val scene; found {shown(str(self), 300)}")
         scenes = self.train + self.val + self.synthetic
         if scenes > MOST_SCENES:
-            raise BadWorld(f"street has {MOST_SCENES} scenes at most; {shown(scenes)} are asked for. Ask for fewer.")
+            found = f"train={shown(self.train)}, val={shown(self.val)}, synthetic={shown(self.synthetic)}"
+            raise BadWorld(
+                f"street has {MOST_SCENES} scenes at most; {shown(scenes)} are asked for ({found}). Ask for fewer."
+            )
         if not 0 <= self.gap <= 1:
             raise BadWorld(f"street: gap must be a number from 0 (no domain gap) to 1; found {self.gap}")
         if not 0 <= self.seed < _SEEDS:
