@@ -2,9 +2,10 @@
 
 A small study on a toy world runs once undisturbed, in one process and on Ray. Then, each time in a fresh home, it is
 started, and at a random moment the driver gets SIGKILL, SIGTERM or SIGHUP, or a worker or one of Ray's servers and
-agents gets SIGKILL. No process of it may be left soon afterwards (and so no port), nor a lock. The same command then
-goes on to the end: scores, curves, acts, the ledger's totals and the content of every stored stage must be those of the
-undisturbed run, and no draft may be left. Exit code 1 on any difference.
+agents gets SIGKILL. No process, listening port or lock of it may be left soon afterwards, a driver that was asked to
+stop says 130, and one that says 0 has recorded every cell. The same command then goes on to the end: scores, curves,
+acts, the ledger's totals and the content of every stored stage must be those of the undisturbed run, and no draft may
+be left. Exit code 1 on any difference.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from rayhere import SETTINGS  # noqa: E402
 from toystudy import RECIPE, toy_study  # noqa: E402
 
 from segfrontier.basics.locks import is_held  # noqa: E402
+from segfrontier.cli import STOPPED  # noqa: E402
 from segfrontier.market import Ledger  # noqa: E402
 from segfrontier.study.home import Home  # noqa: E402
 from segfrontier.study.records import records  # noqa: E402
@@ -72,6 +74,7 @@ class Undisturbed:
 
     result: dict[str, Any]
     seconds: float
+    hidden: frozenset[str]
 
     @classmethod
     def run(cls, scratch: Path, kind: str, steps: int) -> Undisturbed:
@@ -82,7 +85,7 @@ class Undisturbed:
         assert code == 0, driver.log.read_text()[-3000:]
         seconds = time.monotonic() - began
         say(f"undisturbed, {kind}: {seconds:.0f} s")
-        return cls(result(driver.home), seconds)
+        return cls(result(driver.home), seconds, frozenset(hidden(driver.home)))
 
 
 def one_kill(
@@ -101,12 +104,17 @@ def one_kill(
     else:
         told += " (there was none)"
     faults = [] if driver.follow(300) is not None else ["the driver did not end"]
-    told += f", exit {driver.process.poll()}"
+    code, found = driver.process.poll(), result(driver.home)
+    told += f", exit {code}"
     faults += driver.left()
+    if victim == driver.process.pid and sent != signal.SIGKILL and code not in (0, STOPPED):
+        faults.append(f"a driver that {sent.name} asked to stop ended with {code}")
+    if code == 0 and (missing := {n for n in whole.result if n.startswith("cell ")} - found.keys()):
+        faults.append(f"exit 0 without {', '.join(sorted(missing))}")
     again = Driver.start(scratch, f"kill-{number}", kind, steps)
     if (code := again.follow(600)) != 0:
         faults.append(f"the next run ended with {code}: {again.log.read_text()[-500:]!r}")
-    faults += again.left() + drafts(again.home)
+    faults += again.left() + drafts(again.home, whole.hidden)
     if not faults:
         faults += differences(whole.result, result(again.home))
     return told, faults
@@ -121,6 +129,7 @@ class Driver:
     log: Path
     mark: str
     known: dict[int, str] = field(default_factory=dict)
+    ports: dict[int, set[str]] = field(default_factory=dict)
 
     @classmethod
     def start(cls, scratch: Path, name: str, kind: str, steps: int) -> Driver:
@@ -155,6 +164,10 @@ class Driver:
             while before != len(self.known):
                 before = len(self.known)
                 self.known |= {p: began for p, (parent, began) in stats.items() if parent in self.known}
+            listening = listeners()
+            for pid in self.known.keys() & stats.keys():
+                for socket in sockets_of(pid) & listening.keys():
+                    self.ports.setdefault(listening[socket], set()).add(socket)
             time.sleep(0.2)
         return self.process.poll()
 
@@ -177,6 +190,8 @@ class Driver:
         while self.living() and time.monotonic() < until:
             time.sleep(0.1)
         faults = [f"process {pid} is left: {command_of(pid)[:80]}" for pid in self.living()]
+        listening = listeners()
+        faults += [f"port {p} still listens" for p, known in sorted(self.ports.items()) if known & listening.keys()]
         held = [*self.home.glob("studies/*/lock"), *self.home.glob("store/staging/*.lock")]
         return faults + [f"{path} is locked" for path in held if is_held(path)]
 
@@ -200,11 +215,16 @@ def differences(whole: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [f"{name} differs" for name in sorted(whole.keys() | other.keys()) if whole.get(name) != other.get(name)]
 
 
-def drafts(home: Path) -> list[str]:
-    """Temporary files and folders that a finished run has left."""
-    left = [p for p in home.rglob(".*") if p.name not in (".segfrontier.json", ".mlflow.db.lock")]
-    left += [*home.glob("store/staging/*"), *home.glob("studies/*/tune")]
-    return [f"{path.relative_to(home)} is left" for path in left]
+def drafts(home: Path, usual: frozenset[str]) -> list[str]:
+    """Temporary files and folders that a finished run has left, and that an undisturbed one does not leave."""
+    left = [*(hidden(home) - usual)]
+    left += [str(p.relative_to(home)) for p in (*home.glob("store/staging/*"), *home.glob("studies/*/tune"))]
+    return [f"{path} is left" for path in sorted(left)]
+
+
+def hidden(home: Path) -> set[str]:
+    """Files and folders of a home that no listing shows."""
+    return {str(path.relative_to(home)) for path in home.rglob(".*")}
 
 
 def processes() -> Iterator[tuple[int, tuple[int, str]]]:
@@ -214,6 +234,27 @@ def processes() -> Iterator[tuple[int, tuple[int, str]]]:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             if fields[0] != "Z":
                 yield int(folder.name), (int(fields[1]), fields[19])
+
+
+def listeners() -> dict[str, int]:
+    """Ports that are listened to, by the number of their socket."""
+    found: dict[str, int] = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for fields in (line.split() for line in Path(table).read_text().splitlines()[1:]):
+                if fields[3] == "0A":  # LISTEN
+                    found[f"socket:[{fields[9]}]"] = int(fields[1].rpartition(":")[2], 16)
+    return found
+
+
+def sockets_of(pid: int) -> set[str]:
+    """What a process holds open, as the kernel names it."""
+    found = set()
+    with suppress(OSError):
+        for opened in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found.add(str(opened.readlink()))
+    return found
 
 
 def command_of(pid: int) -> str:

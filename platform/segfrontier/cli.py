@@ -1,14 +1,17 @@
 """The `segfrontier` command: runs a verb and says how it ended, by one sentence and one of five exit codes.
 
-0 done; 1 the work failed; 2 the command line was wrong; 3 the input was refused with an explanation; 130 Ctrl-C.
-Everything is imported inside `main`, so that Ctrl-C is heeded from its first line on.
+0 done; 1 the work failed; 2 the command line was wrong; 3 the input was refused with an explanation; 130 Ctrl-C,
+SIGTERM or a closed terminal. Everything is imported inside `main`, so that each is heeded from its first line on.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TextIO
 
@@ -18,11 +21,27 @@ _DEBUG = "--debug"
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    _heed_signals()
     try:
         sys.exit(_run(sys.argv[1:]))
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)  # noqa: T201  # nothing may be imported yet
+        with suppress(OSError):  # a terminal that has closed
+            print("stopped", file=sys.stderr)  # noqa: T201  # nothing may be imported yet
         sys.exit(STOPPED)
+
+
+def _heed_signals() -> None:
+    """Until a verb says how it stops, SIGTERM and SIGHUP stop it as Ctrl-C does."""
+    own = os.getpid()
+
+    def stop(number: int, _: object) -> None:
+        if os.getpid() != own:  # a child that took the handler with it
+            os._exit(128 + number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` has it ignored
+            signal.signal(number, stop)
 
 
 def _run(words: Sequence[str]) -> int:

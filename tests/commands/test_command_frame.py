@@ -112,7 +112,8 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     assert told == b"" and process.returncode == 1
 
 
-def test_ctrl_c_while_it_starts_is_quiet(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_starts_is_quiet(tmp_path, number):
     """Whenever it comes, from the first line on."""
     main, call = MAIN.split("; ")
     code = f"import sys; {main}; sys.argv[1:] = ['--help']; print('up', flush=True); {call}"
@@ -122,6 +123,6 @@ def test_ctrl_c_while_it_starts_is_quiet(tmp_path):
         ) as process:
             process.stdout.readline()
             time.sleep(delay)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             told = process.communicate()[1].decode()
         assert "Traceback" not in told and process.returncode in (0, 130), (delay, told)
