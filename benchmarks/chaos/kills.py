@@ -202,7 +202,7 @@ def result(home: Path) -> dict[str, Any]:
     for record in records(Home(home).study("toy"), states=("done", "failed", "cut")):
         told = (record.state, record.seconds, record.acts, record.values, record.iou, record.scenes, record.curves)
         found[f"cell {record.key}"] = repr((*told, [(s.kind, s.key) for s in record.stages]))
-    ledger = Ledger(home / "ledger.sqlite")
+    ledger = Ledger(Home(home).ledger)
     found |= {f"ledger {cell}": repr(ledger.totals(cell)) for cell in sorted(ledger.cells())}
     for entry in sorted((home / "store").rglob("entry.json")):
         plain = json.loads(entry.read_text())
