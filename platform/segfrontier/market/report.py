@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
+from segfrontier.errors import BadPrices
 from segfrontier.market._account import Account
 from segfrontier.market.budget import SECONDS_PER_HOUR, hours
 from segfrontier.market.ledger import Ledger
@@ -79,8 +80,15 @@ class LedgerTable:
 def ledger_table(ledger: Ledger, prices: PriceList | None = None) -> LedgerTable:
     """All bills under `prices`, or each cell's under the list that it bought under."""
     faults: list[str] = []
-    found = [(_place(account), _bill(account, prices)) for account in ledger.accounts(faults)]
-    bills = [bill for _, bill in sorted(found, key=lambda pair: pair[0])]
+    found = {}
+    for account in ledger.accounts(faults):
+        try:
+            found[_place(account)] = _bill(account, prices)
+        except BadPrices as error:
+            if prices is not None:
+                raise
+            faults.append(str(error))  # its own list is damaged
+    bills = [found[place] for place in sorted(found)]
     return LedgerTable(
         cells=tuple(bills),
         rows=_summed(row for bill in bills for row in bill.rows),
