@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=120, help="of each training")
     parser.add_argument("--only", choices=("local", "ray"))
     given = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # else drivers started under `nohup` would rightly ignore it
     rng, kinds, wrong = random.Random(given.seed), [given.only] if given.only else ["local", "ray"], 0
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         whole = {kind: Undisturbed.run(Path(scratch), kind, given.steps) for kind in kinds}
