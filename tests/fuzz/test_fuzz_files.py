@@ -15,10 +15,10 @@ from toystudy import PRICES
 from toyworld import write_toy
 
 from segfrontier.errors import SegFrontierError
-from segfrontier.lab.store import Store
 from segfrontier.market.prices import parse_prices
 from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.manifest import Manifest
+from segfrontier.store import Store
 from segfrontier.study.asjson import to_json
 from segfrontier.study.claims import packaged, parse_claims
 from segfrontier.study.config import Study

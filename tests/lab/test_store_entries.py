@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from segfrontier.errors import BadInput, DiskFull, StageError
-from segfrontier.lab.store import Store
-from segfrontier.lab.store import shelf as shelf_module
+from segfrontier.store import Store
+from segfrontier.store import shelf as shelf_module
 
 ABOUT = {"kind": "train", "arguments": {"lr": 0.1, "views": (1, 2)}, "inputs": {"real": "k0"}}
 

@@ -10,8 +10,8 @@ import pytest
 
 import segfrontier
 import segfrontier_methods
-from segfrontier.lab.store.modules import Sources, Unit
-from segfrontier.lab.store.source import Digests
+from segfrontier.store.modules import Sources, Unit
+from segfrontier.store.source import Digests
 
 LAB = "segfrontier.lab"
 STAGES = {

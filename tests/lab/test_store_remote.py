@@ -16,11 +16,11 @@ import pytest
 from pyarrow import fs
 
 from segfrontier.errors import StageError
-from segfrontier.lab.store import Pace, Store
-from segfrontier.lab.store import lease as lease_module
-from segfrontier.lab.store import remote as remote_module
-from segfrontier.lab.store import shelf as shelf_module
-from segfrontier.lab.store.lease import Lease
+from segfrontier.store import Pace, Store
+from segfrontier.store import lease as lease_module
+from segfrontier.store import remote as remote_module
+from segfrontier.store import shelf as shelf_module
+from segfrontier.store.lease import Lease
 
 ABOUT = {"kind": "train", "inputs": {"a": "k0"}}
 PACE = Pace(settle=0.02, beat=0.05, patience=0.4)

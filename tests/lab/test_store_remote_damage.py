@@ -13,8 +13,8 @@ from test_store_remote import Bucket, age, never, write
 
 from segfrontier.basics.marks import MARK, kind_in
 from segfrontier.errors import BadInput
-from segfrontier.lab.store import Store
-from segfrontier.lab.store import entry as entry_module
+from segfrontier.store import Store
+from segfrontier.store import entry as entry_module
 
 ABOUT = {"kind": "train"}
 DAYS = 3 * 86400

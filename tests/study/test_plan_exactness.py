@@ -12,8 +12,8 @@ from toylab import Plain
 from segfrontier.errors import BadStudy
 from segfrontier.lab import Argmax, Bench, Coarse, Fine, Gauge, Part, Plan, Points, Rule, Stream, Watcher, open_lab
 from segfrontier.lab.opening import LabSettings
-from segfrontier.lab.store import Store
 from segfrontier.market import Ledger
+from segfrontier.store import Store
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
 from segfrontier.study.home import Home

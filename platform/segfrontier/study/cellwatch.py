@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.disk import is_full
-from segfrontier.lab.store.entry import Manifest
 from segfrontier.lab.watching import Watcher
+from segfrontier.store.entry import Manifest
 from segfrontier.study.records import StageNote
 
 STATUS, CUT, LOG = "status.json", "cut", "log.txt"

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from segfrontier.lab.store import human_size
+from segfrontier.store import human_size
 from segfrontier.study.config import Executor
 
 GIB = 2**30

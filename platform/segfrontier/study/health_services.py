@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segfrontier.errors import BadInput, SegFrontierError
-from segfrontier.lab.store import human_size
+from segfrontier.store import human_size
 from segfrontier.study.cellwork import one_line
 from segfrontier.study.health import Check, ok
 from segfrontier.study.plan_words import many

@@ -20,13 +20,13 @@ from segfrontier.lab.keying import ROOTS
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.recipe import Recipe
-from segfrontier.lab.store import code_digest
 from segfrontier.market import Market, prices_for
 from segfrontier.market.annotators import annotator_for
 from segfrontier.scenes.builtin import open_world
 from segfrontier.scenes.imagined import ImaginedWorld
 from segfrontier.scenes.published import Published, published
 from segfrontier.scenes.world import World
+from segfrontier.store import code_digest
 from segfrontier.study.cells import Cell
 from segfrontier.study.home import Home
 from segfrontier.study.records import Record

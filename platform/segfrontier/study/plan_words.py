@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segfrontier.lab.store import human_size
+from segfrontier.store import human_size
 
 if TYPE_CHECKING:
     from segfrontier.scenes.published import Published

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from segfrontier.errors import BadInput, BadStudy, SegFrontierError
 from segfrontier.lab import LabSettings, open_lab
-from segfrontier.lab.store import Store
 from segfrontier.market import Ledger, PriceList, prices_for
+from segfrontier.store import Store
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwork import one_line, perform
 from segfrontier.study.config import Study

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from segfrontier.lab import Bench
-from segfrontier.lab.store.keys import dumps, plain
 from segfrontier.lab.streams import Part
+from segfrontier.store.keys import dumps, plain
 from segfrontier.study.cellwork import one_line
 from segfrontier.study.config import Executor
 from segfrontier.study.executing import bench_of

@@ -26,8 +26,6 @@ from segfrontier.lab.drawing import PICTURES, Sketch
 from segfrontier.lab.measuring import Row, write_measures
 from segfrontier.lab.scoring import Sums
 from segfrontier.lab.sealed import unseal
-from segfrontier.lab.store import Entry, Store
-from segfrontier.lab.store.keys import text_digest
 from segfrontier.lab.training import Job
 from segfrontier.market import Request
 from segfrontier.maths import boundary_counts, calibration_counts, confusion_counts
@@ -35,6 +33,8 @@ from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.imagined import stripes, write_alike
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
+from segfrontier.store import Entry, Store
+from segfrontier.store.keys import text_digest
 
 
 @dataclass(frozen=True)

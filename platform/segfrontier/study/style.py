@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf, log10
 
-from segfrontier.tracking.palette import COLOURS
+from segfrontier.basics.colours import COLOURS
 
 _MARKERS = (
     ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"), ("v", "triangle-down"),

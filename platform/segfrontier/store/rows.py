@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.store.entry import Manifest
+from segfrontier.store.entry import Manifest
 
 State = Literal["stored", "unfinished", "damaged"]
 

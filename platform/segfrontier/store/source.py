@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.store.keys import dumps, text_digest
-from segfrontier.lab.store.modules import LOOSE, Sources, Unit, Whole, folder_of
-from segfrontier.lab.store.shapes import Shape, shape_of
+from segfrontier.store.keys import dumps, text_digest
+from segfrontier.store.modules import LOOSE, Sources, Unit, Whole, folder_of
+from segfrontier.store.shapes import Shape, shape_of
 
 _KNOWN: dict[tuple[tuple[str, Path], ...], Digests] = {}
 

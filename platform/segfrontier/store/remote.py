@@ -25,11 +25,11 @@ from pathlib import Path
 from pyarrow import fs
 
 from segfrontier.errors import StageError
-from segfrontier.lab.store.entry import MANIFEST_BYTES, MARK, Damage, Entry, Manifest
-from segfrontier.lab.store.keys import is_key
-from segfrontier.lab.store.lease import Lease, Pace
-from segfrontier.lab.store.rows import Row
-from segfrontier.lab.store.shelf import inspect
+from segfrontier.store.entry import MANIFEST_BYTES, MARK, Damage, Entry, Manifest
+from segfrontier.store.keys import is_key
+from segfrontier.store.lease import Lease, Pace
+from segfrontier.store.rows import Row
+from segfrontier.store.shelf import inspect
 
 log = logging.getLogger(__name__)
 

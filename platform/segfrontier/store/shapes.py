@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from segfrontier.lab.store.modules import Outside, Sources, Target, Unit, Whole, imports_of
+from segfrontier.store.modules import Outside, Sources, Target, Unit, Whole, imports_of
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from segfrontier.basics import marks
 from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadInput, DiskFull, StageError
-from segfrontier.lab.store.entry import Entry
-from segfrontier.lab.store.faults import explained
-from segfrontier.lab.store.gc import Swept, choose
-from segfrontier.lab.store.keys import is_key, plain, text_digest
-from segfrontier.lab.store.lease import Pace
-from segfrontier.lab.store.rows import Row
-from segfrontier.lab.store.shelf import Shelf, clear
+from segfrontier.store.entry import Entry
+from segfrontier.store.faults import explained
+from segfrontier.store.gc import Swept, choose
+from segfrontier.store.keys import is_key, plain, text_digest
+from segfrontier.store.lease import Pace
+from segfrontier.store.rows import Row
+from segfrontier.store.shelf import Shelf, clear
 
 if TYPE_CHECKING:
     from pyarrow import fs
 
-    from segfrontier.lab.store.remote import Remote
+    from segfrontier.store.remote import Remote
 
 Waiting = Callable[[float, str], None]
 """Called several times a second while another one computes: seconds waited so far, and who computes."""
@@ -68,7 +68,7 @@ class Store:
             if filesystem is None:
                 filesystem, folder = _opened(text, shown)
             if not isinstance(filesystem, fs.LocalFileSystem):
-                from segfrontier.lab.store.remote import Remote
+                from segfrontier.store.remote import Remote
 
                 self._remote = Remote(filesystem, folder.strip("/"), pace or Pace())
                 folder = os.fspath(cache or _default_cache(f"{filesystem.type_name}:{shown}"))

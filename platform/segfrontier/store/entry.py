@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from segfrontier.basics.locks import Hold
 from segfrontier.basics.reading import open_plain, parse_json, read_bounded
 from segfrontier.errors import StageError
-from segfrontier.lab.store.keys import dumps, text_digest
+from segfrontier.store.keys import dumps, text_digest
 
 FORMAT = 1
 MARK = "entry.json"

@@ -27,9 +27,9 @@ from typing import Any, Literal
 from segfrontier.basics.disk import is_full
 from segfrontier.basics.locks import FileLock, Hold, hold_alone, hold_shared
 from segfrontier.errors import BadInput, StageError
-from segfrontier.lab.store.entry import MARK, Damage, Entry, FileMark, Manifest, file_digest, look_at, read_manifest
-from segfrontier.lab.store.keys import is_key
-from segfrontier.lab.store.rows import Row, State
+from segfrontier.store.entry import MARK, Damage, Entry, FileMark, Manifest, file_digest, look_at, read_manifest
+from segfrontier.store.keys import is_key
+from segfrontier.store.rows import Row, State
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from segfrontier.lab.store.rows import Row
+from segfrontier.store.rows import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
