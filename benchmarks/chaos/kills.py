@@ -105,12 +105,12 @@ def one_kill(
     else:
         told += " (there was none)"
     faults = [] if driver.follow(300) is not None else ["the driver did not end"]
-    code, found = driver.process.poll(), result(driver.home)
+    code = driver.process.poll()
     told += f", exit {code}"
     faults += driver.left()
     if victim == driver.process.pid and sent != signal.SIGKILL and code not in (0, STOPPED):
         faults.append(f"a driver that {sent.name} asked to stop ended with {code}")
-    if code == 0 and (missing := {n for n in whole.result if n.startswith("cell ")} - found.keys()):
+    if code == 0 and (missing := {n for n in whole.result if n.startswith("cell ")} - result(driver.home).keys()):
         faults.append(f"exit 0 without {', '.join(sorted(missing))}")
     again = Driver.start(scratch, f"kill-{number}", kind, steps)
     if (code := again.follow(600)) != 0:
@@ -203,8 +203,9 @@ def result(home: Path) -> dict[str, Any]:
     for record in records(Home(home).study("toy"), states=("done", "failed", "cut")):
         told = (record.state, record.seconds, record.acts, record.values, record.iou, record.scenes, record.curves)
         found[f"cell {record.key}"] = repr((*told, [(s.kind, s.key) for s in record.stages]))
-    ledger = Ledger(home / "ledger.sqlite")
-    found |= {f"ledger {cell}": repr(ledger.totals(cell)) for cell in sorted(ledger.cells())}
+    if (file := home / "ledger.sqlite").exists():
+        ledger = Ledger(file)
+        found |= {f"ledger {cell}": repr(ledger.totals(cell)) for cell in sorted(ledger.cells())}
     for entry in sorted((home / "store").rglob("entry.json")):
         plain = json.loads(entry.read_text())
         found[f"stage {plain['key']}"] = repr(sorted((n, f["digest"]) for n, f in plain["files"].items()))
