@@ -33,9 +33,9 @@ from toystudy import RECIPE, toy_study  # noqa: E402
 
 from segfrontier.basics.locks import is_held  # noqa: E402
 from segfrontier.cli import STOPPED  # noqa: E402
+from segfrontier.home.layout import Home  # noqa: E402
+from segfrontier.home.records import records  # noqa: E402
 from segfrontier.market import Ledger  # noqa: E402
-from segfrontier.study.home import Home  # noqa: E402
-from segfrontier.study.records import records  # noqa: E402
 
 MARK = "SEGFRONTIER_CHAOS"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)

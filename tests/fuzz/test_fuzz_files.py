@@ -15,6 +15,7 @@ from toystudy import PRICES
 from toyworld import write_toy
 
 from segfrontier.errors import SegFrontierError
+from segfrontier.home.status import Board
 from segfrontier.market.prices import parse_prices
 from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.manifest import Manifest
@@ -26,7 +27,6 @@ from segfrontier.study.findings import findings
 from segfrontier.study.foreseen import foreseen
 from segfrontier.study.harvest import harvest
 from segfrontier.study.outputs import write_report
-from segfrontier.study.progress import Board
 from segfrontier.study.references import load_references
 from segfrontier.study.tables import parse_tables
 

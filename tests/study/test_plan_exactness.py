@@ -10,16 +10,16 @@ import yaml
 from toylab import Plain
 
 from segfrontier.errors import BadStudy
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.lab import Argmax, Bench, Coarse, Fine, Gauge, Part, Plan, Points, Rule, Stream, Watcher, open_lab
 from segfrontier.lab.opening import LabSettings
 from segfrontier.market import Ledger
 from segfrontier.store import Store
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
-from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, keyed, plain_cell
 from segfrontier.study.planning import plan_study
-from segfrontier.study.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,10 @@
 import pytest
 from toystudy import RECIPE, toy_study
 
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.market import Ledger
-from segfrontier.study.home import Home
 from segfrontier.study.planning import plan_study
-from segfrontier.study.records import Record
 
 ONE = {"methods": ["fine"], "seeds": [0], "budgets": [200 / 3600]}
 

@@ -16,14 +16,14 @@ from rayhere import SETTINGS, family
 from toystudy import RECIPE, outcome, toy_study
 
 from segfrontier.errors import BadStudy
+from segfrontier.home.layout import Home
+from segfrontier.home.records import records
+from segfrontier.home.status import Board, counts
 from segfrontier.market import Ledger
 from segfrontier.study.cells import expand
 from segfrontier.study.cellwatch import CUT
 from segfrontier.study.config import Asha, Executor, Search
-from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, keyed, write_cell
-from segfrontier.study.progress import Board, counts
-from segfrontier.study.records import records
 from segfrontier.study.running import Finished
 from segfrontier.study.tuning import Cutting, room
 

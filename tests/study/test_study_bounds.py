@@ -8,10 +8,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segfrontier.basics import bounds
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab import Recipe
 from segfrontier.lab.devices import require_device
-from segfrontier.study import bounds, config
+from segfrontier.study import config
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
 

@@ -4,13 +4,13 @@ import pytest
 from toystudy import toy_study
 
 from segfrontier.errors import BadInput, BadStudy
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.lab.methods import installed
 from segfrontier.study.claims import claims_of, known, parse_claims
 from segfrontier.study.config import Executor
-from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, keyed, plain_cell
 from segfrontier.study.judging import judge_all
-from segfrontier.study.records import Record
 from segfrontier.study.tables import load_study, tables_of
 
 TEXT = """

@@ -3,9 +3,9 @@
 import pytest
 from toystudy import toy_study
 
+from segfrontier.home.records import Record, StageNote
 from segfrontier.study.config import Limits
 from segfrontier.study.feed import Limited, Table
-from segfrontier.study.records import Record, StageNote
 
 
 def record(*, gpu, found, seconds=1800.0):

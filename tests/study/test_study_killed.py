@@ -11,11 +11,12 @@ from toystudy import toy_study
 from segfrontier.basics import marks
 from segfrontier.basics.disk import is_full
 from segfrontier.errors import BadInput
+from segfrontier.home import layout as home
+from segfrontier.home.layout import Home, find_home, open_home
+from segfrontier.home.records import RECORD, Record, records
+from segfrontier.home.status import Board, counts
 from segfrontier.lab.local import LocalLab
-from segfrontier.study import cellwork, deaths, home, running
-from segfrontier.study.home import Home, find_home, open_home
-from segfrontier.study.progress import Board, counts
-from segfrontier.study.records import RECORD, Record, records
+from segfrontier.study import cellwork, deaths, running
 
 ONE = {"methods": ["fine"], "seeds": [0], "budgets": [0.1]}
 
@@ -131,7 +132,7 @@ def put(file, text):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::segfrontier.study.home.DamagedFile")
+@pytest.mark.filterwarnings("ignore::segfrontier.home.layout.DamagedFile")
 @pytest.mark.parametrize("text", WRONG, ids=range(len(WRONG)))
 @pytest.mark.parametrize("name", ["cell.json", "record.json", "status.json", "cells.json", "runs.json", "run.json"])
 def test_no_verb_stumbles_over_a_damaged_file(done, name, text):

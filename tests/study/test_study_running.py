@@ -9,12 +9,12 @@ import pytest
 from toystudy import RECIPE, outcome, toy_study
 
 from segfrontier.errors import BadStudy
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record, records
+from segfrontier.home.status import Board, best, counts
 from segfrontier.market import Ledger
 from segfrontier.study.cells import expand
-from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, keyed, read_cell, write_cell
-from segfrontier.study.progress import Board, best, counts
-from segfrontier.study.records import Record, records
 from segfrontier.study.running import StudyWatcher, spread_out
 
 pytestmark = pytest.mark.slow

@@ -9,9 +9,9 @@ import pytest
 from driverhere import said, start, trains, until
 from toystudy import RECIPE, outcome, toy_study
 
+from segfrontier.home.layout import Home
+from segfrontier.home.records import records
 from segfrontier.lab.signals import heeding_signals
-from segfrontier.study.home import Home
-from segfrontier.study.records import records
 
 LONG = {"methods": ["fine"], "seeds": [0, 1, 2], "budgets": [0.2], "recipe": RECIPE | {"steps": 400}}
 

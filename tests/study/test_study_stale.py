@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from toystudy import outcome, toy_study
 
+from segfrontier.home.records import records
+from segfrontier.home.status import Board
 from segfrontier.market import Ledger
 from segfrontier.study import identity
 from segfrontier.study.harvest import harvest
 from segfrontier.study.identity import code_of
 from segfrontier.study.planning import plan_study
-from segfrontier.study.progress import Board
-from segfrontier.study.records import records
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from segfrontier.errors import SegFrontierError
+
 MANY = 50
 """Mistakes that are told one by one; of more, only the number."""
 _SHOWN = 120
@@ -109,3 +111,14 @@ def _plain(kind: Any) -> list[Any]:
     if get_origin(kind) in (Union, UnionType):
         return [one for member in get_args(kind) for one in _plain(member)]
     return [kind]
+
+
+def many(count: int, noun: str) -> str:
+    """`2 cells`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def one_line(error: BaseException) -> str:
+    """An error as users read it: SegFrontier's own without their class."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, SegFrontierError) else f"{type(error).__name__}: {text}"

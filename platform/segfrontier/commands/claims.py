@@ -66,8 +66,8 @@ def show(
 ) -> None:
     """Print each claim with the paper's numbers, what was measured with its interval, the verdict and the runs."""
     from segfrontier.commands.console import given_home
+    from segfrontier.home.layout import Home
     from segfrontier.study.claims import bringing, claims_of, known
-    from segfrontier.study.home import Home
     from segfrontier.study.identity import Atlas
     from segfrontier.study.judging import judge_all
 

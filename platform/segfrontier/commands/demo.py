@@ -23,9 +23,9 @@ def demo(
     from segfrontier.commands.console import console
     from segfrontier.commands.frontier import frontier
     from segfrontier.commands.study import SIGNALLED
+    from segfrontier.home.status import Board, counts
     from segfrontier.lab.methods import demo_knobs, installed, method_class
     from segfrontier.study.config import Study
-    from segfrontier.study.progress import Board, counts
 
     text = files("segfrontier.study").joinpath("examples/demo.yaml").read_text(encoding="utf-8")
     methods = json.dumps([{"name": name, "knobs": demo_knobs(method_class(name))} for name in installed()])

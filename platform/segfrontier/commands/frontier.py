@@ -68,10 +68,10 @@ def frontier(
     Costs are acts x prices, computed here and now: other prices redraw everything without training.
     """
     from segfrontier.commands.console import console
+    from segfrontier.home.layout import Home
     from segfrontier.market import load_prices
     from segfrontier.study.findings import Reading, findings
     from segfrontier.study.harvest import harvest
-    from segfrontier.study.home import Home
     from segfrontier.study.outputs import require_ended, write_outputs
 
     reading = Reading(target=target, gpu=gpu, how=how.value, level=level)

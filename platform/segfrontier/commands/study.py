@@ -60,12 +60,13 @@ def status(
     """Show how far a study is: cells done, running and failed, and the best so far of each method."""
     from segfrontier.commands.board import drawn
     from segfrontier.commands.console import console
-    from segfrontier.study.home import find_home
-    from segfrontier.study.progress import Board
+    from segfrontier.home.layout import find_home
+    from segfrontier.home.status import Board
+    from segfrontier.study.identity import is_stale
 
     place = find_home(home)
     found = [place.find(study)] if study else [place.study(name) for name in place.studies()]
-    boards = {one.name: Board(one) for one in found}
+    boards = {one.name: Board(one, is_stale) for one in found}
     if as_json:
         plain = {n: {"running": b.alive(), "cells": [c.plain() for c in b.look()]} for n, b in boards.items()}
         typer.echo(json.dumps(plain))
@@ -93,8 +94,7 @@ def logs(
     from glob import escape
 
     from segfrontier.errors import BadInput
-    from segfrontier.study.cellwatch import LOG
-    from segfrontier.study.home import find_home, is_key
+    from segfrontier.home.layout import LOG, find_home, is_key
 
     place = find_home(home)
     found = sorted(p.parent for p in place.path.glob(f"cells/{escape(cell)}*/{LOG}")) if is_key(cell) else []
@@ -117,9 +117,9 @@ def stop(study: Annotated[str, NAME], home: Annotated[Path, HOME] = Path("runs")
     """Ask a running study to save its state and end, with exit code 1; `segfrontier run` goes on from there."""
     from segfrontier.commands.console import console
     from segfrontier.errors import BadInput
-    from segfrontier.study.claiming import STOP
-    from segfrontier.study.home import find_home
-    from segfrontier.study.progress import Board
+    from segfrontier.home.claiming import STOP
+    from segfrontier.home.layout import find_home
+    from segfrontier.home.status import Board
 
     place = find_home(home).find(study)
     if not Board(place).alive():
@@ -135,7 +135,7 @@ def stop(study: Annotated[str, NAME], home: Annotated[Path, HOME] = Path("runs")
 def _report(finished: Finished, *, as_json: bool) -> None:
     from segfrontier.commands.board import drawn
     from segfrontier.commands.console import console
-    from segfrontier.study.progress import Board, counts
+    from segfrontier.home.status import Board, counts
 
     states = Board(finished.study).look()
     if as_json:

@@ -24,6 +24,8 @@ from pydantic import (
     model_validator,
 )  # fmt: skip
 
+from segfrontier.basics import bounds
+from segfrontier.basics.overrides import override, read_yaml
 from segfrontier.basics.reading import read_text
 from segfrontier.basics.wording import MANY, explain, shown
 from segfrontier.errors import BadPrices, BadStudy
@@ -32,9 +34,7 @@ from segfrontier.lab.devices import require_device
 from segfrontier.lab.methods import method_class
 from segfrontier.market import Noise, load_prices, seconds_from_hours
 from segfrontier.scenes.builtin import parse_street
-from segfrontier.study import bounds
 from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, combinations, raise_all, settable
-from segfrontier.study.overrides import override, read_yaml
 from segfrontier.study.references import load_references
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from segfrontier.home.records import Record
 from segfrontier.market.budget import hours
 from segfrontier.study.findings import Finding
 from segfrontier.study.harvest import Harvest
 from segfrontier.study.points import Entry, budget_words, knob_words
-from segfrontier.study.records import Record
 
 
 def write_tables(harvest: Harvest, found: Sequence[Finding], folder: Path) -> list[Path]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
 
+from segfrontier.home.records import Record
 from segfrontier.study.cells import Cell
 from segfrontier.study.config import Limits
-from segfrontier.study.records import Record
 
 ASKED = "it was asked to stop"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from segfrontier.basics.reading import read_json
+from segfrontier.home.layout import StudyHome
 from segfrontier.study.cells import Cell, cells_of, expand
 from segfrontier.study.config import MethodEntry, Search, Study
-from segfrontier.study.home import StudyHome
 
 
 def foreseen(study: Study, place: StudyHome) -> tuple[tuple[Cell, ...], int]:

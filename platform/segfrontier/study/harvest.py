@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.errors import BadInput, BadStudy, LedgerError
+from segfrontier.home.layout import StudyHome
+from segfrontier.home.records import Record
 from segfrontier.market import Ledger
 from segfrontier.market.acts import KINDS
 from segfrontier.market.prices import PriceList
 from segfrontier.study.frontier import Facet, Point
-from segfrontier.study.home import StudyHome
 from segfrontier.study.points import Entry, compute_unit, entries, facet_of, facet_words
-from segfrontier.study.records import Record
 from segfrontier.study.references import Reference, load_references, stars
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segfrontier.basics.wording import many, one_line
 from segfrontier.errors import BadInput, SegFrontierError
 from segfrontier.store import human_size
-from segfrontier.study.cellwork import one_line
 from segfrontier.study.health import Check, ok
-from segfrontier.study.plan_words import many
 
 
 def ray_parts() -> Check:

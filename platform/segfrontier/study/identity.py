@@ -16,6 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadInput, BadWorld
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.lab.keying import ROOTS
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.methods import method_class
@@ -28,8 +30,6 @@ from segfrontier.scenes.published import Published, published
 from segfrontier.scenes.world import World
 from segfrontier.store import code_digest
 from segfrontier.study.cells import Cell
-from segfrontier.study.home import Home
-from segfrontier.study.records import Record
 
 _CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
 

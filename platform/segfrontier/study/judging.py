@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.study.claims import Claim, Claims, Pairing
-from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, keyed
-from segfrontier.study.records import Record
 from segfrontier.study.statistics import Comparison, Summary, compare, summarise
 
 Verdict = Literal["holds", "fails", "cannot tell"]

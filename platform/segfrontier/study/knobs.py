@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from segfrontier.basics import bounds
 from segfrontier.basics.wording import MANY, OURS, unknown, wording
-from segfrontier.study import bounds
 
 Mistakes = list[tuple[tuple[str | int, ...], str]]
 """Places and what is wrong there."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from segfrontier.basics.disk import disk_full, is_full
 from segfrontier.errors import BadStudy
+from segfrontier.home.layout import StudyHome
 from segfrontier.market.prices import PriceList
 from segfrontier.study.findings import Finding, Reading, findings
 from segfrontier.study.harvest import Harvest, harvest
-from segfrontier.study.home import StudyHome
 
 PICTURE, PAGE, REPORT = "frontier.png", "frontier.html", "report.html"
 

@@ -9,12 +9,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from segfrontier.home.records import Record
 from segfrontier.market.budget import hours
 from segfrontier.study.findings import Finding
 from segfrontier.study.frontier import Point
 from segfrontier.study.harvest import Harvest
 from segfrontier.study.points import Entry, budget_words
-from segfrontier.study.records import Record
 from segfrontier.study.sentences import interval_words, prices_words, score_words, short
 from segfrontier.study.style import FRONTIER, Axis, Style, styles
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segfrontier.basics.wording import many
 from segfrontier.store import human_size
 
 if TYPE_CHECKING:
@@ -105,11 +106,6 @@ def duration(seconds: float) -> str:
 
 def _hours(seconds: int) -> str:
     return f"{seconds / 3600:,.1f} h"
-
-
-def many(count: int, noun: str) -> str:
-    """`2 cells`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _are(count: int) -> str:

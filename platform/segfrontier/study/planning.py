@@ -15,19 +15,20 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+from segfrontier.basics.wording import one_line
 from segfrontier.errors import BadInput, BadStudy, SegFrontierError
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.lab import LabSettings, open_lab
 from segfrontier.market import Ledger, PriceList, prices_for
 from segfrontier.store import Store
 from segfrontier.study.cells import Cell
-from segfrontier.study.cellwork import one_line, perform
+from segfrontier.study.cellwork import perform
 from segfrontier.study.config import Study
 from segfrontier.study.foreseen import foreseen
-from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, is_stale, keyed
 from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan
 from segfrontier.study.probe import PATIENCE, estimate
-from segfrontier.study.records import Record
 from segfrontier.study.rehearsal import RehearsalLab, Shadow, StandIns
 from segfrontier.study.rehearsal_market import Memory, RememberingMarket, Untold
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from segfrontier.home.records import Record
 from segfrontier.market.prices import PriceList
 from segfrontier.study.answers import bill
 from segfrontier.study.frontier import Facet, Point
-from segfrontier.study.records import Record
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

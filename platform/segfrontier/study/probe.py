@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
+from segfrontier.basics.wording import one_line
 from segfrontier.lab import Bench
 from segfrontier.lab.streams import Part
 from segfrontier.store.keys import dumps, plain
-from segfrontier.study.cellwork import one_line
 from segfrontier.study.config import Executor
 from segfrontier.study.executing import bench_of
 from segfrontier.study.plan import Times

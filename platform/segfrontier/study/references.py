@@ -12,10 +12,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
+from segfrontier.basics import bounds
 from segfrontier.basics.reading import load_yaml
 from segfrontier.basics.wording import explain, shown
 from segfrontier.errors import BadStudy
-from segfrontier.study import bounds
 from segfrontier.study.frontier import Facet, Point
 from segfrontier.study.knobs import Strict
 

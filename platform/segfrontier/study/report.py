@@ -9,11 +9,11 @@ from html import escape
 from io import BytesIO
 from pathlib import Path
 
+from segfrontier.home.records import Record
 from segfrontier.study.classcurves import best_entries, class_charts
 from segfrontier.study.findings import Finding
 from segfrontier.study.harvest import Harvest
 from segfrontier.study.points import Entry
-from segfrontier.study.records import Record
 from segfrontier.study.reportcss import CSS
 from segfrontier.study.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
 from segfrontier.study.spending import spending

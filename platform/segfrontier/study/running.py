@@ -10,19 +10,19 @@ from typing import Literal
 
 from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
+from segfrontier.home.claiming import Leave, claimed
+from segfrontier.home.layout import Home, StudyHome, open_home
+from segfrontier.home.records import Record
+from segfrontier.home.status import Board, counts
 from segfrontier.lab.signals import heeding_signals
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
-from segfrontier.study.claiming import Leave, claimed
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.feed import Feed, Limited, Table
-from segfrontier.study.home import Home, StudyHome, open_home
 from segfrontier.study.identity import Atlas, is_stale, keyed, write_cell
 from segfrontier.study.outputs import write_report
-from segfrontier.study.progress import Board, counts
 from segfrontier.study.publishing import Publisher
-from segfrontier.study.records import Record
 
 
 class StudyWatcher:
@@ -100,7 +100,7 @@ def _run(
     table = tuple(cells) if cells is not None else expand(study)
     feed, facets = _feed(study, place, atlas, table), {cell.facet.digest for cell in table}
     limited = Limited(feed, study.limits, leave)
-    watcher.began(Board(place), waiting=len(_waiting(study, place.home, place.cell_keys())))
+    watcher.began(Board(place, is_stale), waiting=len(_waiting(study, place.home, place.cell_keys())))
     with Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking) as publisher:
         ended = _Ended(watcher, publisher)
         work = Work(

@@ -25,16 +25,15 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from ray.tune.search import Searcher
 
 from segfrontier.errors import BadStudy
+from segfrontier.home.layout import CUT, LOG, Home
+from segfrontier.home.records import Record
 from segfrontier.lab._ray import start_ray, stop_ray
 from segfrontier.lab._ray.start import is_ours, what_died
-from segfrontier.study.cellwatch import CUT, LOG
 from segfrontier.study.cellwork import do_cell
 from segfrontier.study.config import Asha, Executor
 from segfrontier.study.deaths import cause, oom_kills
 from segfrontier.study.executing import Work
-from segfrontier.study.home import Home
 from segfrontier.study.identity import Atlas, plain_cell, read_cell
-from segfrontier.study.records import Record
 
 _TRIAL_CPU, _LOST = 0.01, 2
 _SCORE, _EPOCH = "score", "epoch"

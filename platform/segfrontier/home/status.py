@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from segfrontier.basics.reading import read_json
-from segfrontier.study.cellwatch import STATUS
-from segfrontier.study.claiming import RUN, is_running
-from segfrontier.study.home import StudyHome
-from segfrontier.study.identity import is_stale
-from segfrontier.study.records import Record
+from segfrontier.home.claiming import RUN, is_running
+from segfrontier.home.layout import STATUS, StudyHome
+from segfrontier.home.records import Record
 
 State = Literal["waiting", "running", "done", "failed", "cut", "stopped"]
 
@@ -43,9 +42,13 @@ class CellState:
 
 @dataclass
 class Board:
-    """All cells of a study. `look` reads anew what may have changed; what has ended well is read once."""
+    """All cells of a study. `look` reads anew what may have changed; what has ended well is read once.
+
+    `is_stale` says of a record whether other code than today's computed it, where anybody wants to know.
+    """
 
     study: StudyHome
+    is_stale: Callable[[Record], bool] = lambda _: False
     _ended: dict[str, CellState] = field(default_factory=dict)
     _cells: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -73,7 +76,7 @@ class Board:
             return CellState(**named, state="stopped" if status.at else "waiting", stage=status.stage)
         state = CellState(
             **named, state=record.state, seconds=record.ended - record.started, miou=record.miou, error=record.error,
-            stale=is_stale(record),
+            stale=self.is_stale(record),
         )  # fmt: skip
         if record.state == "done" and not state.stale:
             self._ended[key] = state

@@ -14,7 +14,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import load_json
 from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput
-from segfrontier.study.home import Home, StudyHome, tell_damage
+from segfrontier.home.layout import Home, StudyHome, tell_damage
 
 RECORD = "record.json"
 
