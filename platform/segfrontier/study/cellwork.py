@@ -20,7 +20,7 @@ from segfrontier.home.layout import Home
 from segfrontier.home.records import Counted, Record, State
 from segfrontier.lab import Bench, Lab, LabSettings, Scores, make_method, open_lab
 from segfrontier.market import Ledger
-from segfrontier.study.answers import bill
+from segfrontier.report.answers import bill
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
 from segfrontier.study.identity import Atlas, code_of, plain_cell, read_cell

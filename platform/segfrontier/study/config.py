@@ -27,15 +27,16 @@ from pydantic import (
 from segfrontier.basics import bounds
 from segfrontier.basics.overrides import override, read_yaml
 from segfrontier.basics.reading import read_text
+from segfrontier.basics.settings import Mistakes, Strict, raise_all
 from segfrontier.basics.wording import MANY, explain, shown
 from segfrontier.errors import BadPrices, BadStudy
 from segfrontier.lab import Recipe
 from segfrontier.lab.devices import require_device
 from segfrontier.lab.methods import method_class
 from segfrontier.market import Noise, load_prices, seconds_from_hours
+from segfrontier.report.references import load_references
 from segfrontier.scenes.builtin import parse_street
-from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, combinations, raise_all, settable
-from segfrontier.study.references import load_references
+from segfrontier.study.knobs import Range, checked, choices, combinations, settable
 
 if TYPE_CHECKING:
     from segfrontier.study.plan import StudyPlan

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
+from segfrontier.report.statistics import Comparison, Summary, compare, summarise
 from segfrontier.study.claims import Claim, Claims, Pairing
 from segfrontier.study.identity import Atlas, keyed
-from segfrontier.study.statistics import Comparison, Summary, compare, summarise
 
 Verdict = Literal["holds", "fails", "cannot tell"]
 

@@ -15,13 +15,13 @@ from segfrontier.home.layout import Home, StudyHome, open_home
 from segfrontier.home.records import Record
 from segfrontier.home.status import Board, counts
 from segfrontier.lab.signals import heeding_signals
+from segfrontier.report.outputs import write_report
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.feed import Feed, Limited, Table
 from segfrontier.study.identity import Atlas, is_stale, keyed, write_cell
-from segfrontier.study.outputs import write_report
 from segfrontier.study.publishing import Publisher
 
 

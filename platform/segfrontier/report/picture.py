@@ -11,12 +11,12 @@ from textwrap import fill
 from typing import Any
 
 from segfrontier.market.budget import hours
-from segfrontier.study.findings import Finding
-from segfrontier.study.frontier import Point
-from segfrontier.study.labels import place_labels
-from segfrontier.study.points import Entry
-from segfrontier.study.sentences import interval_words, prices_words
-from segfrontier.study.style import FRONTIER, Axis, Style, styles
+from segfrontier.report.findings import Finding
+from segfrontier.report.frontier import Point
+from segfrontier.report.placing import place_labels
+from segfrontier.report.points import Entry
+from segfrontier.report.sentences import interval_words, prices_words
+from segfrontier.report.style import FRONTIER, Axis, Style, styles
 
 _DPI = 200
 _STAR = "#F0C000"

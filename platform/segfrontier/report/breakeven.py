@@ -7,8 +7,8 @@ from itertools import combinations
 from statistics import fmean
 
 from segfrontier.market.prices import PriceList
-from segfrontier.study.answers import BreakEven, break_even
-from segfrontier.study.frontier import Point
+from segfrontier.report.answers import BreakEven, break_even
+from segfrontier.report.frontier import Point
 
 
 def turning_prices(

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from math import inf, isfinite, log
 
 from segfrontier.market.budget import hours
-from segfrontier.study.answers import BreakEven, in_words
-from segfrontier.study.findings import FULL, Duel, Finding
-from segfrontier.study.points import Entry, budget_words
-from segfrontier.study.statistics import Summary
+from segfrontier.report.answers import BreakEven, in_words
+from segfrontier.report.findings import FULL, Duel, Finding
+from segfrontier.report.points import Entry, budget_words
+from segfrontier.report.statistics import Summary
 
 _MOST_TURNS = 8
 

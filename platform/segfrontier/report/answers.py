@@ -17,8 +17,8 @@ import numpy as np
 
 from segfrontier.market.budget import hours
 from segfrontier.market.prices import PriceList, whole
-from segfrontier.study.frontier import Count, Facet, Point, by_facet, one_facet
-from segfrontier.study.statistics import Comparison, How, compare, summarise
+from segfrontier.report.frontier import Count, Facet, Point, by_facet, one_facet
+from segfrontier.report.statistics import Comparison, How, compare, summarise
 
 Between = Literal["linear", "step"]
 _NOUNS = {"fine": "a fine mask", "coarse": "a coarse mask", "point": "a click", "box": "a box", "tag": "a tag"}

@@ -10,8 +10,8 @@ from typing import Literal
 
 from segfrontier.home.records import Record
 from segfrontier.market.prices import PriceList
-from segfrontier.study.answers import bill
-from segfrontier.study.frontier import Facet, Point
+from segfrontier.report.answers import bill
+from segfrontier.report.frontier import Facet, Point
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,10 +14,10 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError, model_val
 
 from segfrontier.basics import bounds
 from segfrontier.basics.reading import load_yaml
+from segfrontier.basics.settings import Strict
 from segfrontier.basics.wording import explain, shown
 from segfrontier.errors import BadStudy
-from segfrontier.study.frontier import Facet, Point
-from segfrontier.study.knobs import Strict
+from segfrontier.report.frontier import Facet, Point
 
 _Text = Annotated[str, Field(min_length=1, max_length=bounds.TEXT)]
 _Cost = Annotated[FiniteFloat, Field(ge=0, le=3600 * bounds.HOURS)]

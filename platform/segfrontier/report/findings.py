@@ -14,12 +14,12 @@ import numpy as np
 from segfrontier.errors import BadInput
 from segfrontier.market.budget import hours, seconds_from_hours
 from segfrontier.market.prices import PriceList
-from segfrontier.study.answers import BreakEven, Need, Saving, beats, needs, percent_of_full, savings
-from segfrontier.study.breakeven import turning_prices
-from segfrontier.study.frontier import Front, Point, area, frontiers, probability_on_frontier
-from segfrontier.study.harvest import Harvest
-from segfrontier.study.points import Entry, facet_words
-from segfrontier.study.statistics import Comparison, How, Summary
+from segfrontier.report.answers import BreakEven, Need, Saving, beats, needs, percent_of_full, savings
+from segfrontier.report.breakeven import turning_prices
+from segfrontier.report.frontier import Front, Point, area, frontiers, probability_on_frontier
+from segfrontier.report.load import Harvest
+from segfrontier.report.points import Entry, facet_words
+from segfrontier.report.statistics import Comparison, How, Summary
 
 FULL, YARDSTICK = "oracle", "fine"
 """The method with every label, and the one that savings are told against."""

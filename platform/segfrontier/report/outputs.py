@@ -9,8 +9,8 @@ from segfrontier.basics.disk import disk_full, is_full
 from segfrontier.errors import BadStudy
 from segfrontier.home.layout import StudyHome
 from segfrontier.market.prices import PriceList
-from segfrontier.study.findings import Finding, Reading, findings
-from segfrontier.study.harvest import Harvest, harvest
+from segfrontier.report.findings import Finding, Reading, findings
+from segfrontier.report.load import Harvest, harvest
 
 PICTURE, PAGE, REPORT = "frontier.png", "frontier.html", "report.html"
 
@@ -32,10 +32,10 @@ def write_report(
 
 def write_outputs(found: Harvest, facets: Sequence[Finding], folder: Path) -> list[Path]:
     """Write all outputs into a folder."""
-    from segfrontier.study.draw import draw_frontier
-    from segfrontier.study.export import write_tables
-    from segfrontier.study.page import write_page
-    from segfrontier.study.report import write_report_page
+    from segfrontier.report.page import write_report_page
+    from segfrontier.report.picture import draw_frontier
+    from segfrontier.report.plot_page import write_page
+    from segfrontier.report.tables import write_tables
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,9 @@ from segfrontier.home.records import Record
 from segfrontier.market import Ledger
 from segfrontier.market.acts import KINDS
 from segfrontier.market.prices import PriceList
-from segfrontier.study.frontier import Facet, Point
-from segfrontier.study.points import Entry, compute_unit, entries, facet_of, facet_words
-from segfrontier.study.references import Reference, load_references, stars
+from segfrontier.report.frontier import Facet, Point
+from segfrontier.report.points import Entry, compute_unit, entries, facet_of, facet_words
+from segfrontier.report.references import Reference, load_references, stars
 
 
 @dataclass(frozen=True, kw_only=True)

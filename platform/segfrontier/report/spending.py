@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from segfrontier.market.budget import SECONDS_PER_HOUR, hours
 from segfrontier.market.prices import PriceList, whole
-from segfrontier.study.harvest import Harvest
-from segfrontier.study.points import facet_of
+from segfrontier.report.load import Harvest
+from segfrontier.report.points import facet_of
 
 _COLUMNS = ["prices", "kind", "acts", "units", "price", "hours", "money"]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from segfrontier.market.budget import hours
-from segfrontier.study.answers import BreakEven, Need, Saving
-from segfrontier.study.export import finite, point_rows
-from segfrontier.study.findings import Duel, Finding
-from segfrontier.study.frontier import Point
-from segfrontier.study.harvest import Harvest
-from segfrontier.study.points import facet_words
+from segfrontier.report.answers import BreakEven, Need, Saving
+from segfrontier.report.findings import Duel, Finding
+from segfrontier.report.frontier import Point
+from segfrontier.report.load import Harvest
+from segfrontier.report.points import facet_words
+from segfrontier.report.tables import finite, point_rows
 
 
 def to_json(harvest: Harvest, found: Sequence[Finding]) -> dict[str, Any]:

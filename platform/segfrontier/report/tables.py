@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from segfrontier.home.records import Record
 from segfrontier.market.budget import hours
-from segfrontier.study.findings import Finding
-from segfrontier.study.harvest import Harvest
-from segfrontier.study.points import Entry, budget_words, knob_words
+from segfrontier.report.findings import Finding
+from segfrontier.report.load import Harvest
+from segfrontier.report.points import Entry, budget_words, knob_words
 
 
 def write_tables(harvest: Harvest, found: Sequence[Finding], folder: Path) -> list[Path]:

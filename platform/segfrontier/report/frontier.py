@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.study.statistics import How, Summary, summarise
+from segfrontier.report.statistics import How, Summary, summarise
 
 Facet = tuple[tuple[str, Hashable], ...]
 

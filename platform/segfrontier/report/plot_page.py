@@ -11,12 +11,12 @@ from typing import Any
 
 from segfrontier.home.records import Record
 from segfrontier.market.budget import hours
-from segfrontier.study.findings import Finding
-from segfrontier.study.frontier import Point
-from segfrontier.study.harvest import Harvest
-from segfrontier.study.points import Entry, budget_words
-from segfrontier.study.sentences import interval_words, prices_words, score_words, short
-from segfrontier.study.style import FRONTIER, Axis, Style, styles
+from segfrontier.report.findings import Finding
+from segfrontier.report.frontier import Point
+from segfrontier.report.load import Harvest
+from segfrontier.report.points import Entry, budget_words
+from segfrontier.report.sentences import interval_words, prices_words, score_words, short
+from segfrontier.report.style import FRONTIER, Axis, Style, styles
 
 _HEIGHT, _GAP, _EDGE = 460, 100, 40  # pixels of a panel, between panels, above and below all
 

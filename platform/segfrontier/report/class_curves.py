@@ -8,9 +8,9 @@ from math import isfinite
 from statistics import fmean
 
 from segfrontier.market.budget import hours
-from segfrontier.study.findings import Finding
-from segfrontier.study.points import Entry
-from segfrontier.study.style import Axis, styles
+from segfrontier.report.findings import Finding
+from segfrontier.report.points import Entry
+from segfrontier.report.style import Axis, styles
 
 _WIDE, _HIGH, _LEFT, _TOP, _RIGHT, _BOTTOM = 176, 108, 24, 6, 8, 16
 

@@ -10,14 +10,14 @@ from io import BytesIO
 from pathlib import Path
 
 from segfrontier.home.records import Record
-from segfrontier.study.classcurves import best_entries, class_charts
-from segfrontier.study.findings import Finding
-from segfrontier.study.harvest import Harvest
-from segfrontier.study.points import Entry
-from segfrontier.study.reportcss import CSS
-from segfrontier.study.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
-from segfrontier.study.spending import spending
-from segfrontier.study.style import styles
+from segfrontier.report.class_curves import best_entries, class_charts
+from segfrontier.report.css import CSS
+from segfrontier.report.findings import Finding
+from segfrontier.report.load import Harvest
+from segfrontier.report.points import Entry
+from segfrontier.report.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
+from segfrontier.report.spending import spending
+from segfrontier.report.style import styles
 
 _NUMBERS = ("budget", "hours", "seeds", "acts", "units", "money")
 _MOST_FAILED, _LOG_LINES, _SHEET_WIDTH = 20, 15, 1000
