@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from segfrontier.study import health
-from segfrontier.study import health_services as services
+from segfrontier.doctor import machine as health
+from segfrontier.doctor import services
 from segfrontier.study.config import Executor
 
 Usage = namedtuple("Usage", "total used free")

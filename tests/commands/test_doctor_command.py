@@ -5,12 +5,12 @@ import json
 import pytest
 import typer
 import yaml
+from segfrontier.study.health import Check
 from typer.testing import CliRunner
 
 from segfrontier.commands import doctor as doctor_module
 from segfrontier.commands import plan as plan_module
 from segfrontier.errors import BadStudy
-from segfrontier.study.health import Check
 
 
 def run(function, *words):
@@ -22,10 +22,10 @@ def run(function, *words):
 @pytest.fixture
 def quick(monkeypatch):
     """Checks that take seconds are left to their own tests."""
-    from segfrontier.study import health, health_services
+    from segfrontier.doctor import machine, services
 
     for name in ("ray_parts", "upload", "tracking"):
-        monkeypatch.setattr(health_services, name, lambda *_, name=name: health.ok(name, "well"))
+        monkeypatch.setattr(services, name, lambda *_, name=name: machine.ok(name, "well"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 

@@ -17,6 +17,7 @@ from toyworld import write_toy
 from segfrontier.errors import SegFrontierError
 from segfrontier.home.status import Board
 from segfrontier.market.prices import parse_prices
+from segfrontier.plan.foreseen import foreseen
 from segfrontier.report.as_json import to_json
 from segfrontier.report.findings import findings
 from segfrontier.report.load import harvest
@@ -27,8 +28,7 @@ from segfrontier.scenes.manifest import Manifest
 from segfrontier.store import Store
 from segfrontier.study.claims import packaged, parse_claims
 from segfrontier.study.config import Study
-from segfrontier.study.foreseen import foreseen
-from segfrontier.study.tables import parse_tables
+from segfrontier.study.paper_tables import parse_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # a file that is left out is told by a warning
 TRIED = settings(

@@ -13,12 +13,12 @@ from terminal import segfrontier
 from segfrontier.errors import BadStudy
 from segfrontier.lab.methods import installed
 from segfrontier.market import load_prices
+from segfrontier.plan.planning import plan_study
 from segfrontier.scenes.classes import CITYSCAPES, VOID
 from segfrontier.scenes.imagined import ImaginedWorld, stripes, write_alike
 from segfrontier.scenes.published import PUBLISHED, published
 from segfrontier.study.config import Study
-from segfrontier.study.planning import plan_study
-from segfrontier.study.tables import load_study, tables_of
+from segfrontier.study.paper_tables import load_study, tables_of
 
 # Methods of one package share its tables: each is planned once.
 TABLES = {table.says: (method, table.id) for method in sorted(installed(), reverse=True) for table in tables_of(method)}

@@ -15,11 +15,12 @@ from segfrontier.home.records import Record
 from segfrontier.lab import Argmax, Bench, Coarse, Fine, Gauge, Part, Plan, Points, Rule, Stream, Watcher, open_lab
 from segfrontier.lab.opening import LabSettings
 from segfrontier.market import Ledger
+from segfrontier.plan.planning import plan_study
 from segfrontier.store import Store
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
-from segfrontier.study.identity import Atlas, keyed, plain_cell
-from segfrontier.study.planning import plan_study
+from segfrontier.study.keys import Atlas, keyed, plain_cell
+from segfrontier.study.run import run_study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +246,7 @@ def test_a_study_that_runs_as_users_run_it_costs_what_was_planned(toy_world, tmp
         toy_world, methods=["straight", "onwards", "fine"], budgets=[3], recipe={"pretrained": "never", "steps": 2}
     )
     plan = plan_study(mine, home=tmp_path / "home", probe=False)
-    mine.run(home=tmp_path / "home")
+    run_study(mine, home=tmp_path / "home")
     for cell in plan.cells:
         record = Record.read(Home(tmp_path / "home").cell(cell.key))
         assert record is not None and record.state == "done" and record.seconds == cell.seconds

@@ -12,14 +12,14 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.lab import Argmax, Augment, Looking, Model, Plan, Stream
 from segfrontier.lab.training import Job
 from segfrontier.market.prices import Money, load_prices
+from segfrontier.plan.dry_lab import Looks, Training
+from segfrontier.plan.probe import estimate, kind_of, size_of
+from segfrontier.plan.study_plan import CellPlan, StagePlan, StudyPlan, Times
+from segfrontier.plan.trials import _Clock, part_of
+from segfrontier.plan.words import duration
 from segfrontier.scenes.imagined import stripes
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Executor, Study
-from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan, Times
-from segfrontier.study.plan_words import duration
-from segfrontier.study.probe import estimate, kind_of, size_of
-from segfrontier.study.rehearsal import Looks, Training
-from segfrontier.study.trials import _Clock, part_of
 
 
 def study(**changes):
@@ -92,7 +92,7 @@ def test_durations(seconds, text):
 
 
 def test_a_search_is_planned_with_stand_ins(toy_world, tmp_path, monkeypatch):
-    from segfrontier.study.planning import plan_study
+    from segfrontier.plan.planning import plan_study
 
     @dataclass(frozen=True, kw_only=True)
     class Open:
@@ -168,7 +168,7 @@ def test_an_estimate_is_pace_times_size(training, looks, monkeypatch):
         tried.append(one)
         return 0.5
 
-    monkeypatch.setattr("segfrontier.study.probe.probe", pace)
+    monkeypatch.setattr("segfrontier.plan.probe.probe", pace)
     times = estimate(work, Executor(kind="local"))
     assert times.seconds == {"a": 250.0, "b": 3.0, "c": 3.0, "d": 1.5} and not times.unknown
     assert tried == [work["a"], work["b"], work["c"]] and [size_of(one) for one in tried] == [500, 6, 6]
@@ -197,12 +197,12 @@ def test_a_cpu_tries_large_steps_by_a_part(training, monkeypatch):
     large = Training(replace(training.job, streams=streams, plan=Plan(steps=9, accumulate=5)))
     pixels = 24 * 32
     assert part_of(large) == (large, 1.0)
-    monkeypatch.setattr("segfrontier.study.trials.CPU_PIXELS", 4 * pixels)
+    monkeypatch.setattr("segfrontier.plan.trials.CPU_PIXELS", 4 * pixels)
     part, share = part_of(large)
     assert [s.batch for s in part.job.streams.values()] == [4, 2] and part.job.plan.accumulate == 1
     assert share == pytest.approx(6 / 43)
     paces = {}
-    monkeypatch.setattr("segfrontier.study.trials._seconds_a_step", lambda work, bench: paces.setdefault("s", 0.6))
+    monkeypatch.setattr("segfrontier.plan.trials._seconds_a_step", lambda work, bench: paces.setdefault("s", 0.6))
     times = estimate({"a": large}, Executor(kind="local", device="cpu"))
     assert times.by_parts and times.seconds == {"a": pytest.approx(0.6 * 43 / 6 * 9)}
     found = plan(study(), stages={"a": StagePlan(kind="train", cells=1, stored=False)}, uses=["a", "a"], times=times)
@@ -213,9 +213,9 @@ def test_a_cpu_tries_large_steps_by_a_part(training, monkeypatch):
 
 
 def test_a_step_that_takes_all_of_the_time_is_tried_once(training, monkeypatch):
-    monkeypatch.setattr("segfrontier.study.trials.SECONDS", 0.0)
+    monkeypatch.setattr("segfrontier.plan.trials.SECONDS", 0.0)
     told, tick = [], _Clock.tick
-    monkeypatch.setattr("segfrontier.study.trials._Clock.tick", lambda clock, *_: (told.append(1), tick(clock)))
+    monkeypatch.setattr("segfrontier.plan.trials._Clock.tick", lambda clock, *_: (told.append(1), tick(clock)))
     times = estimate({"a": training}, Executor(kind="local"))
     assert len(told) == 1 and times.seconds["a"] > 0
 

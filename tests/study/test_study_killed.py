@@ -16,7 +16,9 @@ from segfrontier.home.layout import Home, find_home, open_home
 from segfrontier.home.records import RECORD, Record, records
 from segfrontier.home.status import Board, counts
 from segfrontier.lab.local import LocalLab
-from segfrontier.study import cellwork, deaths, running
+from segfrontier.study import cellwork, deaths
+from segfrontier.study import run as running
+from segfrontier.study.run import run_study
 
 ONE = {"methods": ["fine"], "seeds": [0], "budgets": [0.1]}
 
@@ -26,7 +28,7 @@ class Killed(BaseException):
 
 
 def run(study, folder):
-    return study.run(home=folder / "runs", tracking="none")
+    return run_study(study, home=folder / "runs", tracking="none")
 
 
 @pytest.mark.slow
@@ -44,7 +46,7 @@ def test_curves_of_a_cell_that_was_killed_after_its_training_are_those_of_an_und
         run(study, tmp_path)
     assert not list((tmp_path / "runs").glob("cells/*/record.json"))
     (resumed,) = records(run(study, tmp_path).study)
-    (whole,) = records(study.run(home=tmp_path / "whole", tracking="none").study)
+    (whole,) = records(run_study(study, home=tmp_path / "whole", tracking="none").study)
     assert resumed.curves == whole.curves and resumed.curves
     assert any(s.found for s in resumed.stages if s.kind == "train"), "the training was not computed twice"
     assert not any(name.endswith(("samples_a_second", "data_wait")) for name in whole.curves)

@@ -12,6 +12,7 @@ from toystudy import RECIPE, outcome, toy_study
 from segfrontier.home.layout import Home
 from segfrontier.home.records import records
 from segfrontier.lab.signals import heeding_signals
+from segfrontier.study.run import run_study
 
 LONG = {"methods": ["fine"], "seeds": [0, 1, 2], "budgets": [0.2], "recipe": RECIPE | {"steps": 400}}
 
@@ -42,7 +43,7 @@ def test_what_a_signal_left_goes_on_to_the_same_numbers_and_curves(tmp_path):
     driver = training(tmp_path, study)
     driver.send_signal(signal.SIGTERM)
     assert driver.wait(30) == 130
-    resumed, whole = (study.run(home=tmp_path / name, tracking="none") for name in ("runs", "whole"))
+    resumed, whole = (run_study(study, home=tmp_path / name, tracking="none") for name in ("runs", "whole"))
     (one,), (other,) = records(resumed.study), records(whole.study)
     assert outcome(one) == outcome(other) and one.curves == other.curves
     assert [step for step, _ in next(iter(one.curves.values()))] == list(range(20, 401, 20))

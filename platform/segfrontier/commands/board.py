@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from segfrontier.commands.console import console
 from segfrontier.home.status import Board, CellState, State, best, counts, seconds_left
-from segfrontier.study.running import StudyWatcher
+from segfrontier.study.run import StudyWatcher
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

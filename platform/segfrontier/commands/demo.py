@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from segfrontier.study.run import run_study
+
 
 def demo(
     home: Annotated[Path, typer.Option(help="Where studies, stages, labels and the ledger are kept.")] = Path("runs"),
@@ -31,7 +33,7 @@ def demo(
     methods = json.dumps([{"name": name, "knobs": demo_knobs(method_class(name))} for name in installed()])
     study = Study.parse(text, [f"methods={methods}", *(set_ or [])], where="demo")
     with LiveBoard() as board:
-        finished = study.run(home=home, watcher=board)
+        finished = run_study(study, home=home, watcher=board)
     if finished.why:
         console().print(f"[yellow]not all cells were computed: {finished.why}; `segfrontier demo` goes on[/]")
         raise typer.Exit(SIGNALLED if finished.signalled else 1)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from segfrontier.plan.study_plan import CellPlan, StudyPlan
     from segfrontier.study.cells import Facet
-    from segfrontier.study.plan import CellPlan, StudyPlan
 
 _ROWS = 40
 EPILOG = (
@@ -45,8 +45,8 @@ def plan(
     A world that is not here is planned as published, where its name is that of a known data set (worlds/cityscapes).
     """
     from segfrontier.commands.console import given_home, progress
-    from segfrontier.study.planning import plan_study
-    from segfrontier.study.tables import load_study
+    from segfrontier.plan.planning import plan_study
+    from segfrontier.study.paper_tables import load_study
 
     given_home(home)
     study = load_study(file, set_ or [])
@@ -138,7 +138,7 @@ def _show_kinds(plan: StudyPlan) -> None:
     from rich.table import Table
 
     from segfrontier.commands.console import console
-    from segfrontier.study.plan_words import duration
+    from segfrontier.plan.words import duration
 
     table = Table(box=None)
     table.add_column("stages")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segfrontier.study.run import run_study
+
 if TYPE_CHECKING:
-    from segfrontier.study.running import Finished
+    from segfrontier.study.run import Finished
 
 HOME = typer.Option(help="Where studies, stages, labels and the ledger are kept.")
 SIGNALLED = 130
@@ -43,11 +45,11 @@ def run(
     3 the input was refused, or another process runs the study; 130 a signal ended it.
     """
     from segfrontier.commands.board import LiveBoard
-    from segfrontier.study.tables import load_study
+    from segfrontier.study.paper_tables import load_study
 
     study = load_study(file, set_ or [])
     with LiveBoard() as board:
-        finished = study.run(home=home, address=address, tracking=tracking, watcher=board)
+        finished = run_study(study, home=home, address=address, tracking=tracking, watcher=board)
     _report(finished, as_json=as_json)
 
 
@@ -62,7 +64,7 @@ def status(
     from segfrontier.commands.console import console
     from segfrontier.home.layout import find_home
     from segfrontier.home.status import Board
-    from segfrontier.study.identity import is_stale
+    from segfrontier.study.keys import is_stale
 
     place = find_home(home)
     found = [place.find(study)] if study else [place.study(name) for name in place.studies()]

@@ -23,7 +23,7 @@ from segfrontier.market import Ledger
 from segfrontier.report.answers import bill
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
-from segfrontier.study.identity import Atlas, code_of, plain_cell, read_cell
+from segfrontier.study.keys import Atlas, code_of, plain_cell, read_cell
 
 Outcome = Literal["done", "failed", "cut", "stopped", "full"]
 """`full`: the disk is, so no other cell would do better."""

@@ -12,8 +12,8 @@ from segfrontier.home.records import Record
 from segfrontier.lab import Bench
 from segfrontier.study.cellwork import Means, Outcome, do_cell
 from segfrontier.study.config import Executor
-from segfrontier.study.feed import ASKED, Limited
-from segfrontier.study.identity import Atlas
+from segfrontier.study.keys import Atlas
+from segfrontier.study.queue import ASKED, Limited
 
 
 def bench_of(executor: Executor) -> Bench:

@@ -11,7 +11,7 @@ from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.report.statistics import Comparison, Summary, compare, summarise
 from segfrontier.study.claims import Claim, Claims, Pairing
-from segfrontier.study.identity import Atlas, keyed
+from segfrontier.study.keys import Atlas, keyed
 
 Verdict = Literal["holds", "fails", "cannot tell"]
 

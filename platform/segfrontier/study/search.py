@@ -25,8 +25,8 @@ from segfrontier.lab.methods import method_class
 from segfrontier.lab.streams import stable_seed
 from segfrontier.study.cells import cells_of
 from segfrontier.study.config import MethodEntry, Study
-from segfrontier.study.feed import Feed, Keyed
 from segfrontier.study.knobs import Range, settable
+from segfrontier.study.queue import Feed, Keyed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -18,12 +18,12 @@ import torch
 from segfrontier.basics.wording import one_line
 from segfrontier.lab import Bench
 from segfrontier.lab.streams import Part
+from segfrontier.plan.dry_lab import Training, Work
+from segfrontier.plan.study_plan import Times
+from segfrontier.plan.trials import part_of, probe
 from segfrontier.store.keys import dumps, plain
 from segfrontier.study.config import Executor
 from segfrontier.study.executing import bench_of
-from segfrontier.study.plan import Times
-from segfrontier.study.rehearsal import Training, Work
-from segfrontier.study.trials import part_of, probe
 
 PATIENCE = 90.0
 """Seconds after which no further kind is tried."""

@@ -21,8 +21,8 @@ from segfrontier.lab.labelling import label_scene
 from segfrontier.lab.measuring import measure_scene
 from segfrontier.lab.scoring import score_image
 from segfrontier.lab.streams import Part, Stream
+from segfrontier.plan.dry_lab import Looks, Training, Work
 from segfrontier.scenes.imagined import stripes
-from segfrontier.study.rehearsal import Looks, Training, Work
 
 STEPS, IMAGES, SECONDS = 4, 3, 10.0
 """How much is tried of each kind, and how long; the first step or image is a warm-up and does not count.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from segfrontier.basics.wording import many, one_line
+from segfrontier.doctor.machine import Check, ok
 from segfrontier.errors import BadInput, SegFrontierError
 from segfrontier.store import human_size
-from segfrontier.study.health import Check, ok
 
 
 def ray_parts() -> Check:

@@ -21,16 +21,16 @@ from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.lab import LabSettings, open_lab
 from segfrontier.market import Ledger, PriceList, prices_for
+from segfrontier.plan.dry_lab import RehearsalLab, Shadow, StandIns
+from segfrontier.plan.dry_market import Memory, RememberingMarket, Untold
+from segfrontier.plan.foreseen import foreseen
+from segfrontier.plan.probe import PATIENCE, estimate
+from segfrontier.plan.study_plan import CellPlan, StagePlan, StudyPlan
 from segfrontier.store import Store
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwork import perform
 from segfrontier.study.config import Study
-from segfrontier.study.foreseen import foreseen
-from segfrontier.study.identity import Atlas, is_stale, keyed
-from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan
-from segfrontier.study.probe import PATIENCE, estimate
-from segfrontier.study.rehearsal import RehearsalLab, Shadow, StandIns
-from segfrontier.study.rehearsal_market import Memory, RememberingMarket, Untold
+from segfrontier.study.keys import Atlas, is_stale, keyed
 
 Progress = Callable[[int, int], None]
 _MEMORY_DISK = Path("/dev/shm")

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from segfrontier.doctor import machine as health
+from segfrontier.doctor import services as health_services
+from segfrontier.doctor.machine import Check, ok
 from segfrontier.errors import BadInput
-from segfrontier.study import health, health_services
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
-from segfrontier.study.health import Check, ok
-from segfrontier.study.identity import Atlas
+from segfrontier.study.keys import Atlas
 
 
 def examine(

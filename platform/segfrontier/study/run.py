@@ -20,9 +20,9 @@ from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
-from segfrontier.study.feed import Feed, Limited, Table
-from segfrontier.study.identity import Atlas, is_stale, keyed, write_cell
+from segfrontier.study.keys import Atlas, is_stale, keyed, write_cell
 from segfrontier.study.publishing import Publisher
+from segfrontier.study.queue import Feed, Limited, Table
 
 
 class StudyWatcher:
@@ -79,6 +79,7 @@ def run_study(
     `address` is that of a Ray cluster, `tracking` that of an MLflow server, or "none"; without them both live on this
     machine.
     """
+    study.require_device_here()
     watcher = watcher or StudyWatcher()
     place = open_home(Path(home)).study(study.name)
     with (
@@ -126,7 +127,7 @@ def _execute(work: Work, study: Study, place: StudyHome, address: str | None) ->
         return
     if work.feed.over:
         return  # Ray takes seconds to start
-    from segfrontier.study.tuning import run_on_ray
+    from segfrontier.study.ray_tune import run_on_ray
 
     run_on_ray(work, study.executor, folder=place.path / "tune", asha=study.search.asha, address=address)
 

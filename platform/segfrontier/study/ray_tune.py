@@ -33,7 +33,7 @@ from segfrontier.study.cellwork import do_cell
 from segfrontier.study.config import Asha, Executor
 from segfrontier.study.deaths import cause, oom_kills
 from segfrontier.study.executing import Work
-from segfrontier.study.identity import Atlas, plain_cell, read_cell
+from segfrontier.study.keys import Atlas, plain_cell, read_cell
 
 _TRIAL_CPU, _LOST = 0.01, 2
 _SCORE, _EPOCH = "score", "epoch"

@@ -10,10 +10,10 @@ from typing import Any
 from segfrontier.basics.wording import many
 from segfrontier.market import PriceList
 from segfrontier.market.ledger import Totals
+from segfrontier.plan.words import sentences
 from segfrontier.scenes.published import Published
 from segfrontier.study.cells import Cell
 from segfrontier.study.config import Study
-from segfrontier.study.plan_words import sentences
 
 KINDS = ("train", "label", "measure", "score", "draw")
 """Kinds of stages, in the order of the table."""

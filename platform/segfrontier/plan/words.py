@@ -8,8 +8,8 @@ from segfrontier.basics.wording import many
 from segfrontier.store import human_size
 
 if TYPE_CHECKING:
+    from segfrontier.plan.study_plan import StudyPlan
     from segfrontier.scenes.published import Published
-    from segfrontier.study.plan import StudyPlan
 
 
 def sentences(plan: StudyPlan) -> tuple[str, ...]:
