@@ -213,7 +213,7 @@ def test_mlflows_file(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_newest_schema_is_that_of_a_file_that_mlflow_makes(tmp_path, monkeypatch):
-    from segfrontier.tracking import prepare
+    from segfrontier.tracking.runs import prepare
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     prepare(uri)

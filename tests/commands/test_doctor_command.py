@@ -5,11 +5,11 @@ import json
 import pytest
 import typer
 import yaml
-from segfrontier.study.health import Check
 from typer.testing import CliRunner
 
 from segfrontier.commands import doctor as doctor_module
 from segfrontier.commands import plan as plan_module
+from segfrontier.doctor.machine import Check
 from segfrontier.errors import BadStudy
 
 
@@ -52,7 +52,7 @@ def test_a_healthy_machine_ends_with_0(tmp_path, quick, file, monkeypatch):
 
 def test_a_failed_check_ends_with_1_and_its_advice(tmp_path, quick, monkeypatch):
     bad = Check(name="disk", state="fail", found="[nothing] left", advice="make room")
-    monkeypatch.setattr("segfrontier.study.health.disk", lambda home: bad)
+    monkeypatch.setattr("segfrontier.doctor.machine.disk", lambda home: bad)
     done = run(doctor_module.doctor, "--home", tmp_path)
     assert done.exit_code == 1 and f"[nothing] left\n{'':<25}-> make room" in done.output
     done = run(doctor_module.doctor, "--home", tmp_path, "--json")

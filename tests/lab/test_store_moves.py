@@ -20,7 +20,7 @@ STAGES = {
     "train adapted": [(f"{LAB}.training", "run"), ("segfrontier_methods.active_points.objective", "Adapt")],
     "label": [(f"{LAB}.labelling", "label_scene"), ("segfrontier_methods.coarse_to_fine.rule", "AgreeAndConfident")],
     "score": [(f"{LAB}.scoring", "score_image"), (f"{LAB}.scoring", "Scores"), (f"{LAB}.predict", "Predictor")],
-    "network": [("segfrontier.models.spec", "ModelSpec")],
+    "network": [("segfrontier.models.model", "ModelSpec")],
 }
 
 

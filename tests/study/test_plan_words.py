@@ -16,7 +16,7 @@ from segfrontier.plan.dry_lab import Looks, Training
 from segfrontier.plan.probe import estimate, kind_of, size_of
 from segfrontier.plan.study_plan import CellPlan, StagePlan, StudyPlan, Times
 from segfrontier.plan.trials import _Clock, part_of
-from segfrontier.plan.words import duration
+from segfrontier.plan.words import duration, sentences
 from segfrontier.scenes.imagined import stripes
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Executor, Study
@@ -58,7 +58,7 @@ def test_the_words_of_a_plan_are_its_numbers():
     times = Times(device="cpu", memory=1_500_000_000, seconds={"u": 5400.0, "s": 30.0}, unknown={})
     mine = study(executor={"parallel_cells": 2}, limits={"cells": 1, "hours": 0.5})
     found = plan(mine, stages=STAGES, uses=["t", "tus"], times=times, done=[0], prices=rich)
-    assert found.words == (
+    assert sentences(found) == (
         "2 cells, 1 of them done already.",
         "3 stages instead of 4: sharing saves 1 (25%); 1 is stored already, 2 to compute.",
         "Annotation: 1.0 h to 2.0 h a cell; cells are alternatives, each pays for all of its labels: 3.0 h, 45 EUR "
@@ -76,11 +76,11 @@ def test_the_words_of_a_plan_are_its_numbers():
 def test_what_was_not_probed_is_said():
     times = Times(device="cuda", memory=0, seconds={"u": 50.0}, unknown={"s": "no weights"})
     found = plan(study(), stages=STAGES, uses=["t", "tus"], times=times)
-    assert "about 50 s of one GPU process" in found.words[-1]
-    assert "; 1 is not in it, for the probe of their kind did not succeed. A process" in found.words[-1]
+    assert "about 50 s of one GPU process" in sentences(found)[-1]
+    assert "; 1 is not in it, for the probe of their kind did not succeed. A process" in sentences(found)[-1]
     assert found.unprobed == {"no weights": ["1 score stage"]}
     assert found.plain()["compute"]["unknown"] == {"s": "no weights"}
-    assert len(plan(study(), stages=STAGES, uses=["t", "tus"]).words) == 3
+    assert len(sentences(plan(study(), stages=STAGES, uses=["t", "tus"]))) == 3
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_search_is_planned_with_stand_ins(toy_world, tmp_path, monkeypatch):
     methods = [{"name": "open", "knobs": {"k": {"low": 1, "high": 1000}}}]
     mine = study(worlds=toy_world.uri, methods=methods, search=search, budgets=[1])
     found = plan_study(mine, home=tmp_path / "home", probe=False)
-    assert found.words == (
+    assert sentences(found) == (
         "3 cells; the search has still to choose the knobs of 3, random ones stand in.",
         "No annotation is bought.",
     )
@@ -206,7 +206,7 @@ def test_a_cpu_tries_large_steps_by_a_part(training, monkeypatch):
     times = estimate({"a": large}, Executor(kind="local", device="cpu"))
     assert times.by_parts and times.seconds == {"a": pytest.approx(0.6 * 43 / 6 * 9)}
     found = plan(study(), stages={"a": StagePlan(kind="train", cells=1, stored=False)}, uses=["a", "a"], times=times)
-    assert found.words[-1] == (
+    assert sentences(found)[-1] == (
         "Compute: about 39 s of one CPU process, by a probe on this machine, which tried large batches by a part. "
         "Where there is a GPU, plan there: it tries steps as they are."
     )

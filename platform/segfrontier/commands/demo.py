@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from segfrontier.study.run import run_study
-
 
 def demo(
     home: Annotated[Path, typer.Option(help="Where studies, stages, labels and the ledger are kept.")] = Path("runs"),
@@ -28,6 +26,7 @@ def demo(
     from segfrontier.home.status import Board, counts
     from segfrontier.lab.methods import demo_knobs, installed, method_class
     from segfrontier.study.config import Study
+    from segfrontier.study.run import run_study
 
     text = files("segfrontier.study").joinpath("examples/demo.yaml").read_text(encoding="utf-8")
     methods = json.dumps([{"name": name, "knobs": demo_knobs(method_class(name))} for name in installed()])

@@ -46,6 +46,7 @@ def plan(
     """
     from segfrontier.commands.console import given_home, progress
     from segfrontier.plan.planning import plan_study
+    from segfrontier.plan.words import sentences
     from segfrontier.study.paper_tables import load_study
 
     given_home(home)
@@ -56,7 +57,7 @@ def plan(
     with progress("opening worlds") as opening, progress("rehearsing cells") as rehearsed:
         found = plan_study(study, home=home, probe=probe, patience=patience, opening=opening, progress=rehearsed)
     if as_json:
-        typer.echo(json.dumps(found.plain()))
+        typer.echo(json.dumps(found.plain() | {"words": sentences(found)}))
     else:
         _show(found)
         if not found.refused:
@@ -67,11 +68,12 @@ def plan(
 
 def _show(plan: StudyPlan) -> None:
     from segfrontier.commands.console import console
+    from segfrontier.plan.words import sentences
 
     out = console()
     _show_settings(plan)
     _show_kinds(plan)
-    for sentence in plan.words:
+    for sentence in sentences(plan):
         out.print(sentence, highlight=False, markup=False)
     for title, style, groups in (
         ("These cells would be refused:", "bold red", plan.refused),

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segfrontier.study.run import run_study
-
 if TYPE_CHECKING:
     from segfrontier.study.run import Finished
 
@@ -46,6 +44,7 @@ def run(
     """
     from segfrontier.commands.board import LiveBoard
     from segfrontier.study.paper_tables import load_study
+    from segfrontier.study.run import run_study
 
     study = load_study(file, set_ or [])
     with LiveBoard() as board:

@@ -30,7 +30,8 @@ def ui(
     """
     from segfrontier.home.layout import find_home
     from segfrontier.lab.signals import SIGNALS
-    from segfrontier.tracking import hidden, is_server, prepare, resolve
+    from segfrontier.tracking import hidden, is_server, resolve
+    from segfrontier.tracking.runs import prepare
     from segfrontier.tracking.server import Server, free_port
 
     home = find_home(home).path

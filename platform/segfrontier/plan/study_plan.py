@@ -1,4 +1,4 @@
-"""The outcome of a plan: what every cell takes, what they share, and how that is told."""
+"""The outcome of a plan: what every cell takes, and what they share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from segfrontier.basics.wording import many
 from segfrontier.market import PriceList
 from segfrontier.market.ledger import Totals
-from segfrontier.plan.words import sentences
 from segfrontier.scenes.published import Published
 from segfrontier.study.cells import Cell
 from segfrontier.study.config import Study
@@ -155,16 +154,10 @@ class StudyPlan:
         kinds = _grouped((why, self.stages[key].kind) for key, why in unknown.items())
         return {why: [many(n, f"{kind} stage") for kind, n in Counter(k).items()] for why, k in kinds.items()}
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The plan in sentences."""
-        return sentences(self)
-
     def plain(self) -> dict[str, Any]:
         """JSON form."""
         return {
             "study": self.study.name,
-            "words": list(self.words),
             "stand_ins": self.stand_ins,
             "imagined": {ref: facts.name for ref, facts in self.imagined.items()},
             "cells": [_plain_cell(cell) for cell in self.cells],

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from segfrontier.basics.wording import many
+from segfrontier.plan.study_plan import StudyPlan
+from segfrontier.scenes.published import Published
 from segfrontier.store import human_size
-
-if TYPE_CHECKING:
-    from segfrontier.plan.study_plan import StudyPlan
-    from segfrontier.scenes.published import Published
 
 
 def sentences(plan: StudyPlan) -> tuple[str, ...]:

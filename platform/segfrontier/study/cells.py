@@ -135,7 +135,7 @@ def _recipes(study: Study, wrong: dict[str, None]) -> list[Recipe]:
     for values in combinations(Recipe, given):
         try:
             recipes.append(Recipe(**values))
-            head_class(recipes[-1].model(2))
+            head_class(recipes[-1].head, recipes[-1].head_knobs)
         except ValueError as error:
             wrong[f"recipe: {error}"] = None
     return recipes
