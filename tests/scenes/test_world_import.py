@@ -229,8 +229,8 @@ def test_an_empty_split_and_bad_descriptions_are_refused(tmp_path):
     with pytest.raises(BadWorld, match="split 'val' is empty: no file matches"):
         import_folders(spec, tmp_path / "world")
     for change, message in (
-        ({"encodings": "ids"}, "encodings: Extra inputs"),
-        ({"encoding": "id"}, "encoding: Input should be 'ids', 'colours' or 'instances'"),
+        ({"encodings": "ids"}, "encodings: did you mean 'encoding'"),
+        ({"encoding": "id"}, "encoding: must be 'ids', 'colours' or 'instances'; found 'id'"),
         ({"splits": {}}, "splits: "),
         ({"splits": {"a": {"images": "x/*.png", "semantic": "y/{id}.png"}}}, r"splits\.a\.images: .* contain \{id\}"),
         ({"classes": [{"name": "a", "colour": [1, 2, 300]}]}, "colour"),

@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import sys
 import time
 
 import pytest
@@ -11,7 +12,7 @@ from toystudy import RECIPE, outcome, toy_study
 
 from segfrontier.home.layout import Home
 from segfrontier.home.records import records
-from segfrontier.lab.signals import heeding_signals
+from segfrontier.lab.signals import heeding_signals, own_handlers
 from segfrontier.study.run import run_study
 
 LONG = {"methods": ["fine"], "seeds": [0, 1, 2], "budgets": [0.2], "recipe": RECIPE | {"steps": 400}}
@@ -70,6 +71,19 @@ def test_a_terminal_that_closes_is_heeded_like_ctrl_c(tmp_path):
     os.close(master)
     assert driver.wait(30) == 130
     assert not list((tmp_path / "runs").glob("cells/*/record.json"))
+
+
+@pytest.mark.parametrize("code", [signal.SIGTERM, 1])
+def test_a_signal_while_ray_starts_is_no_exit_code_of_ray(code):
+    """As Ray's own handlers leave, in the moments in which they are in place."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), own_handlers():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(code))
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    assert signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(SystemExit), own_handlers():
+        sys.exit(2)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -10,6 +11,8 @@ import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
+
+from segfrontier.errors import BadInput
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
@@ -134,8 +137,21 @@ def _locked(path: Path, flags: int, lock: int) -> int | None:
             return fd
     except (BlockingIOError, FileNotFoundError):
         pass
+    except OSError as error:
+        os.close(fd)
+        _require_locks(path, error)
+        raise
     except BaseException:
         os.close(fd)
         raise
     os.close(fd)
     return None
+
+
+def _require_locks(path: Path, error: OSError) -> None:
+    """Say so where a lock failed because the disk has none."""
+    if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+        raise BadInput(
+            f"{path.parent} must lie on a disk that locks files (flock); this one does not ({error.strerror}). Choose "
+            f"a local disk, NFS 4, Lustre or CephFS."
+        ) from error

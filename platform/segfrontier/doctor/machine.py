@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from segfrontier.basics.atomic import scratch_folder
 from segfrontier.store import human_size
 from segfrontier.study.config import Executor
 
@@ -54,8 +54,8 @@ def writable(home: Path) -> Check:
     """The home, or where it will be made, takes files, locks and hard links: ledger and store need all three."""
     place = existing(home)
     try:
-        with tempfile.TemporaryDirectory(dir=place, prefix=".doctor-") as folder:
-            _lock_and_link(Path(folder))
+        with scratch_folder(place) as folder:
+            _lock_and_link(folder)
     except OSError as error:
         advice = "give a --home on a local disk, NFS 4, Lustre or CephFS that you may write to"
         return Check(name="home", state="fail", found=f"{place}: {error}", advice=advice)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+from segfrontier.basics.atomic import scratch_folder
 from segfrontier.basics.wording import one_line
 from segfrontier.errors import BadInput, BadStudy, SegFrontierError
 from segfrontier.home.layout import Home
@@ -84,10 +84,9 @@ class _Stage:
 def _stage(home: Home) -> Iterator[_Stage]:
     """The ledger is kept in memory where that is possible: it waits for the disk at each of its many small writes."""
     fast = _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else None
-    with tempfile.TemporaryDirectory() as disk, tempfile.TemporaryDirectory(dir=fast) as quick:
-        folder = Path(disk)
+    with scratch_folder() as folder, scratch_folder(fast) as quick:
         shadow = Shadow(folder / "store", Store(home.store))
-        yield _Stage(shadow, StandIns(folder / "labels"), Memory(folder / "labels"), Path(quick), cache(prices_for))
+        yield _Stage(shadow, StandIns(folder / "labels"), Memory(folder / "labels"), quick, cache(prices_for))
 
 
 def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+from segfrontier.basics.atomic import scratch_folder
 from segfrontier.errors import Stopped
 from segfrontier.lab import Bench, Looking, Predictor, Rule, training
 from segfrontier.lab.crew import Crew
@@ -86,8 +85,7 @@ class _Clock:
 def _seconds_a_step(work: Training, bench: Bench) -> float:
     clock = _Clock(STEPS)
     job = replace(work.job, start={}, plan=replace(work.job.plan, steps=max(work.job.plan.steps, STEPS), snapshots=0))
-    with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
-        place = Path(folder)
+    with scratch_folder() as place, suppress(Stopped):
         training.run(
             job, Crew(device=bench.torch_device()), bench,
             work=place / "work", out=place / "out", watch=clock.tick, stop=clock.enough,

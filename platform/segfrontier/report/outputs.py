@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from segfrontier.basics.atomic import draft_folder, sweep
 from segfrontier.basics.disk import disk_full, is_full
 from segfrontier.errors import BadStudy
 from segfrontier.home.layout import StudyHome
@@ -39,10 +40,13 @@ def write_outputs(found: Harvest, facets: Sequence[Finding], folder: Path) -> li
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        picture = draw_frontier(facets, folder / PICTURE)
-        page = write_page(found, facets, folder / PAGE)
-        report = write_report_page(found, facets, picture, folder / REPORT)
-        return [report, picture, page, *write_tables(found, facets, folder)]
+        sweep(folder)
+        with draft_folder(folder / "report") as draft:
+            picture = draw_frontier(facets, draft / PICTURE)
+            page = write_page(found, facets, draft / PAGE)
+            report = write_report_page(found, facets, picture, draft / REPORT)
+            written = [report, picture, page, *write_tables(found, facets, draft)]
+            return [file.replace(folder / file.name) for file in written]
     except OSError as error:
         if is_full(error):
             raise disk_full(folder) from None

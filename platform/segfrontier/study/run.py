@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from segfrontier.basics.addresses import ray_host
 from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
 from segfrontier.home.claiming import Leave, claimed
@@ -80,6 +81,8 @@ def run_study(
     machine.
     """
     study.require_device_here()
+    if address is not None and study.executor.kind == "ray":
+        ray_host(address)  # before a home, a database or a record is made
     watcher = watcher or StudyWatcher()
     place = open_home(Path(home)).study(study.name)
     with (
