@@ -56,7 +56,7 @@ TEMPLATES = (
     "images//{id}.png", "images/{id}.{id}", "a\0{id}", "x" * 5000 + "{id}", "[{id}].png", "images/?{id}.png",
 )  # fmt: skip
 CLASSES = (
-    [{"name": "road", "colour": [1, 2, 3], "ids": [0]}, {"name": "car", "colour": [4, 5, 6], "ids": [1], "thing": True}],
+    [{"name": "road", "colour": [1, 2, 3], "ids": [0]}, {"name": "car", "colour": [4, 5, 6], "ids": [1]}],
     [{"name": "road", "colour": [1, 1, 1], "ids": [0, 1]}],
     [{"name": "road", "colour": [1, 1, 1], "ids": [0]}, {"name": "car", "colour": [1, 1, 1], "ids": [0]}],
     [{"name": "road", "colour": [0, 0, 0], "ids": []}],
