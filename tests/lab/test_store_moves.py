@@ -79,7 +79,7 @@ def test_an_edited_loss_changes_just_the_stages_that_use_it(tree: Path) -> None:
 
 def test_engine_plumbing_is_in_no_key(tree: Path) -> None:
     before = digests(tree)
-    for name in ("lab/_ray/health", "lab/_ray/data", "lab/checkpoint", "basics/atomic", "errors", "study/running"):
+    for name in ("lab/_ray/health", "lab/_ray/data", "lab/checkpoint", "basics/atomic", "errors", "study/run"):
         file = tree / "segfrontier" / f"{name}.py"
         file.write_text(file.read_text() + "\n\ndef more() -> None:\n    raise SystemExit\n")
     assert digests(tree) == before

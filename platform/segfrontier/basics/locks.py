@@ -12,8 +12,6 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 
-from segfrontier.errors import BadInput
-
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
 _HELD: weakref.WeakSet[FileLock] = weakref.WeakSet()
@@ -151,7 +149,5 @@ def _locked(path: Path, flags: int, lock: int) -> int | None:
 def _require_locks(path: Path, error: OSError) -> None:
     """Say so where a lock failed because the disk has none."""
     if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
-        raise BadInput(
-            f"{path.parent} must lie on a disk that locks files (flock); this one does not ({error.strerror}). Choose "
-            f"a local disk, NFS 4, Lustre or CephFS."
-        ) from error
+        why = "the disk does not lock files (flock); choose a local one, NFS 4, Lustre or CephFS"
+        raise OSError(error.errno, why, str(path)) from error

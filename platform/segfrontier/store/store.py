@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from segfrontier.basics import marks
 from segfrontier.basics.disk import room_at
@@ -17,15 +16,9 @@ from segfrontier.errors import BadInput, DiskFull, StageError
 from segfrontier.store.entry import Entry
 from segfrontier.store.faults import explained
 from segfrontier.store.gc import Swept, choose
-from segfrontier.store.keys import is_key, plain, text_digest
-from segfrontier.store.lease import Pace
+from segfrontier.store.keys import is_key, plain
 from segfrontier.store.rows import Row
 from segfrontier.store.shelf import Shelf, clear
-
-if TYPE_CHECKING:
-    from pyarrow import fs
-
-    from segfrontier.store.remote import Remote
 
 Waiting = Callable[[float, str], None]
 """Called several times a second while another one computes: seconds waited so far, and who computes."""
@@ -34,75 +27,29 @@ _COMPUTING: ContextVar[frozenset[tuple[str, str]]] = ContextVar("_COMPUTING", de
 """The (store, key) pairs that the running code is inside the computation of."""
 
 
-class _Guard(Protocol):
-    """What admits one owner at a time: a file lock or a lease."""
-
-    poll: float
-
-    @property
-    def owner(self) -> str: ...
-    def take(self) -> bool: ...
-
-
 class Store:
-    """Stage results by key, in a local or shared folder, or in an object store with a local folder as its cache.
+    """Stage results by key, in a folder that all of its users see."""
 
-    `root` is a path or a URI (`file://`, `s3://`, `gs://`, ...), or a path inside `filesystem` (of pyarrow). A remote
-    entry is fetched whole into `cache` (default: below ~/.cache/segfrontier), which is a store of its own for `gc`.
-    """
-
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        *,
-        filesystem: fs.FileSystem | None = None,
-        cache: str | os.PathLike[str] | None = None,
-        pace: Pace | None = None,
-    ) -> None:
-        text = folder = os.fspath(root)
-        shown = re.sub(r"//[^/@]*@", "//", text)  # a URI may hold credentials
-        self._remote: Remote | None = None
-        if filesystem is not None or "://" in text:
-            from pyarrow import fs  # here, because a local store must open in no time
-
-            if filesystem is None:
-                filesystem, folder = _opened(text, shown)
-            if not isinstance(filesystem, fs.LocalFileSystem):
-                from segfrontier.store.remote import Remote
-
-                self._remote = Remote(filesystem, folder.strip("/"), pace or Pace())
-                folder = os.fspath(cache or _default_cache(f"{filesystem.type_name}:{shown}"))
-        local = Path(folder)
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        scheme, uri, _ = os.fspath(root).partition("://")
+        if uri:  # only its beginning is repeated: a URI may hold credentials
+            raise BadInput(f"a store must be a folder; found {scheme}://... Mount what lies there, and give its path.")
+        place = Path(root)
         with suppress(RuntimeError):  # a folder whose name begins with ~ and is no user's
-            local = local.expanduser()
-        local = local.absolute()
-        self.root = shown if self._remote else str(local)
-        self._shelf = Shelf(local)
+            place = place.expanduser()
+        self.root = str(place.absolute())
+        self._shelf = Shelf(place.absolute())
         self._marked = False
-
-    @property
-    def cache(self) -> Path | None:
-        """The local folder of a remote store; None for a local one."""
-        return self._shelf.root if self._remote else None
 
     def get(self, key: str, *, verify: bool = False) -> Entry | None:
         """The entry if it is stored and intact, else None.
 
         Sizes are checked each time; digests once per process, when a file looks changed, and always with `verify`. A
-        damaged entry is moved to `quarantine` with a warning that names the file. A remote entry is fetched first.
+        damaged entry is moved to `quarantine` with a warning that names the file.
         """
         _check_key(key)
-        with self._explained("reading"), ExitStack() as held:
-            entry = self._shelf.look(key, verify=verify)
-            if self._remote is None:
-                return entry
-            if entry is not None and not self._remote.has(key):
-                self._remote.publish(entry)  # the network failed after it was computed here
-            if entry is None and self._remote.has(key):
-                entry = self._turn(key, held, None)
-            if entry is not None:
-                self._remote.note_use(key)
-            return entry
+        with self._explained("reading"):
+            return self._shelf.look(key, verify=verify)
 
     def once(
         self, key: str, compute: Callable[[Path], None], *, about: Mapping[str, Any], waiting: Waiting | None = None
@@ -123,7 +70,7 @@ class Store:
             return found
         with ExitStack() as held:
             with self._explained("waiting for a turn"):
-                found = self._turn(key, held, waiting, lease=True)
+                found = self._turn(key, held, waiting)
             return found if found is not None else self._compute(key, compute, about)
 
     def scratch(self, key: str) -> Path:
@@ -137,13 +84,13 @@ class Store:
         """Keep an entry, and all it was computed from, from being removed by `gc`; or no longer."""
         _check_key(key)
         with self._explained("pinning"):
-            self._place.pin(key, on)
+            self._shelf.pin(key, on)
         self._mark()
 
     def ls(self) -> list[Row]:
         """Everything stored, last used first; nothing is checked."""
         with self._explained("listing"):
-            return sorted(self._place.rows(), key=lambda row: (-row.used, row.place))
+            return sorted(self._shelf.rows(), key=lambda row: (-row.used, row.place))
 
     def gc(
         self,
@@ -156,7 +103,7 @@ class Store:
     ) -> Swept:
         """Remove what killed writers left, and what the policies choose (see `choose`) if it is not in use.
 
-        A local entry is in use while any process has an `Entry` of it; a remote one for an hour after its last use.
+        An entry is in use while any process has an `Entry` of it.
         With `rows`, just these go: what an earlier dry run has shown.
         """
         self.require(marked=True)
@@ -165,10 +112,8 @@ class Store:
         chosen = choose(listed, now=time.time(), older_than=older_than, under=under, keep=keep)
         chosen = chosen if rows is None else list(rows)
         with self._explained("removing"):
-            leftovers = self._place.sweep(dry_run=dry_run)
-            if self._remote is not None and marks.kind_of(self._shelf.root) == "store":  # its cache on this host
-                leftovers += self._shelf.sweep(dry_run=dry_run)
-            gone = [dry_run or self._place.remove(row) for row in chosen]
+            leftovers = self._shelf.sweep(dry_run=dry_run)
+            gone = [dry_run or self._shelf.remove(row) for row in chosen]
         removed = tuple(row for row, went in zip(chosen, gone, strict=True) if went)
         busy = tuple(row for row, went in zip(chosen, gone, strict=True) if not went)
         left = sum(row.size for row in listed) - sum(row.size for row in removed)
@@ -176,13 +121,7 @@ class Store:
 
     def require(self, *, marked: bool = False) -> None:
         """Refuse a place that is no store; with `marked`, also one that does not say that it is one."""
-        if self._remote is not None:
-            with self._explained("looking for its mark"):
-                mark, looks = self._remote.read(marks.MARK), self._remote.exists()
-            found = None if mark is None else marks.kind_in(mark)
-        else:
-            found = marks.kind_of(self._shelf.root)
-            looks = self._shelf.exists()
+        found, looks = marks.kind_of(self._shelf.root), self._shelf.exists()
         if found == "store" or (looks and not marked):
             return
         says = f"its {marks.MARK} says it is a {found}" if found else f"it has no {marks.MARK} that says so"
@@ -200,51 +139,24 @@ class Store:
         with suppress(OSError, DiskFull):
             if marks.kind_of(self._shelf.root) is None:  # never over what a home or a cache says
                 marks.mark(self._shelf.root, "store")
-            if self._remote is not None and self._remote.read(marks.MARK) is None:
-                self._remote.write(marks.MARK, marks.content("store"))
             self._marked = True
 
     def _explained(self, doing: str) -> AbstractContextManager[None]:
         return explained(self.root, doing, disk=self._shelf.root)
 
-    @property
-    def _place(self) -> Shelf | Remote:
-        return self._remote or self._shelf
-
-    def _turn(self, key: str, held: ExitStack, waiting: Waiting | None, *, lease: bool = False) -> Entry | None:
-        """Wait until the entry is there, or until this caller is the one to compute it; `held` then holds its locks."""
+    def _turn(self, key: str, held: ExitStack, waiting: Waiting | None) -> Entry | None:
+        """Wait until the entry is there, or until this caller is the one to compute it; `held` then holds its lock."""
         lock = self._shelf.lock(key)
         held.callback(lock.release)
-        found = self._wait(lock, lambda mine: self._shelf.look(key, owned=mine), waiting)
-        if found is not None or self._remote is None:
-            return found
-        if not lease:
-            return self._fetched(key)
-        claim = self._remote.lease(key)
-        held.callback(claim.release)
-        return self._wait(claim, lambda _: self._fetched(key), waiting)
-
-    def _wait(self, guard: _Guard, look: Callable[[bool], Entry | None], waiting: Waiting | None) -> Entry | None:
         started, pause = time.monotonic(), 0.005
-        while not guard.take():
-            if (found := look(False)) is not None:
+        while not lock.take():
+            if (found := self._shelf.look(key)) is not None:
                 return found
             if waiting is not None:
-                waiting(time.monotonic() - started, guard.owner)
+                waiting(time.monotonic() - started, lock.owner)
             time.sleep(pause)
-            pause = min(2 * pause, guard.poll)
-        return look(True)
-
-    def _fetched(self, key: str) -> Entry | None:
-        """The remote entry, as its local copy; the caller owns the key's lock."""
-        assert self._remote is not None
-        if not self._remote.has(key):
-            return None
-        staging = self._shelf.fresh(key)
-        if self._remote.fetch(key, staging):
-            return self._shelf.publish(key)
-        clear(staging)
-        return None
+            pause = min(2 * pause, lock.poll)
+        return self._shelf.look(key, owned=True)
 
     def _compute(self, key: str, compute: Callable[[Path], None], about: Mapping[str, Any]) -> Entry:
         """Compute and publish; the caller owns the key."""
@@ -264,28 +176,7 @@ class Store:
             raise
         finally:
             _COMPUTING.reset(inside)
-        if self._remote is not None:
-            with self._explained(f"uploading (the result is kept in {entry.path} and goes up at the next start)"):
-                self._remote.publish(entry)
         return entry
-
-
-def _opened(uri: str, shown: str) -> tuple[fs.FileSystem, str]:
-    from pyarrow import fs
-
-    try:
-        found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
-    except (ValueError, OSError) as error:
-        raise BadInput(
-            f"a stage store must be a folder or a URI that pyarrow can open (file://, s3://, gs://); found {shown!r}: "
-            f"{error}; check the scheme, the address and the credentials"
-        ) from error
-    return found
-
-
-def _default_cache(identity: str) -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base) / "segfrontier" / "stages" / text_digest(ascii(identity))[:16]
 
 
 def _check_key(key: str) -> None:
