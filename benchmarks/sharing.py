@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from segfrontier.home.records import Record, records
+from segfrontier.plan.planning import plan_study
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
-from segfrontier.study.planning import plan_study
-from segfrontier.study.records import Record, records
-from segfrontier.study.running import run_study
+from segfrontier.study.run import run_study
 
 STUDY = """
 name: sharing

@@ -33,9 +33,9 @@ from toystudy import RECIPE, toy_study  # noqa: E402
 
 from segfrontier.basics.locks import is_held  # noqa: E402
 from segfrontier.cli import STOPPED  # noqa: E402
+from segfrontier.home.layout import Home  # noqa: E402
+from segfrontier.home.records import records  # noqa: E402
 from segfrontier.market import Ledger  # noqa: E402
-from segfrontier.study.home import Home  # noqa: E402
-from segfrontier.study.records import records  # noqa: E402
 
 MARK = "SEGFRONTIER_CHAOS"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=120, help="of each training")
     parser.add_argument("--only", choices=("local", "ray"))
     given = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # else drivers started under `nohup` would rightly ignore it
     rng, kinds, wrong = random.Random(given.seed), [given.only] if given.only else ["local", "ray"], 0
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         whole = {kind: Undisturbed.run(Path(scratch), kind, given.steps) for kind in kinds}
@@ -104,12 +105,12 @@ def one_kill(
     else:
         told += " (there was none)"
     faults = [] if driver.follow(300) is not None else ["the driver did not end"]
-    code, found = driver.process.poll(), result(driver.home)
+    code = driver.process.poll()
     told += f", exit {code}"
     faults += driver.left()
     if victim == driver.process.pid and sent != signal.SIGKILL and code not in (0, STOPPED):
         faults.append(f"a driver that {sent.name} asked to stop ended with {code}")
-    if code == 0 and (missing := {n for n in whole.result if n.startswith("cell ")} - found.keys()):
+    if code == 0 and (missing := {n for n in whole.result if n.startswith("cell ")} - result(driver.home).keys()):
         faults.append(f"exit 0 without {', '.join(sorted(missing))}")
     again = Driver.start(scratch, f"kill-{number}", kind, steps)
     if (code := again.follow(600)) != 0:
@@ -202,8 +203,8 @@ def result(home: Path) -> dict[str, Any]:
     for record in records(Home(home).study("toy"), states=("done", "failed", "cut")):
         told = (record.state, record.seconds, record.acts, record.values, record.iou, record.scenes, record.curves)
         found[f"cell {record.key}"] = repr((*told, [(s.kind, s.key) for s in record.stages]))
-    ledger = Ledger(Home(home).ledger)
-    found |= {f"ledger {cell}": repr(ledger.totals(cell)) for cell in sorted(ledger.cells())}
+    if (ledger := Ledger.find(Home(home).ledger)) is not None:
+        found |= {f"ledger {cell}": repr(ledger.totals(cell)) for cell in sorted(ledger.cells())}
     for entry in sorted((home / "store").rglob("entry.json")):
         plain = json.loads(entry.read_text())
         found[f"stage {plain['key']}"] = repr(sorted((n, f["digest"]) for n, f in plain["files"].items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -101,3 +102,15 @@ def test_descriptors_are_closed(tmp_path: Path) -> None:
     owner.release()
     del hold
     assert count() == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_locks_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(fd: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    before = len(list(Path("/dev/fd").iterdir()))
+    monkeypatch.setattr("segfrontier.basics.locks.fcntl.flock", refuse)
+    with pytest.raises(OSError, match="the disk does not lock files"):
+        FileLock(tmp_path / "k.lock").take()
+    assert len(list(Path("/dev/fd").iterdir())) == before

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from segfrontier.study import health
-from segfrontier.study import health_services as services
+from segfrontier.doctor import machine as health
+from segfrontier.doctor import services
 from segfrontier.study.config import Executor
 
 Usage = namedtuple("Usage", "total used free")
@@ -29,14 +29,16 @@ def test_a_home_that_takes_files_is_left_as_it_was(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("broken", ["os.link", "fcntl.flock"])
-def test_a_home_without_locks_or_links_fails(tmp_path, monkeypatch, broken):
+@pytest.mark.parametrize(
+    ("broken", "why"), [("os.link", "Operation not supported"), ("fcntl.flock", "the disk does not lock files")]
+)
+def test_a_home_without_locks_or_links_fails(tmp_path, monkeypatch, broken, why):
     def refuse(*_):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(broken, refuse)
     check = health.writable(tmp_path)
-    assert check.state == "fail" and "Operation not supported" in check.found and "--home" in check.advice
+    assert check.state == "fail" and why in check.found and "--home" in check.advice
 
 
 @pytest.mark.parametrize(("free", "state"), [(10 * GIB, "ok"), (10 * GIB - 1, "warn"), (GIB - 1, "fail")])
@@ -213,7 +215,7 @@ def test_mlflows_file(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_newest_schema_is_that_of_a_file_that_mlflow_makes(tmp_path, monkeypatch):
-    from segfrontier.tracking import prepare
+    from segfrontier.tracking.runs import prepare
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     prepare(uri)

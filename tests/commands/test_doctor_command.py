@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from segfrontier.commands import doctor as doctor_module
 from segfrontier.commands import plan as plan_module
+from segfrontier.doctor.machine import Check
 from segfrontier.errors import BadStudy
-from segfrontier.study.health import Check
 
 
 def run(function, *words):
@@ -22,10 +22,10 @@ def run(function, *words):
 @pytest.fixture
 def quick(monkeypatch):
     """Checks that take seconds are left to their own tests."""
-    from segfrontier.study import health, health_services
+    from segfrontier.doctor import machine, services
 
     for name in ("ray_parts", "upload", "tracking"):
-        monkeypatch.setattr(health_services, name, lambda *_, name=name: health.ok(name, "well"))
+        monkeypatch.setattr(services, name, lambda *_, name=name: machine.ok(name, "well"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
@@ -52,7 +52,7 @@ def test_a_healthy_machine_ends_with_0(tmp_path, quick, file, monkeypatch):
 
 def test_a_failed_check_ends_with_1_and_its_advice(tmp_path, quick, monkeypatch):
     bad = Check(name="disk", state="fail", found="[nothing] left", advice="make room")
-    monkeypatch.setattr("segfrontier.study.health.disk", lambda home: bad)
+    monkeypatch.setattr("segfrontier.doctor.machine.disk", lambda home: bad)
     done = run(doctor_module.doctor, "--home", tmp_path)
     assert done.exit_code == 1 and f"[nothing] left\n{'':<25}-> make room" in done.output
     done = run(doctor_module.doctor, "--home", tmp_path, "--json")

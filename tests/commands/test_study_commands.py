@@ -10,8 +10,8 @@ from toystudy import toy_study
 
 from segfrontier import cli
 from segfrontier.basics.atomic import write_json
-from segfrontier.study.claiming import RUN, STOP
-from segfrontier.study.home import Home
+from segfrontier.home.claiming import RUN, STOP
+from segfrontier.home.layout import Home
 
 
 @pytest.fixture(scope="module")

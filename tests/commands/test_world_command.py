@@ -54,7 +54,7 @@ def test_preview_writes_a_picture(tmp_path):
         (("world", "import", "street:train=1,val=1", "file"), 3, "a file is there"),
         (("world", "import", "street:train=1,val=1", "file/world"), 3, "must lie in a folder that is writable"),
         (("world", "import", "absent.yaml", "folder"), 3, "e.g. 'mine.txt'"),
-        (("world", "import", "file", "here"), 3, "mistakes"),
+        (("world", "import", "file", "here"), 3, "name: must be given"),
         (("world", "import", "folder", "here"), 3, "it is a folder"),
         (("world", "import", "camvid", "folder", "here"), 3, "SegNet layout"),
     ],

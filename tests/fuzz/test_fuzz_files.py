@@ -16,22 +16,22 @@ from toystudy import PRICES
 from toyworld import write_toy
 
 from segfrontier.errors import SegFrontierError
-from segfrontier.lab.store import Store
+from segfrontier.home.status import Board
 from segfrontier.market import Ledger, _account, export_acts, given_ledger, ledger_table, load_prices
 from segfrontier.market._account import Bought, Entry, Opening
 from segfrontier.market.prices import parse_prices
+from segfrontier.plan.foreseen import foreseen
+from segfrontier.report.as_json import to_json
+from segfrontier.report.findings import findings
+from segfrontier.report.load import harvest
+from segfrontier.report.outputs import write_report
+from segfrontier.report.references import load_references
 from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.manifest import Manifest
-from segfrontier.study.asjson import to_json
+from segfrontier.store import Store
 from segfrontier.study.claims import packaged, parse_claims
 from segfrontier.study.config import Study
-from segfrontier.study.findings import findings
-from segfrontier.study.foreseen import foreseen
-from segfrontier.study.harvest import harvest
-from segfrontier.study.outputs import write_report
-from segfrontier.study.progress import Board
-from segfrontier.study.references import load_references
-from segfrontier.study.tables import parse_tables
+from segfrontier.study.paper_tables import parse_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # a file that is left out is told by a warning
 TRIED = settings(

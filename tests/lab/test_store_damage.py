@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from segfrontier.errors import StageError
-from segfrontier.lab.store import Store
-from segfrontier.lab.store import shelf as shelf_module
-from segfrontier.lab.store.entry import Damage, Manifest, file_digest
-from segfrontier.lab.store.keys import dumps, text_digest
+from segfrontier.store import Store
+from segfrontier.store import shelf as shelf_module
+from segfrontier.store.entry import Damage, Manifest, file_digest
+from segfrontier.store.keys import dumps, text_digest
 
 ABOUT = {"kind": "train", "inputs": {"real": "k0"}}
 SECRET = "what lies outside"

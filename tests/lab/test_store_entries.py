@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from segfrontier.errors import BadInput, DiskFull, StageError
-from segfrontier.lab.store import Store
-from segfrontier.lab.store import shelf as shelf_module
+from segfrontier.store import Store
+from segfrontier.store import shelf as shelf_module
 
 ABOUT = {"kind": "train", "arguments": {"lr": 0.1, "views": (1, 2)}, "inputs": {"real": "k0"}}
 
@@ -342,9 +342,7 @@ def test_a_store_in_the_place_of_a_file_is_said(tmp_path: Path) -> None:
         Store(tmp_path / "file").once("k1", write, about=ABOUT)
 
 
-def test_file_uris_are_local_folders_and_unknown_ones_an_error(tmp_path: Path) -> None:
-    store = Store(f"file://{tmp_path}/store")
-    assert store.once("k1", write, about=ABOUT).path == tmp_path / "store/entries/k1"
-    assert store.cache is None and Store(tmp_path / "store").get("k1") is not None
-    with pytest.raises(BadInput, match=r"pyarrow can open.*found 'ftps://x/y'"):
-        Store("ftps://x/y")
+def test_a_store_is_a_folder_and_no_uri() -> None:
+    with pytest.raises(BadInput, match=r"a store must be a folder; found s3://\.\.\. ") as told:
+        Store("s3://key:secret@bucket/store")
+    assert "secret" not in str(told.value)

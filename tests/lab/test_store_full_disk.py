@@ -18,8 +18,8 @@ from segfrontier.errors import DiskFull, StageError
 from segfrontier.lab import checkpoint
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.history import History
-from segfrontier.lab.store import Store
-from segfrontier.lab.store import shelf as shelf_module
+from segfrontier.store import Store
+from segfrontier.store import shelf as shelf_module
 from segfrontier.tracking import Spool
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -131,7 +131,7 @@ sys.path.insert(0, {tests!r})
 import torch
 from segfrontier.errors import DiskFull
 from segfrontier.lab import checkpoint
-from segfrontier.lab.store import Store
+from segfrontier.store import Store
 from segfrontier.market import Ledger, export_acts
 from segfrontier.tracking import Spool
 from test_store_full_disk import logged

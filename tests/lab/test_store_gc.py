@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.store import Entry, Row, Store, choose, human_age, human_size, parse_age, parse_size
-from segfrontier.lab.store.gc import reachable
+from segfrontier.store import Entry, Row, Store, choose, human_age, human_size, parse_age, parse_size
+from segfrontier.store.gc import reachable
 
 DAY = 86400.0
 

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.store import stage_key
-from segfrontier.lab.store.keys import dumps, plain
+from segfrontier.store import stage_key
+from segfrontier.store.keys import dumps, plain
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def test_inputs_are_digests() -> None:
 
 def test_hash_seeds_and_processes_do_not_matter() -> None:
     arguments = "{'words': {'a', 'b', 'c', 'dd'}, 'b': {2: 0.1, 'x': (1,)}, 'a': None}"
-    code = f"from segfrontier.lab.store.keys import stage_key as k; print(k('t', {arguments}, {{}}, 'c'))"
+    code = f"from segfrontier.store.keys import stage_key as k; print(k('t', {arguments}, {{}}, 'c'))"
     here = stage_key("t", eval(arguments), {}, "c")
     env = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": os.pathsep.join(sys.path)}
     there = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)

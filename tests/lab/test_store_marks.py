@@ -16,7 +16,7 @@ from terminal import segfrontier
 from segfrontier.basics.marks import MARK, kind_of, mark
 from segfrontier.commands import console
 from segfrontier.errors import BadInput
-from segfrontier.lab.store import Store
+from segfrontier.store import Store
 
 ABOUT = {"kind": "train"}
 

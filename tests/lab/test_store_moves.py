@@ -10,8 +10,8 @@ import pytest
 
 import segfrontier
 import segfrontier_methods
-from segfrontier.lab.store.modules import Sources, Unit
-from segfrontier.lab.store.source import Digests
+from segfrontier.store.modules import Sources, Unit
+from segfrontier.store.source import Digests
 
 LAB = "segfrontier.lab"
 STAGES = {
@@ -20,7 +20,7 @@ STAGES = {
     "train adapted": [(f"{LAB}.training", "run"), ("segfrontier_methods.active_points.objective", "Adapt")],
     "label": [(f"{LAB}.labelling", "label_scene"), ("segfrontier_methods.coarse_to_fine.rule", "AgreeAndConfident")],
     "score": [(f"{LAB}.scoring", "score_image"), (f"{LAB}.scoring", "Scores"), (f"{LAB}.predict", "Predictor")],
-    "network": [("segfrontier.models.spec", "ModelSpec")],
+    "network": [("segfrontier.models.model", "ModelSpec")],
 }
 
 
@@ -79,7 +79,7 @@ def test_an_edited_loss_changes_just_the_stages_that_use_it(tree: Path) -> None:
 
 def test_engine_plumbing_is_in_no_key(tree: Path) -> None:
     before = digests(tree)
-    for name in ("lab/_ray/health", "lab/_ray/data", "lab/checkpoint", "basics/atomic", "errors", "study/running"):
+    for name in ("lab/_ray/health", "lab/_ray/data", "lab/checkpoint", "basics/atomic", "errors", "study/run"):
         file = tree / "segfrontier" / f"{name}.py"
         file.write_text(file.read_text() + "\n\ndef more() -> None:\n    raise SystemExit\n")
     assert digests(tree) == before

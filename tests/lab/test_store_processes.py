@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from segfrontier.basics.marks import mark
-from segfrontier.lab.store import Store
-from segfrontier.lab.store.shelf import Shelf
+from segfrontier.store import Store
+from segfrontier.store.shelf import Shelf
 
 ABOUT = {"kind": "train"}
 SIZE = 200_000
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["segfrontier.lab.store", "pytest"])
+CONTEXT.set_forkserver_preload(["segfrontier.store", "pytest"])
 
 
 def log(root: Path, line: str) -> None:

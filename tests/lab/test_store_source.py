@@ -15,9 +15,9 @@ from types import ModuleType
 import pytest
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.store import code_digest
-from segfrontier.lab.store.modules import Sources, Unit
-from segfrontier.lab.store.source import Digests
+from segfrontier.store import code_digest
+from segfrontier.store.modules import Sources, Unit
+from segfrontier.store.source import Digests
 
 BASE = '''
 """Module text."""

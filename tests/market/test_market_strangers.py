@@ -66,7 +66,7 @@ def test_the_name_of_a_world_is_never_a_path(tmp_path, monkeypatch):
          "prices the acts|may hold"),
         ("  fine:", "".join(f"  a{i}: {{seconds: 1, per: image, source: me}}\n" for i in range(2_000)) + "  fine:",
          "prices the acts .*found 2001 acts"),
-        ("acts:", "".join(f"k{i}: 1\n" for i in range(3000)) + "acts:", "unknown key 'k9'"),
+        ("acts:", "".join(f"k{i}: 1\n" for i in range(3000)) + "acts:", "k9: there is no such key"),
     ],
 )  # fmt: skip
 def test_strange_lists_are_refused_at_once(old, new, says):

@@ -4,7 +4,7 @@ import pytest
 
 from segfrontier.study.cells import expand
 from segfrontier.study.claims import claims_of
-from segfrontier.study.tables import load_study, tables_of
+from segfrontier.study.paper_tables import load_study, tables_of
 
 TABLES = [table.id for table in tables_of("coarse_to_fine")]
 

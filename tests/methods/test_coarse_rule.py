@@ -12,8 +12,7 @@ from segfrontier.errors import BadInput, Diverged
 from segfrontier.lab import Looking, Predictor
 from segfrontier.maths import six_views
 from segfrontier.models.lean import Answer
-from segfrontier.models.model import build_model
-from segfrontier.models.spec import ModelSpec
+from segfrontier.models.model import ModelSpec, build_model
 from segfrontier_methods.coarse_to_fine.rule import AgreeAndConfident
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from segfrontier.lab import make_method
 from segfrontier.study.cells import expand
 from segfrontier.study.claims import claims_of
 from segfrontier.study.config import Study
-from segfrontier.study.tables import load_study, tables_of
+from segfrontier.study.paper_tables import load_study, tables_of
 from segfrontier_methods.active_points import ActivePoints
 from segfrontier_methods.active_points.knobs import Knobs
 

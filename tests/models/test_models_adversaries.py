@@ -9,10 +9,14 @@ import torch
 from torch import nn
 
 from segfrontier.errors import BadInput
-from segfrontier.models.discriminator import ImageDiscriminator, PatchDiscriminator
+from segfrontier.models.discriminator import (
+    ImageDiscriminator,
+    ImageDiscriminatorSpec,
+    PatchDiscriminator,
+    PatchDiscriminatorSpec,
+)
 from segfrontier.models.parameters import parameter_groups
 from segfrontier.models.seeding import init_seed
-from segfrontier.models.spec import ImageDiscriminatorSpec, PatchDiscriminatorSpec
 
 
 def _count(module: nn.Module) -> int:

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from segfrontier.errors import BadInput
 from segfrontier.models.checkpoints import read_state
-from segfrontier.models.model import SegModel, build_model
-from segfrontier.models.spec import ModelSpec
+from segfrontier.models.model import ModelSpec, SegModel, build_model
 
 State = dict[str, Tensor]
 

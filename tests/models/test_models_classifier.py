@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from segfrontier.errors import BadInput
-from segfrontier.models.classifier import TagClassifier
+from segfrontier.models.classifier import ClassifierSpec, TagClassifier
 from segfrontier.models.norms import batch_norms
 from segfrontier.models.parameters import parameter_groups
-from segfrontier.models.spec import ClassifierSpec
 
 
 def _classifier(**settings: object) -> TagClassifier:

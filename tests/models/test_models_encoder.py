@@ -8,7 +8,7 @@ import torch
 
 from segfrontier.errors import BadInput
 from segfrontier.models.encoder import Encoder
-from segfrontier.models.plan import Level, plan_encoder
+from segfrontier.models.pyramid import Level, plan_encoder
 from segfrontier.models.spec import EncoderSpec
 
 

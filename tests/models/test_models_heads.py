@@ -18,9 +18,9 @@ from segfrontier.models.heads.deeplab_v3plus import DeepLabV3Plus
 from segfrontier.models.heads.fpn import FPN
 from segfrontier.models.heads.pspnet import PSPNet
 from segfrontier.models.heads.segformer import SegFormer
-from segfrontier.models.model import build_model, check_spec
-from segfrontier.models.plan import Level, plan_encoder
-from segfrontier.models.spec import EncoderSpec, ModelSpec
+from segfrontier.models.model import ModelSpec, build_model, check_spec
+from segfrontier.models.pyramid import Level, plan_encoder
+from segfrontier.models.spec import EncoderSpec
 
 _TINY = ("test_resnet", "test_convnext", "test_efficientnet", "test_vit")
 _REAL = (

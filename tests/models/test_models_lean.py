@@ -15,9 +15,8 @@ from segfrontier.models.heads import HEADS
 from segfrontier.models.heads import strips as heads_strips
 from segfrontier.models.heads.fpn import FPN
 from segfrontier.models.lean import LeanModel
-from segfrontier.models.model import SegModel, build_model
-from segfrontier.models.plan import Level
-from segfrontier.models.spec import ModelSpec
+from segfrontier.models.model import ModelSpec, SegModel, build_model
+from segfrontier.models.pyramid import Level
 
 _MANY = ("densenet121", "resnetv2_50", "hrnet_w18_small", "mobilenetv3_small_100", "resnest14d", "xception41")
 

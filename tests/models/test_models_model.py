@@ -12,11 +12,11 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from segfrontier.errors import BadInput
-from segfrontier.models import network, plan
+from segfrontier.models import network
+from segfrontier.models import pyramid as plan
 from segfrontier.models.heads.deeplab_v2 import DeepLabV2
 from segfrontier.models.heads.fcn import FCN
-from segfrontier.models.model import SegModel, build_model, check_spec
-from segfrontier.models.spec import ModelSpec
+from segfrontier.models.model import ModelSpec, SegModel, build_model, check_spec
 
 
 def _spec(**settings: object) -> ModelSpec:

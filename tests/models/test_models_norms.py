@@ -9,9 +9,8 @@ from timm.layers import BatchNormAct2d as TimmBatchNormAct2d
 from torch import nn
 
 from segfrontier.errors import BadInput
-from segfrontier.models.model import SegModel, build_model
+from segfrontier.models.model import ModelSpec, SegModel, build_model
 from segfrontier.models.norms import BatchNorm2d, allow_single_values, batch_norms, require_sync, synchronise
-from segfrontier.models.spec import ModelSpec
 
 
 def _model(norm: str, encoder: str = "test_resnet") -> SegModel:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from segfrontier.models.model import SegModel, build_model
+from segfrontier.models.model import ModelSpec, SegModel, build_model
 from segfrontier.models.parameters import parameter_groups
-from segfrontier.models.spec import ModelSpec
 
 
 def _model(**settings: object) -> SegModel:

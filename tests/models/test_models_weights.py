@@ -16,13 +16,16 @@ from huggingface_hub.errors import EntryNotFoundError
 
 from segfrontier.errors import BadInput
 from segfrontier.models import weights
-from segfrontier.models.model import build_model
-from segfrontier.models.spec import ModelSpec
-from segfrontier.models.weights import RandomWeights, find_weights
+from segfrontier.models.model import ModelSpec, build_model
+from segfrontier.models.weights import RandomWeights, Weights, find_weights
 
 
 def _spec(encoder: str = "test_resnet.r160_in1k", pretrained: str = "auto") -> ModelSpec:
     return ModelSpec(encoder=encoder, head="deeplab_v2", num_classes=5, pretrained=pretrained)
+
+
+def found(spec: ModelSpec) -> Weights:
+    return find_weights(spec.encoder, spec.pretrained)
 
 
 class _Hub:
@@ -98,7 +101,7 @@ def test_a_site_that_hangs_is_given_up_and_asked_once(hub: _Hub, monkeypatch: py
     start = time.monotonic()
     for _ in range(5):
         with pytest.warns(RandomWeights, match="does not answer"):
-            find_weights(_spec())
+            found(_spec())
     assert time.monotonic() - start < 0.9
     assert hub.asked == 1
 
@@ -113,38 +116,38 @@ def test_the_cache_serves_without_a_network(hub: _Hub, published: Path) -> None:
 def test_the_hub_serves_when_it_answers(hub: _Hub, published: Path) -> None:
     hub.answers = True
     hub.online["model.safetensors"] = published
-    assert find_weights(_spec("test_resnet")).origin == "timm:test_resnet.r160_in1k"
+    assert found(_spec("test_resnet")).origin == "timm:test_resnet.r160_in1k"
     hub.online = {"pytorch_model.bin": published}
-    assert find_weights(_spec("test_resnet")).file == published
+    assert found(_spec("test_resnet")).file == published
     hub.online = {}
     with pytest.warns(RandomWeights, match="has none of model.safetensors, pytorch_model.bin"):
-        assert find_weights(_spec("test_resnet")).file is None
+        assert found(_spec("test_resnet")).file is None
 
 
 def test_weights_outside_the_hub_are_found_in_the_cache(hub: _Hub, tmp_path: Path) -> None:
     with pytest.warns(RandomWeights, match="github.com does not answer"):
-        find_weights(_spec("legacy_xception"))
+        found(_spec("legacy_xception"))
     cached = tmp_path / "torch_hub" / "checkpoints" / "xception-43020ad28.pth"
     cached.parent.mkdir(parents=True)
     cached.touch()
-    assert find_weights(_spec("legacy_xception")).file == cached
+    assert found(_spec("legacy_xception")).file == cached
 
 
 def test_a_model_without_published_weights_says_so(hub: _Hub) -> None:
     with pytest.warns(RandomWeights, match="timm publishes none"):
-        find_weights(_spec("test_vit_relpos"))
+        found(_spec("test_vit_relpos"))
 
 
 def test_a_file_is_known_by_its_content(published: Path, tmp_path: Path) -> None:
-    origin = find_weights(_spec(pretrained=str(published))).origin
+    origin = found(_spec(pretrained=str(published))).origin
     assert origin.startswith("file:model.safetensors#")
     assert len(origin.partition("#")[2]) == 16
     copy = tmp_path / "other" / "model.safetensors"
     copy.parent.mkdir()
     copy.write_bytes(published.read_bytes())
-    assert find_weights(_spec(pretrained=str(copy))).origin == origin
+    assert found(_spec(pretrained=str(copy))).origin == origin
     copy.write_bytes(published.read_bytes()[:-1] + b"x")
-    assert find_weights(_spec(pretrained=str(copy))).origin != origin
+    assert found(_spec(pretrained=str(copy))).origin != origin
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Worlds and descriptions from anywhere: names that are paths or markup, impossible numbers, files that are none."""
 
+import io
 import json
 import os
 import shutil
@@ -12,12 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image
 from pydantic import ValidationError
 from test_world_import import make_dataset
 from toyworld import TOY, toy_scene, write_toy
 
 from segfrontier.errors import BadWorld
-from segfrontier.scenes import mirror
+from segfrontier.scenes import codec, mirror
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, ClassTable, SceneClass
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.folders import FolderSpec, pair
@@ -59,7 +61,7 @@ def test_what_exists_has_names_that_are_allowed():
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_names_of_worlds_splits_and_shards_are_no_paths_and_no_markup(tmp_path, plain, name):
     for place in (("name",), ("classes", "name"), ("shards", 0, "name"), ("shards", 0, "split")):
-        with pytest.raises(BadWorld, match="a name has letters|lacks or misnames"):
+        with pytest.raises(BadWorld, match="a name has letters|must be"):
             Manifest.from_bytes(changed(plain, *place, name), where="here")
     with pytest.raises(BadWorld, match="name has letters"):
         WorldWriter(tmp_path / "w", name=name, classes=TOY)
@@ -104,7 +106,11 @@ def test_names_of_worlds_splits_and_shards_are_no_paths_and_no_markup(tmp_path, 
 def test_a_manifest_with_impossible_values_is_refused(plain, change, message):
     with pytest.raises(BadWorld, match=message) as told:
         Manifest.from_bytes(changed(plain, *change), where="here")
-    assert str(told.value).startswith("here: ") and len(str(told.value)) < 1000 and str(told.value).isprintable()
+    assert (
+        str(told.value).startswith("here: ")
+        and len(str(told.value)) < 1000
+        and str(told.value).replace("\n", " ").isprintable()
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"7", b"null", b"\xff\xfe", b"{", b"[" * 100_000, b'{"format": NaN}'])
@@ -218,7 +224,7 @@ def test_a_shard_that_is_something_else_is_named(tmp_path, shard):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "../x"}, "name: .* a name has"),
+        ({"name": "../x"}, "name: a name has"),
         ({"splits": {"a/b": {"images": "{id}", "semantic": "{id}"}}}, r"splits\.a/b.* a name has"),
         ({"splits": {"a\0": {"images": "{id}", "semantic": "{id}"}}}, "a name has"),
         ({"splits": {"a": {"images": "/abs/{id}", "semantic": "{id}"}}}, "leads down from `root`"),
@@ -240,7 +246,7 @@ def test_a_description_says_what_is_wrong_with_it(tmp_path, change, message):
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
     with pytest.raises(BadWorld, match=message) as told:
         FolderSpec.load(path)
-    assert str(told.value).isprintable()
+    assert str(told.value).replace("\n", " ").isprintable()
 
 
 def test_templates_may_repeat_a_name_and_hold_brackets(tmp_path):
@@ -273,3 +279,23 @@ def test_a_coloured_instance_file_is_named(tmp_path):
     shutil.copy(tmp_path / "data" / "images" / "train" / "s1.png", tmp_path / "data" / "ids" / "train" / "s1.png")
     world = import_folders(FolderSpec.load(path), tmp_path / "world", max_bad=0.5)
     assert "ids/train/s1.png: an instance file has one channel" in world.manifest.notes.skipped[0]
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_a_stored_image_is_held_against_the_limit_by_its_header(form, monkeypatch):
+    """Whoever wrote the world: a header that says more pixels than are allowed is not decoded."""
+    data = io.BytesIO()
+    Image.new("RGB", (9, 8)).save(data, form)
+    monkeypatch.setattr(codec, "MAX_PIXELS", 72)
+    assert codec.decode_image(data.getvalue()).shape == (8, 9, 3)
+    monkeypatch.setattr(codec, "MAX_PIXELS", 71)
+    monkeypatch.setattr(codec.cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(codec.Undecodable, match="do not decode as an image"):
+        codec.decode_image(data.getvalue())
+
+
+def test_a_stored_map_is_held_against_the_limit_by_its_header(monkeypatch):
+    data = codec.encode_map(np.zeros((8, 9), np.uint8))
+    monkeypatch.setattr(codec, "MAX_PIXELS", 71)
+    with pytest.raises(BadWorld, match="does not decode"):
+        codec.decode_map(data)

@@ -98,6 +98,14 @@ def test_palette_and_16_bit_labels_are_read_by_value(tmp_path):
         np.testing.assert_array_equal(world.truth().semantic(f"train/s{number}"), toy_scene(number).semantic)
 
 
+def test_an_instance_map_without_instances_may_have_8_bits(tmp_path):
+    spec = make_dataset(tmp_path / "data", encoding="instances", count=2)
+    for label in (tmp_path / "data" / "labels").rglob("*.png"):
+        cv2.imwrite(str(label), np.full((24, 32), 7, np.uint8))
+    truth = import_folders(FolderSpec.load(spec), tmp_path / "world").truth()
+    assert set(np.unique(truth.semantic("train/s0"))) == {0}
+
+
 def test_merges_templates_with_several_names_and_coarse_maps(tmp_path):
     root = tmp_path / "data"
     for city in ("aa", "bb"):
@@ -229,8 +237,8 @@ def test_an_empty_split_and_bad_descriptions_are_refused(tmp_path):
     with pytest.raises(BadWorld, match="split 'val' is empty: no file matches"):
         import_folders(spec, tmp_path / "world")
     for change, message in (
-        ({"encodings": "ids"}, "encodings: Extra inputs"),
-        ({"encoding": "id"}, "encoding: Input should be 'ids', 'colours' or 'instances'"),
+        ({"encodings": "ids"}, "encodings: did you mean 'encoding'"),
+        ({"encoding": "id"}, "encoding: must be 'ids', 'colours' or 'instances'; found 'id'"),
         ({"splits": {}}, "splits: "),
         ({"splits": {"a": {"images": "x/*.png", "semantic": "y/{id}.png"}}}, r"splits\.a\.images: .* contain \{id\}"),
         ({"classes": [{"name": "a", "colour": [1, 2, 300]}]}, "colour"),

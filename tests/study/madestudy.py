@@ -1,12 +1,12 @@
 """Studies made of records that nobody trained: what the outputs of a frontier are tested on."""
 
 from segfrontier.basics.atomic import write_json
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Counted, Record, StageNote
 from segfrontier.market import Ledger, load_prices
 from segfrontier.market.acts import Acts
 from segfrontier.market.ledger import Order, Terms
-from segfrontier.study.answers import bill
-from segfrontier.study.home import Home
-from segfrontier.study.records import Counted, Record, StageNote
+from segfrontier.report.answers import bill
 
 STREET = load_prices("street")
 WORDS = "street:train=48,size=64x128 resnet18/fpn 40x8 #aaaa1111"

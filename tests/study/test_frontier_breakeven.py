@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from madestudy import STREET, record
 
-from segfrontier.study.answers import break_even
-from segfrontier.study.breakeven import turning_prices
-from segfrontier.study.points import points
+from segfrontier.report.answers import break_even
+from segfrontier.report.breakeven import turning_prices
+from segfrontier.report.points import points
 
 KINDS = st.dictionaries(st.sampled_from(["fine", "coarse", "point"]), st.integers(1, 20), min_size=1)
 

@@ -10,10 +10,10 @@ from madestudy import baselines, record, study
 from test_frontier_findings import OTHER
 
 from segfrontier.basics.atomic import write_json
-from segfrontier.study.asjson import to_json
-from segfrontier.study.export import write_tables
-from segfrontier.study.findings import Reading, findings
-from segfrontier.study.harvest import harvest
+from segfrontier.report.as_json import to_json
+from segfrontier.report.findings import Reading, findings
+from segfrontier.report.load import harvest
+from segfrontier.report.tables import write_tables
 
 
 def exported(folder, records, **reading):

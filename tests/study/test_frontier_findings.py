@@ -9,9 +9,9 @@ from madestudy import baselines, record, study
 from test_frontier_points import CHEAP
 
 from segfrontier.errors import BadInput
-from segfrontier.study.findings import Reading, findings
-from segfrontier.study.harvest import harvest
-from segfrontier.study.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
+from segfrontier.report.findings import Reading, findings
+from segfrontier.report.load import harvest
+from segfrontier.report.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
 
 OTHER = {"facet": "bbbb2222", "words": "street:train=48 convnext/fpn #bbbb2222"}
 

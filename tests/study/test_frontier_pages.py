@@ -10,14 +10,14 @@ from madestudy import baselines, record, study
 from PIL import Image
 from test_frontier_findings import OTHER
 
-from segfrontier.study.draw import Panel, draw_frontier
-from segfrontier.study.findings import Reading, findings
-from segfrontier.study.harvest import harvest
-from segfrontier.study.labels import place_labels
-from segfrontier.study.outputs import write_report
-from segfrontier.study.page import figure
-from segfrontier.study.report import log_end
-from segfrontier.study.style import Axis, styles
+from segfrontier.report.findings import Reading, findings
+from segfrontier.report.load import harvest
+from segfrontier.report.outputs import write_report
+from segfrontier.report.page import log_end
+from segfrontier.report.picture import Panel, draw_frontier
+from segfrontier.report.placing import place_labels
+from segfrontier.report.plot_page import figure
+from segfrontier.report.style import Axis, styles
 
 EVIL = "<script>alert('x')</script> & \"more\""
 

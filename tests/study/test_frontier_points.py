@@ -7,12 +7,12 @@ import pytest
 from madestudy import STREET, baselines, record, study
 
 from segfrontier.errors import BadInput, BadPrices, BadStudy
+from segfrontier.home.records import Counted, StageNote
 from segfrontier.market.prices import parse_prices
+from segfrontier.report.load import harvest
+from segfrontier.report.points import compute_unit, entries, knob_words, points
+from segfrontier.report.references import load_references, stars
 from segfrontier.scenes.files import digest
-from segfrontier.study.harvest import harvest
-from segfrontier.study.points import compute_unit, entries, knob_words, points
-from segfrontier.study.records import Counted, StageNote
-from segfrontier.study.references import load_references, stars
 
 CHEAP = parse_prices(
     "{format: 1, name: cheap, version: 3, acts: {fine: {seconds: 600, per: image, source: me},"

@@ -13,12 +13,13 @@ from terminal import segfrontier
 from segfrontier.errors import BadStudy
 from segfrontier.lab.methods import installed
 from segfrontier.market import load_prices
+from segfrontier.plan.planning import plan_study
+from segfrontier.plan.words import sentences
 from segfrontier.scenes.classes import CITYSCAPES, VOID
 from segfrontier.scenes.imagined import ImaginedWorld, stripes, write_alike
 from segfrontier.scenes.published import PUBLISHED, published
 from segfrontier.study.config import Study
-from segfrontier.study.planning import plan_study
-from segfrontier.study.tables import load_study, tables_of
+from segfrontier.study.paper_tables import load_study, tables_of
 
 # Methods of one package share its tables: each is planned once.
 TABLES = {table.says: (method, table.id) for method in sorted(installed(), reverse=True) for table in tables_of(method)}
@@ -47,11 +48,13 @@ def test_hours_are_those_of_the_published_number_of_images(tmp_path):
         ("coarse", 15): 128 * 420,
         ("coarse", 4462.5): 2975 * 420,
     }
-    assert found.words[0] == (
+    assert sentences(found)[0] == (
         "worlds/cityscapes is not here: planned as Cityscapes, finely labelled part, 2,975 target/train scenes and 500 "
         "target/val scenes of 2048x1024, 19 classes. Import it before the study is run."
     )
-    assert found.words[1].startswith("worlds/gta5 is not here: planned as GTA5 (Playing for Data), 24,966 source/train")
+    assert sentences(found)[1].startswith(
+        "worlds/gta5 is not here: planned as GTA5 (Playing for Data), 24,966 source/train"
+    )
     assert found.plain()["imagined"] == {"worlds/cityscapes": "cityscapes", "worlds/gta5": "gta5"}
     assert not (tmp_path / "home").exists()
 

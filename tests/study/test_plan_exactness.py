@@ -10,16 +10,18 @@ import yaml
 from toylab import Plain
 
 from segfrontier.errors import BadStudy
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.lab import Argmax, Bench, Coarse, Fine, Gauge, Part, Plan, Points, Rule, Stream, Watcher, open_lab
 from segfrontier.lab.opening import LabSettings
-from segfrontier.lab.store import Store
 from segfrontier.market import Ledger
+from segfrontier.plan.planning import plan_study
+from segfrontier.plan.words import sentences
+from segfrontier.store import Store
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
-from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, keyed, plain_cell
-from segfrontier.study.planning import plan_study
-from segfrontier.study.records import Record
+from segfrontier.study.keys import Atlas, keyed, plain_cell
+from segfrontier.study.run import run_study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +209,7 @@ def test_what_is_shared_after_labels_of_models_is_foreseen_too(toy_world, tmp_pa
     assert {name: (kind.asked, kind.distinct) for name, kind in plan.kinds.items()} == {
         "train": (24, 16), "label": (12, 12), "score": (12, 12)
     }  # fmt: skip
-    assert all(cell.guided for cell in plan.cells) and "In 12 cells stages build on" in plan.words[1]
+    assert all(cell.guided for cell in plan.cells) and "In 12 cells stages build on" in sentences(plan)[1]
     assert len(plan.stages) == len(stored(home))
     known = stored(home).keys() & plan.stages.keys()
     assert sorted(plan.stages[key].kind for key in known) == ["label"] * 12 + ["train"] * 4
@@ -222,7 +224,7 @@ def test_planned_again_all_is_stored(toy_world, tmp_path):
     assert planned(again) == real and acts(again) == bills(tmp_path / "home", real)
     assert not any(cell.guided for cell in again.cells)
     assert all(stage.stored for stage in again.stages.values()) and again.compute_seconds == 0
-    assert f"{len(again.stages)} are stored already, 0 to compute." in again.words[1]
+    assert f"{len(again.stages)} are stored already, 0 to compute." in sentences(again)[1]
     grown = plan_study(study(toy_world, **methods), home=tmp_path / "home", probe=False)
     assert sum(s.stored for s in grown.stages.values()) == len(again.stages) < len(grown.stages)
 
@@ -245,7 +247,7 @@ def test_a_study_that_runs_as_users_run_it_costs_what_was_planned(toy_world, tmp
         toy_world, methods=["straight", "onwards", "fine"], budgets=[3], recipe={"pretrained": "never", "steps": 2}
     )
     plan = plan_study(mine, home=tmp_path / "home", probe=False)
-    mine.run(home=tmp_path / "home")
+    run_study(mine, home=tmp_path / "home")
     for cell in plan.cells:
         record = Record.read(Home(tmp_path / "home").cell(cell.key))
         assert record is not None and record.state == "done" and record.seconds == cell.seconds
@@ -291,7 +293,7 @@ def test_done_cells_are_told_apart(toy_world, tmp_path):
         Record(key=key, state=state, cell=plain_cell(cell), facet="", facet_words="").write(home)
     plan = plan_study(mine, home=home.path, probe=False)
     assert [cell.done for cell in plan.cells] == [True] + [False] * 7
-    assert plan.words[0] == "8 cells, 1 of them done already."
+    assert sentences(plan)[0] == "8 cells, 1 of them done already."
 
 
 def test_worlds_that_do_not_open_are_all_told_at_once(toy_world, tmp_path):

@@ -5,8 +5,8 @@ import pytest
 
 from segfrontier.lab import Boxes, Coarse, Fine, Points, Tags
 from segfrontier.market import WHOLE_IMAGE, Ledger, Market, Noise, load_prices
-from segfrontier.study import rehearsal_market
-from segfrontier.study.rehearsal_market import Memory, RememberingMarket
+from segfrontier.plan import dry_market as rehearsal_market
+from segfrontier.plan.dry_market import Memory, RememberingMarket
 
 XY, OTHER = np.array([[5, 5], [9, 3]]), np.array([[5, 5], [9, 4]])
 

@@ -3,10 +3,11 @@
 import pytest
 from toystudy import RECIPE, toy_study
 
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.market import Ledger
-from segfrontier.study.home import Home
-from segfrontier.study.planning import plan_study
-from segfrontier.study.records import Record
+from segfrontier.plan.planning import plan_study
+from segfrontier.study.run import run_study
 
 ONE = {"methods": ["fine"], "seeds": [0], "budgets": [200 / 3600]}
 
@@ -29,7 +30,7 @@ def test_a_plan_names_what_cannot_be_trained(tmp_path, facets, says):
 def test_a_run_of_it_fails_before_it_buys(tmp_path):
     mine = toy_study(tmp_path, **ONE, recipe=RECIPE | {"crop": [4000, 4000]})
     (cell,) = plan_study(mine, home=tmp_path / "home", probe=False).cells
-    mine.run(home=tmp_path / "home")
+    run_study(mine, home=tmp_path / "home")
     record = Record.read(Home(tmp_path / "home").cell(cell.key))
     assert record.state == "failed" and "recipe.crop must be at most" in record.error and not record.seconds
     ledger = tmp_path / "home" / "ledger"

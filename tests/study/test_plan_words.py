@@ -12,14 +12,14 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.lab import Argmax, Augment, Looking, Model, Plan, Stream
 from segfrontier.lab.training import Job
 from segfrontier.market.prices import Money, load_prices
+from segfrontier.plan.dry_lab import Looks, Training
+from segfrontier.plan.probe import estimate, kind_of, size_of
+from segfrontier.plan.study_plan import CellPlan, StagePlan, StudyPlan, Times
+from segfrontier.plan.trials import _Clock, part_of
+from segfrontier.plan.words import duration, sentences
 from segfrontier.scenes.imagined import stripes
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Executor, Study
-from segfrontier.study.plan import CellPlan, StagePlan, StudyPlan, Times
-from segfrontier.study.plan_words import duration
-from segfrontier.study.probe import estimate, kind_of, size_of
-from segfrontier.study.rehearsal import Looks, Training
-from segfrontier.study.trials import _Clock, part_of
 
 
 def study(**changes):
@@ -58,7 +58,7 @@ def test_the_words_of_a_plan_are_its_numbers():
     times = Times(device="cpu", memory=1_500_000_000, seconds={"u": 5400.0, "s": 30.0}, unknown={})
     mine = study(executor={"parallel_cells": 2}, limits={"cells": 1, "hours": 0.5})
     found = plan(mine, stages=STAGES, uses=["t", "tus"], times=times, done=[0], prices=rich)
-    assert found.words == (
+    assert sentences(found) == (
         "2 cells, 1 of them done already.",
         "3 stages instead of 4: sharing saves 1 (25%); 1 is stored already, 2 to compute.",
         "Annotation: 1.0 h to 2.0 h a cell; cells are alternatives, each pays for all of its labels: 3.0 h, 45 EUR "
@@ -76,11 +76,11 @@ def test_the_words_of_a_plan_are_its_numbers():
 def test_what_was_not_probed_is_said():
     times = Times(device="cuda", memory=0, seconds={"u": 50.0}, unknown={"s": "no weights"})
     found = plan(study(), stages=STAGES, uses=["t", "tus"], times=times)
-    assert "about 50 s of one GPU process" in found.words[-1]
-    assert "; 1 is not in it, for the probe of their kind did not succeed. A process" in found.words[-1]
+    assert "about 50 s of one GPU process" in sentences(found)[-1]
+    assert "; 1 is not in it, for the probe of their kind did not succeed. A process" in sentences(found)[-1]
     assert found.unprobed == {"no weights": ["1 score stage"]}
     assert found.plain()["compute"]["unknown"] == {"s": "no weights"}
-    assert len(plan(study(), stages=STAGES, uses=["t", "tus"]).words) == 3
+    assert len(sentences(plan(study(), stages=STAGES, uses=["t", "tus"]))) == 3
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_durations(seconds, text):
 
 
 def test_a_search_is_planned_with_stand_ins(toy_world, tmp_path, monkeypatch):
-    from segfrontier.study.planning import plan_study
+    from segfrontier.plan.planning import plan_study
 
     @dataclass(frozen=True, kw_only=True)
     class Open:
@@ -107,7 +107,7 @@ def test_a_search_is_planned_with_stand_ins(toy_world, tmp_path, monkeypatch):
     methods = [{"name": "open", "knobs": {"k": {"low": 1, "high": 1000}}}]
     mine = study(worlds=toy_world.uri, methods=methods, search=search, budgets=[1])
     found = plan_study(mine, home=tmp_path / "home", probe=False)
-    assert found.words == (
+    assert sentences(found) == (
         "3 cells; the search has still to choose the knobs of 3, random ones stand in.",
         "No annotation is bought.",
     )
@@ -168,7 +168,7 @@ def test_an_estimate_is_pace_times_size(training, looks, monkeypatch):
         tried.append(one)
         return 0.5
 
-    monkeypatch.setattr("segfrontier.study.probe.probe", pace)
+    monkeypatch.setattr("segfrontier.plan.probe.probe", pace)
     times = estimate(work, Executor(kind="local"))
     assert times.seconds == {"a": 250.0, "b": 3.0, "c": 3.0, "d": 1.5} and not times.unknown
     assert tried == [work["a"], work["b"], work["c"]] and [size_of(one) for one in tried] == [500, 6, 6]
@@ -197,25 +197,25 @@ def test_a_cpu_tries_large_steps_by_a_part(training, monkeypatch):
     large = Training(replace(training.job, streams=streams, plan=Plan(steps=9, accumulate=5)))
     pixels = 24 * 32
     assert part_of(large) == (large, 1.0)
-    monkeypatch.setattr("segfrontier.study.trials.CPU_PIXELS", 4 * pixels)
+    monkeypatch.setattr("segfrontier.plan.trials.CPU_PIXELS", 4 * pixels)
     part, share = part_of(large)
     assert [s.batch for s in part.job.streams.values()] == [4, 2] and part.job.plan.accumulate == 1
     assert share == pytest.approx(6 / 43)
     paces = {}
-    monkeypatch.setattr("segfrontier.study.trials._seconds_a_step", lambda work, bench: paces.setdefault("s", 0.6))
+    monkeypatch.setattr("segfrontier.plan.trials._seconds_a_step", lambda work, bench: paces.setdefault("s", 0.6))
     times = estimate({"a": large}, Executor(kind="local", device="cpu"))
     assert times.by_parts and times.seconds == {"a": pytest.approx(0.6 * 43 / 6 * 9)}
     found = plan(study(), stages={"a": StagePlan(kind="train", cells=1, stored=False)}, uses=["a", "a"], times=times)
-    assert found.words[-1] == (
+    assert sentences(found)[-1] == (
         "Compute: about 39 s of one CPU process, by a probe on this machine, which tried large batches by a part. "
         "Where there is a GPU, plan there: it tries steps as they are."
     )
 
 
 def test_a_step_that_takes_all_of_the_time_is_tried_once(training, monkeypatch):
-    monkeypatch.setattr("segfrontier.study.trials.SECONDS", 0.0)
+    monkeypatch.setattr("segfrontier.plan.trials.SECONDS", 0.0)
     told, tick = [], _Clock.tick
-    monkeypatch.setattr("segfrontier.study.trials._Clock.tick", lambda clock, *_: (told.append(1), tick(clock)))
+    monkeypatch.setattr("segfrontier.plan.trials._Clock.tick", lambda clock, *_: (told.append(1), tick(clock)))
     times = estimate({"a": training}, Executor(kind="local"))
     assert len(told) == 1 and times.seconds["a"] > 0
 

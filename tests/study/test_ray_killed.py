@@ -10,9 +10,9 @@ from driverhere import lives, said, start, trains, until
 from rayhere import family
 from toystudy import RECIPE, toy_study
 
-from segfrontier.study.home import Home
-from segfrontier.study.progress import Board
-from segfrontier.study.records import records
+from segfrontier.home.layout import Home
+from segfrontier.home.records import records
+from segfrontier.home.status import Board
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

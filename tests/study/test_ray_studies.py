@@ -16,16 +16,16 @@ from rayhere import SETTINGS, family
 from toystudy import RECIPE, outcome, toy_study
 
 from segfrontier.errors import BadStudy
+from segfrontier.home.layout import Home
+from segfrontier.home.records import records
+from segfrontier.home.status import Board, counts
 from segfrontier.market import Ledger
 from segfrontier.study.cells import expand
 from segfrontier.study.cellwatch import CUT
 from segfrontier.study.config import Asha, Executor, Search
-from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, keyed, write_cell
-from segfrontier.study.progress import Board, counts
-from segfrontier.study.records import records
-from segfrontier.study.running import Finished
-from segfrontier.study.tuning import Cutting, room
+from segfrontier.study.keys import Atlas, keyed, write_cell
+from segfrontier.study.ray_tune import Cutting, room
+from segfrontier.study.run import Finished, run_study
 
 RAY = {"kind": "ray"}
 
@@ -36,8 +36,8 @@ def by_label(finished, *states):
 
 @pytest.mark.ray
 def test_trials_end_with_the_numbers_of_one_process(tmp_path, ray_here):
-    here = toy_study(tmp_path).run(home=tmp_path / "here", tracking="none")
-    tune = toy_study(tmp_path, executor=RAY).run(home=tmp_path / "tune", tracking="none")
+    here = run_study(toy_study(tmp_path), home=tmp_path / "here", tracking="none")
+    tune = run_study(toy_study(tmp_path, executor=RAY), home=tmp_path / "tune", tracking="none")
     assert len(by_label(here)) == 8 and by_label(tune) == by_label(here)
     assert ray.is_initialized(), "a Ray that was there before is left alone"
     assert not (tune.study.path / "tune").exists()
@@ -45,8 +45,10 @@ def test_trials_end_with_the_numbers_of_one_process(tmp_path, ray_here):
 
 @pytest.mark.ray
 def test_a_trial_that_fails_or_dies_stops_no_other(tmp_path, ray_here):
-    finished = toy_study(tmp_path, executor=RAY, budgets=[50 / 3600, 0.1], methods=["fine"]).run(
-        home=tmp_path / "runs", tracking="none"
+    finished = run_study(
+        toy_study(tmp_path, executor=RAY, budgets=[50 / 3600, 0.1], methods=["fine"]),
+        home=tmp_path / "runs",
+        tracking="none",
     )
     assert counts(Board(finished.study).look()) == {"failed": 2, "done": 2}
     assert all("at least one fine mask" in r.error for r in records(finished.study, states=("failed",)))
@@ -57,8 +59,8 @@ def test_a_trial_that_fails_or_dies_stops_no_other(tmp_path, ray_here):
 def test_trials_with_workers_of_their_own_do_not_wait_for_each_other_for_ever(tmp_path, ray_here):
     """Two CPUs, two trials at once, a worker each: naively, trials would hold the CPUs that their workers wait for."""
     nested = toy_study(tmp_path, executor=RAY | {"workers_per_stage": 1}, methods=["fine"], budgets=[0.1])
-    finished = nested.run(home=tmp_path / "nested", tracking="none")
-    here = toy_study(tmp_path, methods=["fine"], budgets=[0.1]).run(home=tmp_path / "here", tracking="none")
+    finished = run_study(nested, home=tmp_path / "nested", tracking="none")
+    here = run_study(toy_study(tmp_path, methods=["fine"], budgets=[0.1]), home=tmp_path / "here", tracking="none")
     assert len(by_label(finished)) == 2 and by_label(finished) == by_label(here)
 
 
@@ -79,7 +81,7 @@ def test_cutting_a_trial_with_workers_leaves_nothing_reserved(tmp_path, ray_here
 
     thread = threading.Thread(target=cut_the_first, daemon=True)
     thread.start()
-    finished = study.run(home=home, tracking="none")
+    finished = run_study(study, home=home, tracking="none")
     thread.join()
     assert sorted(finished.outcomes.values()) == ["cut", "done"]
     until = time.monotonic() + 20
@@ -87,7 +89,7 @@ def test_cutting_a_trial_with_workers_leaves_nothing_reserved(tmp_path, ray_here
         time.sleep(0.2)
     assert ray.available_resources()["CPU"] == 2
     whole = study.model_copy(update={"search": Search(), "executor": Executor(kind="local")})
-    again = whole.run(home=home, tracking="none")
+    again = run_study(whole, home=home, tracking="none")
     assert again.outcomes == {k: "done" for k, v in finished.outcomes.items() if v == "cut"}
 
 
@@ -122,11 +124,15 @@ def test_optuna_goes_on_with_the_proposals_it_made(tmp_path, ray_here):
     knobs = {"name": "fine+coarse", "knobs": {"split": {"low": 0.2, "high": 0.8}}}
     plain = {"methods": [knobs], "budgets": [0.3], "seeds": [0]}
     search = {"kind": "optuna", "samples": 5, "seed": 3}
-    whole = toy_study(tmp_path, search=search, **plain).run(home=tmp_path / "whole", tracking="none")
-    part = toy_study(tmp_path, search=search, limits={"cells": 2}, **plain).run(home=tmp_path / "part", tracking="none")
+    whole = run_study(toy_study(tmp_path, search=search, **plain), home=tmp_path / "whole", tracking="none")
+    part = run_study(
+        toy_study(tmp_path, search=search, limits={"cells": 2}, **plain), home=tmp_path / "part", tracking="none"
+    )
     assert len(part.outcomes) == 2
-    rest = toy_study(tmp_path, search=search, executor=RAY | {"parallel_cells": 1}, **plain).run(
-        home=tmp_path / "part", tracking="none"
+    rest = run_study(
+        toy_study(tmp_path, search=search, executor=RAY | {"parallel_cells": 1}, **plain),
+        home=tmp_path / "part",
+        tracking="none",
     )
     assert len(rest.outcomes) == 3 and by_label(rest) == by_label(whole)
     assert len({r.cell["knobs"]["split"] for r in records(whole.study)}) == 5
@@ -154,7 +160,7 @@ def test_how_many_cells_fit(executor, nodes, cells):
 def test_more_than_this_machine_can_ever_give_is_refused(tmp_path, ray_here):
     study = toy_study(tmp_path, executor=RAY | {"cpus_per_cell": 64})
     with pytest.raises(BadStudy, match="room for a cell of 64 CPUs"):
-        study.run(home=tmp_path / "runs", tracking="none")
+        run_study(study, home=tmp_path / "runs", tracking="none")
 
 
 def start(study, folder, home):
@@ -182,7 +188,7 @@ def test_sigterm_to_the_driver_ends_the_trials_with_their_state_saved(tmp_path):
     assert "it was asked to stop" in (tmp_path / "driver.log").read_text()
     assert not list(home.glob("cells/*/record.json")) and list((home / "store").rglob("checkpoints/*"))
     here = study.model_copy(update={"executor": Executor(kind="local")})
-    assert set(here.run(home=home, tracking="none").outcomes.values()) == {"done"}
+    assert set(run_study(here, home=home, tracking="none").outcomes.values()) == {"done"}
     logs = [f.read_text() for f in home.glob("cells/*/log.txt")]
     assert any("stopped" in log for log in logs) and all(log.rstrip().endswith("done") for log in logs)
 
@@ -192,7 +198,7 @@ def test_sigterm_to_the_driver_ends_the_trials_with_their_state_saved(tmp_path):
 def test_forty_cells_survive_five_kills_with_exactly_the_same_numbers(tmp_path):
     methods = ["fine", "coarse", {"name": "fine+coarse", "knobs": {"split": [0.4, 0.6]}}]
     plain = {"methods": methods, "budgets": [n / 36 for n in (10, 14, 18, 22, 26)], "seeds": [0, 1]}
-    undisturbed = toy_study(tmp_path, **plain).run(home=tmp_path / "whole", tracking="none")
+    undisturbed = run_study(toy_study(tmp_path, **plain), home=tmp_path / "whole", tracking="none")
     study, home = toy_study(tmp_path, executor=RAY, **plain), tmp_path / "killed"
     rng = random.Random(0)
     for moment in sorted(rng.sample(range(2, 38), 5)):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from segfrontier.errors import BadPrices
 from segfrontier.market.ledger import Totals
 from segfrontier.market.prices import load_prices, parse_prices
-from segfrontier.study.answers import (
+from segfrontier.report.answers import (
     beats,
     bill,
     break_even,
@@ -20,7 +20,7 @@ from segfrontier.study.answers import (
     reprice,
     savings,
 )
-from segfrontier.study.frontier import Point
+from segfrontier.report.frontier import Point
 
 HOUR = 3600
 SMALL, LARGE = (("image", 256),), (("image", 512),)

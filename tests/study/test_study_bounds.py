@@ -8,12 +8,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segfrontier.basics import bounds
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab import Recipe
 from segfrontier.lab.devices import require_device
-from segfrontier.study import bounds, config
+from segfrontier.plan.planning import plan_study
+from segfrontier.study import config
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
+from segfrontier.study.run import run_study
 
 PLAIN = {"name": "a", "methods": ["fine"], "budgets": [5]}
 
@@ -102,9 +105,9 @@ def test_a_device_that_is_not_here_is_refused_where_cells_run_in_this_process(tm
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     study = Study.parse(yaml.safe_dump(PLAIN | {"executor": {"kind": "local", "device": "cuda:99"}}))
-    for act in (study.plan, study.run):
+    for act in (plan_study, run_study):
         with pytest.raises(BadInput, match="found 'cuda:99', and there are 2 of the kind cuda"):
-            act(home=tmp_path / "runs")
+            act(study, home=tmp_path / "runs")
     require_device("cuda:1", here=True)
     assert not (tmp_path / "runs").exists()
 

@@ -11,16 +11,16 @@ import pytest
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.locks import FileLock, is_held
 from segfrontier.errors import BadStudy
-from segfrontier.study import claiming
-from segfrontier.study.claiming import LOCK, RUN, STOP, Run, claimed, is_running
-from segfrontier.study.home import Home
-from segfrontier.study.progress import Board
+from segfrontier.home import claiming
+from segfrontier.home.claiming import LOCK, RUN, STOP, Run, claimed, is_running
+from segfrontier.home.layout import Home
+from segfrontier.home.status import Board
 
 CLAIM = """
 import sys, time
 from pathlib import Path
 from segfrontier.errors import BadStudy
-from segfrontier.study import claiming
+from segfrontier.home import claiming
 folder, tune = Path(sys.argv[1]), Path(sys.argv[1]) / "tune"
 if sys.argv[2] == "own-locks":  # as on machines that share no file locks
     claiming.LOCK = f"lock-{sys.argv[3]}"

@@ -4,14 +4,14 @@ import pytest
 from toystudy import toy_study
 
 from segfrontier.errors import BadInput, BadStudy
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.lab.methods import installed
 from segfrontier.study.claims import claims_of, known, parse_claims
 from segfrontier.study.config import Executor
-from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, keyed, plain_cell
 from segfrontier.study.judging import judge_all
-from segfrontier.study.records import Record
-from segfrontier.study.tables import load_study, tables_of
+from segfrontier.study.keys import Atlas, keyed, plain_cell
+from segfrontier.study.paper_tables import load_study, tables_of
 
 TEXT = """
 base: {{worlds: {world}, prices: {prices}, seeds: [0, 1, 2], recipe: {{pretrained: never, steps: 3}}}}

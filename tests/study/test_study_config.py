@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segfrontier.basics.overrides import override
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.study.config import Study
 from segfrontier.study.knobs import Range
-from segfrontier.study.overrides import override
 
 SMALL = "name: small\nmethods: [fine, {name: fine+coarse, knobs: {split: [0.3, 0.7]}}]\nbudgets: [2, 5]\n"
 

@@ -3,9 +3,10 @@
 import pytest
 from toystudy import toy_study
 
+from segfrontier.home.records import Record, StageNote
 from segfrontier.study.config import Limits
-from segfrontier.study.feed import Limited, Table
-from segfrontier.study.records import Record, StageNote
+from segfrontier.study.queue import Limited, Table
+from segfrontier.study.run import run_study
 
 
 def record(*, gpu, found, seconds=1800.0):
@@ -43,10 +44,12 @@ def test_a_study_that_is_run_again_has_one_run_a_cell_in_mlflow(tmp_path):
     from mlflow.tracking import MlflowClient
 
     home = tmp_path / "runs"
-    toy_study(tmp_path, methods=["fine"], seeds=[0], budgets=[0.1]).run(home=home, tracking="none")  # nobody told
-    finished = toy_study(tmp_path, methods=["fine"], seeds=[0, 1], budgets=[0.1]).run(home=home)
+    run_study(
+        toy_study(tmp_path, methods=["fine"], seeds=[0], budgets=[0.1]), home=home, tracking="none"
+    )  # nobody told
+    finished = run_study(toy_study(tmp_path, methods=["fine"], seeds=[0, 1], budgets=[0.1]), home=home)
     assert finished.untold == 0
-    again = toy_study(tmp_path, methods=["fine"], seeds=[0, 1], budgets=[0.1]).run(home=home)
+    again = run_study(toy_study(tmp_path, methods=["fine"], seeds=[0, 1], budgets=[0.1]), home=home)
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
     cells = [r for r in runs if "segfrontier.cell" in r.data.tags]

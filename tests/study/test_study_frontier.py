@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segfrontier.study.frontier import (
+from segfrontier.report.frontier import (
     Point,
     area,
     by_facet,

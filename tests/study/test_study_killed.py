@@ -11,11 +11,14 @@ from toystudy import toy_study
 from segfrontier.basics import marks
 from segfrontier.basics.disk import is_full
 from segfrontier.errors import BadInput
+from segfrontier.home import layout as home
+from segfrontier.home.layout import Home, find_home, open_home
+from segfrontier.home.records import RECORD, Record, records
+from segfrontier.home.status import Board, counts
 from segfrontier.lab.local import LocalLab
-from segfrontier.study import cellwork, deaths, home, running
-from segfrontier.study.home import Home, find_home, open_home
-from segfrontier.study.progress import Board, counts
-from segfrontier.study.records import RECORD, Record, records
+from segfrontier.study import cellwork, deaths
+from segfrontier.study import run as running
+from segfrontier.study.run import run_study
 
 ONE = {"methods": ["fine"], "seeds": [0], "budgets": [0.1]}
 
@@ -25,7 +28,7 @@ class Killed(BaseException):
 
 
 def run(study, folder):
-    return study.run(home=folder / "runs", tracking="none")
+    return run_study(study, home=folder / "runs", tracking="none")
 
 
 @pytest.mark.slow
@@ -43,7 +46,7 @@ def test_curves_of_a_cell_that_was_killed_after_its_training_are_those_of_an_und
         run(study, tmp_path)
     assert not list((tmp_path / "runs").glob("cells/*/record.json"))
     (resumed,) = records(run(study, tmp_path).study)
-    (whole,) = records(study.run(home=tmp_path / "whole", tracking="none").study)
+    (whole,) = records(run_study(study, home=tmp_path / "whole", tracking="none").study)
     assert resumed.curves == whole.curves and resumed.curves
     assert any(s.found for s in resumed.stages if s.kind == "train"), "the training was not computed twice"
     assert not any(name.endswith(("samples_a_second", "data_wait")) for name in whole.curves)
@@ -131,7 +134,7 @@ def put(file, text):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::segfrontier.study.home.DamagedFile")
+@pytest.mark.filterwarnings("ignore::segfrontier.home.layout.DamagedFile")
 @pytest.mark.parametrize("text", WRONG, ids=range(len(WRONG)))
 @pytest.mark.parametrize("name", ["cell.json", "record.json", "status.json", "cells.json", "runs.json", "run.json"])
 def test_no_verb_stumbles_over_a_damaged_file(done, name, text):

@@ -9,13 +9,13 @@ import pytest
 from toystudy import RECIPE, outcome, toy_study
 
 from segfrontier.errors import BadStudy
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record, records
+from segfrontier.home.status import Board, best, counts
 from segfrontier.market import Ledger
 from segfrontier.study.cells import expand
-from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, keyed, read_cell, write_cell
-from segfrontier.study.progress import Board, best, counts
-from segfrontier.study.records import Record, records
-from segfrontier.study.running import StudyWatcher, spread_out
+from segfrontier.study.keys import Atlas, keyed, read_cell, write_cell
+from segfrontier.study.run import StudyWatcher, run_study, spread_out
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ class Heard(StudyWatcher):
 
 
 def run(study, home, heard=None):
-    return study.run(home=home, watcher=heard or Heard(), tracking="none")
+    return run_study(study, home=home, watcher=heard or Heard(), tracking="none")
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_two_runs_of_a_study_at_once_are_refused(tmp_path):
 
     def rival(_):
         with pytest.raises(BadStudy, match="run by one process at a time"):
-            study.run(home=tmp_path / "runs")
+            run_study(study, home=tmp_path / "runs")
         refused.append(True)
 
     run(study, tmp_path / "runs", Heard(rival))

@@ -3,15 +3,17 @@
 import os
 import pty
 import signal
+import sys
 import time
 
 import pytest
 from driverhere import said, start, trains, until
 from toystudy import RECIPE, outcome, toy_study
 
-from segfrontier.lab.signals import heeding_signals
-from segfrontier.study.home import Home
-from segfrontier.study.records import records
+from segfrontier.home.layout import Home
+from segfrontier.home.records import records
+from segfrontier.lab.signals import heeding_signals, own_handlers
+from segfrontier.study.run import run_study
 
 LONG = {"methods": ["fine"], "seeds": [0, 1, 2], "budgets": [0.2], "recipe": RECIPE | {"steps": 400}}
 
@@ -42,7 +44,7 @@ def test_what_a_signal_left_goes_on_to_the_same_numbers_and_curves(tmp_path):
     driver = training(tmp_path, study)
     driver.send_signal(signal.SIGTERM)
     assert driver.wait(30) == 130
-    resumed, whole = (study.run(home=tmp_path / name, tracking="none") for name in ("runs", "whole"))
+    resumed, whole = (run_study(study, home=tmp_path / name, tracking="none") for name in ("runs", "whole"))
     (one,), (other,) = records(resumed.study), records(whole.study)
     assert outcome(one) == outcome(other) and one.curves == other.curves
     assert [step for step, _ in next(iter(one.curves.values()))] == list(range(20, 401, 20))
@@ -69,6 +71,19 @@ def test_a_terminal_that_closes_is_heeded_like_ctrl_c(tmp_path):
     os.close(master)
     assert driver.wait(30) == 130
     assert not list((tmp_path / "runs").glob("cells/*/record.json"))
+
+
+@pytest.mark.parametrize("code", [signal.SIGTERM, 1])
+def test_a_signal_while_ray_starts_is_no_exit_code_of_ray(code):
+    """As Ray's own handlers leave, in the moments in which they are in place."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), own_handlers():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(code))
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    assert signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(SystemExit), own_handlers():
+        sys.exit(2)
 
 
 @pytest.mark.slow

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from toystudy import outcome, toy_study
 
+from segfrontier.home.records import records
+from segfrontier.home.status import Board
 from segfrontier.market import Ledger
-from segfrontier.study import identity
-from segfrontier.study.harvest import harvest
-from segfrontier.study.identity import code_of
-from segfrontier.study.planning import plan_study
-from segfrontier.study.progress import Board
-from segfrontier.study.records import records
+from segfrontier.plan.planning import plan_study
+from segfrontier.report.load import harvest
+from segfrontier.study import keys as identity
+from segfrontier.study.keys import code_of
+from segfrontier.study.run import run_study
 
 
 @pytest.fixture
@@ -27,26 +28,29 @@ def upgrade(monkeypatch):
 
 def test_stale_cells_are_told_and_renewed_in_place(tmp_path, upgrade):
     study, home = toy_study(tmp_path, methods=["fine"], budgets=[200 / 3600]), tmp_path / "runs"
-    place = study.run(home=home, tracking="none").study
+    place = run_study(study, home=home, tracking="none").study
     before = {r.key: r for r in records(place)}
     paid = Ledger(place.home.ledger).totals()
     assert len(before) == 2 and all(r.code == code_of("fine", r.kinds) for r in before.values())
-    assert not any(cell.stale for cell in Board(place).look()) and not study.run(home=home, tracking="none").outcomes
+    assert (
+        not any(cell.stale for cell in Board(place, identity.is_stale).look())
+        and not run_study(study, home=home, tracking="none").outcomes
+    )
 
     upgrade("next")
-    assert [cell.stale for cell in Board(place).look()] == [True, True]
+    assert [cell.stale for cell in Board(place, identity.is_stale).look()] == [True, True]
     assert not any(cell.done for cell in plan_study(study, home=home, probe=False).cells)
     one = toy_study(tmp_path, methods=["fine"], budgets=[200 / 3600], limits={"cells": 1})
-    assert len(one.run(home=home, tracking="none").outcomes) == 1
-    assert [cell.stale for cell in Board(place).look()] == [False, True]
+    assert len(run_study(one, home=home, tracking="none").outcomes) == 1
+    assert [cell.stale for cell in Board(place, identity.is_stale).look()] == [False, True]
     assert any("different versions of the code" in fault for fault in harvest(place).faults)
 
-    study.run(home=home, tracking="none")
+    run_study(study, home=home, tracking="none")
     after = {r.key: r for r in records(place)}
     assert {key: outcome(r) for key, r in after.items()} == {key: outcome(r) for key, r in before.items()}
     assert all(r.code.startswith("next ") and all(s.found for s in r.stages) for r in after.values())
     assert Ledger(place.home.ledger).totals() == paid
-    assert not harvest(place).faults and not any(cell.stale for cell in Board(place).look())
+    assert not harvest(place).faults and not any(cell.stale for cell in Board(place, identity.is_stale).look())
 
 
 def test_the_code_of_a_cell_is_that_of_its_method_and_of_its_kinds_of_stages():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from segfrontier.study.statistics import compare, summarise
+from segfrontier.report.statistics import compare, summarise
 
 PROPERTY = settings(max_examples=50, deadline=None, derandomize=True)
 SCORES = st.floats(0, 1, allow_nan=False).map(lambda x: round(x, 6))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from segfrontier.tracking import prepare
+from segfrontier.tracking.runs import prepare
 
 
 @pytest.fixture(scope="session")

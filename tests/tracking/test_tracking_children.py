@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from segfrontier.study.home import open_home
+from segfrontier.home.layout import open_home
 from segfrontier.tracking.server import answers, free_port
 
 pytestmark = pytest.mark.slow

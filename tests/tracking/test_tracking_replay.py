@@ -183,7 +183,7 @@ def test_long_curves_and_awkward_names_pass(tmp_path, uri):
 
 
 def test_three_processes_may_make_the_database_at_once(tmp_path):
-    code = "import sys; from segfrontier.tracking import prepare; prepare(sys.argv[1])"
+    code = "import sys; from segfrontier.tracking.runs import prepare; prepare(sys.argv[1])"
     command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/new/mlflow.db"]
     processes = [subprocess.Popen(command) for _ in range(3)]
     assert [p.wait() for p in processes] == [0] * 3 and Path(tmp_path / "new" / "mlflow.db").exists()

@@ -9,7 +9,7 @@ import numpy as np
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Adam, Argmax, Lab, Model, Network, Part, Recipe, Schedule, Sgd, Stream
-from segfrontier.models.spec import PatchDiscriminatorSpec
+from segfrontier.models.discriminator import PatchDiscriminatorSpec
 from segfrontier_methods.active_points.acquisition import PatchEntropy
 from segfrontier_methods.active_points.knobs import Knobs
 from segfrontier_methods.active_points.objective import Adapt

@@ -10,10 +10,12 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,17 @@ def draft_folder(target: Path) -> Iterator[Path]:
             lock.release()
 
 
+@contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A folder for what nobody looks for afterwards, in `parent` or where the machine keeps such; of dead processes,
+    too, nothing stays there.
+    """
+    place = (parent or Path(tempfile.gettempdir())) / "segfrontier-scratch"
+    sweep(place.parent, of=place.name)
+    with draft_folder(place) as folder:
+        yield folder
+
+
 def write_bytes(target: Path, data: bytes | memoryview, *, sync: bool = True) -> None:
     """Write a file whole or not at all; its folder is made where there is none."""
     with room_at(target.parent):
@@ -122,10 +135,13 @@ def write_json(target: Path, content: Any, *, sync: bool = True) -> None:
     write_text(target, json.dumps(content, indent=1, allow_nan=True), sync=sync)
 
 
-def sweep(folder: Path) -> int:
-    """Remove the drafts of dead writers from a folder; how many there were. Nothing else is touched."""
+def sweep(folder: Path, *, of: str = "") -> int:
+    """Remove the drafts of dead writers from a folder, or those `of` one name; how many there were.
+
+    Nothing else is touched.
+    """
     count = 0
-    for draft in sorted(p for p in folder.glob(".*") if not p.is_symlink()) if folder.is_dir() else ():
+    for draft in sorted(p for p in folder.glob(f".{escape(of)}*") if not p.is_symlink()) if folder.is_dir() else ():
         with suppress(OSError):  # another's folder, or published or swept by another one meanwhile
             if old := _OLD_DRAFT.fullmatch(draft.name):
                 count += _swept_old(draft, int(old["pid"]))

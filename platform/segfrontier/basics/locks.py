@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -154,8 +155,19 @@ def _locked(path: Path, flags: int, lock: int) -> int | None:
             return fd
     except (BlockingIOError, FileNotFoundError):
         pass
+    except OSError as error:
+        os.close(fd)
+        _require_locks(path, error)
+        raise
     except BaseException:
         os.close(fd)
         raise
     os.close(fd)
     return None
+
+
+def _require_locks(path: Path, error: OSError) -> None:
+    """Say so where a lock failed because the disk has none."""
+    if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+        why = "the disk does not lock files (flock); choose a local one, NFS 4, Lustre or CephFS"
+        raise OSError(error.errno, why, str(path)) from error

@@ -28,7 +28,7 @@ def mark(folder: Path, kind: Kind) -> None:
 
 
 def content(kind: Kind) -> bytes:
-    """What the mark of a folder, or of a place in an object store, holds."""
+    """What the mark of a folder holds."""
     return json.dumps({"format": f"segfrontier-{kind}", "version": VERSION}, indent=1).encode()
 
 

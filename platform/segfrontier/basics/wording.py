@@ -13,6 +13,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from segfrontier.errors import SegFrontierError
+
 MANY = 50
 """Mistakes that are told one by one; of more, only the number."""
 _SHOWN = 120
@@ -37,7 +39,7 @@ def unknown(key: object, keys: Iterable[str]) -> str:
 
 def place(parts: Sequence[str | int]) -> str:
     """`methods.1.knobs.k`."""
-    return ".".join(shortened(str(part)) for part in parts)
+    return ".".join(shortened(text if (text := str(part)).isprintable() else repr(text)[1:-1]) for part in parts)
 
 
 def shown(value: object) -> str:
@@ -55,10 +57,18 @@ def shortened(text: str) -> str:
 
 def explain(error: ValidationError, kind: Any, *, where: str = "", at: Sequence[str | int] = ()) -> str:
     """All mistakes that pydantic found, a line each. `kind`: the model; `where`: the file; `at`: the place in it."""
-    found = error.errors(include_url=False)
+    found = [one for one in error.errors(include_url=False) if not _follows(one, error)]
     lines = dict.fromkeys(_line(mistake, kind, at) for mistake in found[:MANY])
     more = [f"and {len(found) - MANY} more mistakes"] if len(found) > MANY else []
     return "\n".join(f"{where}: {line}" if where else line for line in [*lines, *more])
+
+
+def _follows(mistake: Mapping[str, Any], error: ValidationError) -> bool:
+    """Whether a list is too short only because entries of it are wrong, which are mistakes of their own."""
+    at = tuple(mistake["loc"])
+    if mistake["type"] != "too_short":
+        return False
+    return any(len(other["loc"]) > len(at) and other["loc"][: len(at)] == at for other in error.errors())
 
 
 def wording(mistake: Mapping[str, Any], keys: Iterable[str]) -> str:
@@ -109,3 +119,14 @@ def _plain(kind: Any) -> list[Any]:
     if get_origin(kind) in (Union, UnionType):
         return [one for member in get_args(kind) for one in _plain(member)]
     return [kind]
+
+
+def many(count: int, noun: str) -> str:
+    """`2 cells`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def one_line(error: BaseException) -> str:
+    """An error as users read it: SegFrontier's own without their class."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, SegFrontierError) else f"{type(error).__name__}: {text}"

@@ -7,14 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from segfrontier.commands.console import console
-from segfrontier.study.progress import Board, CellState, State, best, counts, seconds_left
-from segfrontier.study.running import StudyWatcher
+from segfrontier.home.status import Board, CellState, State, best, counts, seconds_left
+from segfrontier.study.run import StudyWatcher
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from segfrontier.home.records import Record
     from segfrontier.study.cellwork import Outcome
-    from segfrontier.study.records import Record
 
 _STYLES: dict[State, str] = {
     "running": "cyan",

@@ -36,7 +36,7 @@ def run(
     from segfrontier.commands.board import LiveBoard
     from segfrontier.study.claims import bringing, claims_of, known
     from segfrontier.study.config import Executor
-    from segfrontier.study.running import run_study
+    from segfrontier.study.run import run_study
 
     failed = False
     for name in bringing("claims.yaml", method):
@@ -66,10 +66,10 @@ def show(
 ) -> None:
     """Print each claim with the paper's numbers, what was measured with its interval, the verdict and the runs."""
     from segfrontier.commands.console import given_home
+    from segfrontier.home.layout import Home
     from segfrontier.study.claims import bringing, claims_of, known
-    from segfrontier.study.home import Home
-    from segfrontier.study.identity import Atlas
     from segfrontier.study.judging import judge_all
+    from segfrontier.study.keys import Atlas
 
     place = Home(given_home(home).absolute())
     found: dict[str, tuple[Judged, ...]] = {}
@@ -96,7 +96,7 @@ def tables(method: Annotated[str | None, METHOD] = None) -> None:
 
     from segfrontier.commands.console import console
     from segfrontier.study.claims import bringing
-    from segfrontier.study.tables import tables_of
+    from segfrontier.study.paper_tables import tables_of
 
     for name in bringing("tables.yaml", method):
         for table in tables_of(name):

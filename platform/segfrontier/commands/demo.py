@@ -23,15 +23,16 @@ def demo(
     from segfrontier.commands.console import console
     from segfrontier.commands.frontier import frontier
     from segfrontier.commands.study import SIGNALLED
+    from segfrontier.home.status import Board, counts
     from segfrontier.lab.methods import demo_knobs, installed, method_class
     from segfrontier.study.config import Study
-    from segfrontier.study.progress import Board, counts
+    from segfrontier.study.run import run_study
 
     text = files("segfrontier.study").joinpath("examples/demo.yaml").read_text(encoding="utf-8")
     methods = json.dumps([{"name": name, "knobs": demo_knobs(method_class(name))} for name in installed()])
     study = Study.parse(text, [f"methods={methods}", *(set_ or [])], where="demo")
     with LiveBoard() as board:
-        finished = study.run(home=home, watcher=board)
+        finished = run_study(study, home=home, watcher=board)
     if finished.why:
         console().print(f"[yellow]not all cells were computed: {finished.why}; `segfrontier demo` goes on[/]")
         raise typer.Exit(SIGNALLED if finished.signalled else 1)

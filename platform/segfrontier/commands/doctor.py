@@ -39,8 +39,8 @@ def doctor(
     from dataclasses import asdict
 
     from segfrontier.commands.console import console, given_home
-    from segfrontier.study.examination import examine
-    from segfrontier.study.tables import load_study
+    from segfrontier.doctor.examination import examine
+    from segfrontier.study.paper_tables import load_study
 
     given_home(home)
     subject = None if study is None else load_study(study, set_ or [])

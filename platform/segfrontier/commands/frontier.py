@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from segfrontier.study.findings import Finding
-    from segfrontier.study.harvest import Harvest
+    from segfrontier.report.findings import Finding
+    from segfrontier.report.load import Harvest
 
 
 class Interval(StrEnum):
@@ -68,11 +68,11 @@ def frontier(
     Costs are acts x prices, computed here and now: other prices redraw everything without training.
     """
     from segfrontier.commands.console import console
+    from segfrontier.home.layout import Home
     from segfrontier.market import load_prices
-    from segfrontier.study.findings import Reading, findings
-    from segfrontier.study.harvest import harvest
-    from segfrontier.study.home import Home
-    from segfrontier.study.outputs import require_ended, write_outputs
+    from segfrontier.report.findings import Reading, findings
+    from segfrontier.report.load import harvest
+    from segfrontier.report.outputs import require_ended, write_outputs
 
     reading = Reading(target=target, gpu=gpu, how=how.value, level=level)
     place = Home(home).find(study)
@@ -81,7 +81,7 @@ def frontier(
     facets = findings(found, reading)
     written = write_outputs(found, facets, out or (place.report / "what-if" if prices else place.report))
     if as_json:
-        from segfrontier.study.asjson import to_json
+        from segfrontier.report.as_json import to_json
 
         typer.echo(json.dumps(to_json(found, facets) | {"files": [str(p) for p in written]}, allow_nan=False))
         return
@@ -115,7 +115,7 @@ def _print_facet(finding: Finding, out: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from segfrontier.study.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
+    from segfrontier.report.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
 
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     mark, _, _, *numbers = columns(finding)

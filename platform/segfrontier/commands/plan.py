@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from segfrontier.plan.study_plan import CellPlan, StudyPlan
     from segfrontier.study.cells import Facet
-    from segfrontier.study.plan import CellPlan, StudyPlan
 
 _ROWS = 40
 EPILOG = (
@@ -45,8 +45,9 @@ def plan(
     A world that is not here is planned as published, where its name is that of a known data set (worlds/cityscapes).
     """
     from segfrontier.commands.console import given_home, progress
-    from segfrontier.study.planning import plan_study
-    from segfrontier.study.tables import load_study
+    from segfrontier.plan.planning import plan_study
+    from segfrontier.plan.words import sentences
+    from segfrontier.study.paper_tables import load_study
 
     given_home(home)
     study = load_study(file, set_ or [])
@@ -56,7 +57,7 @@ def plan(
     with progress("opening worlds") as opening, progress("rehearsing cells") as rehearsed:
         found = plan_study(study, home=home, probe=probe, patience=patience, opening=opening, progress=rehearsed)
     if as_json:
-        typer.echo(json.dumps(found.plain()))
+        typer.echo(json.dumps(found.plain() | {"words": sentences(found)}))
     else:
         _show(found)
         if not found.refused:
@@ -67,11 +68,12 @@ def plan(
 
 def _show(plan: StudyPlan) -> None:
     from segfrontier.commands.console import console
+    from segfrontier.plan.words import sentences
 
     out = console()
     _show_settings(plan)
     _show_kinds(plan)
-    for sentence in plan.words:
+    for sentence in sentences(plan):
         out.print(sentence, highlight=False, markup=False)
     for title, style, groups in (
         ("These cells would be refused:", "bold red", plan.refused),
@@ -138,7 +140,7 @@ def _show_kinds(plan: StudyPlan) -> None:
     from rich.table import Table
 
     from segfrontier.commands.console import console
-    from segfrontier.study.plan_words import duration
+    from segfrontier.plan.words import duration
 
     table = Table(box=None)
     table.add_column("stages")

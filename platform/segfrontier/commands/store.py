@@ -24,7 +24,7 @@ def ls(
     from rich.text import Text
 
     from segfrontier.commands.console import console
-    from segfrontier.lab.store import Store, human_size
+    from segfrontier.store import Store, human_size
 
     store = Store(root)
     store.require()
@@ -53,7 +53,7 @@ def gc(
 ) -> None:
     """Remove what killed writers left, and stored stages by age or size. Nothing in use is removed."""
     from segfrontier.commands.console import confirm
-    from segfrontier.lab.store import Store, human_size, parse_age, parse_size
+    from segfrontier.store import Store, human_size, parse_age, parse_size
 
     store = Store(root)
     seen = store.gc(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from segfrontier.study.running import Finished
+    from segfrontier.study.run import Finished
 
 HOME = typer.Option(help="Where studies, stages, labels and the ledger are kept.")
 SIGNALLED = 130
@@ -43,11 +43,12 @@ def run(
     3 the input was refused, or another process runs the study; 130 a signal ended it.
     """
     from segfrontier.commands.board import LiveBoard
-    from segfrontier.study.tables import load_study
+    from segfrontier.study.paper_tables import load_study
+    from segfrontier.study.run import run_study
 
     study = load_study(file, set_ or [])
     with LiveBoard() as board:
-        finished = study.run(home=home, address=address, tracking=tracking, watcher=board)
+        finished = run_study(study, home=home, address=address, tracking=tracking, watcher=board)
     _report(finished, as_json=as_json)
 
 
@@ -60,12 +61,13 @@ def status(
     """Show how far a study is: cells done, running and failed, and the best so far of each method."""
     from segfrontier.commands.board import drawn
     from segfrontier.commands.console import console
-    from segfrontier.study.home import find_home
-    from segfrontier.study.progress import Board
+    from segfrontier.home.layout import find_home
+    from segfrontier.home.status import Board
+    from segfrontier.study.keys import is_stale
 
     place = find_home(home)
     found = [place.find(study)] if study else [place.study(name) for name in place.studies()]
-    boards = {one.name: Board(one) for one in found}
+    boards = {one.name: Board(one, is_stale) for one in found}
     if as_json:
         plain = {n: {"running": b.alive(), "cells": [c.plain() for c in b.look()]} for n, b in boards.items()}
         typer.echo(json.dumps(plain))
@@ -93,8 +95,7 @@ def logs(
     from glob import escape
 
     from segfrontier.errors import BadInput
-    from segfrontier.study.cellwatch import LOG
-    from segfrontier.study.home import find_home, is_key
+    from segfrontier.home.layout import LOG, find_home, is_key
 
     place = find_home(home)
     found = sorted(p.parent for p in place.path.glob(f"cells/{escape(cell)}*/{LOG}")) if is_key(cell) else []
@@ -117,9 +118,9 @@ def stop(study: Annotated[str, NAME], home: Annotated[Path, HOME] = Path("runs")
     """Ask a running study to save its state and end, with exit code 1; `segfrontier run` goes on from there."""
     from segfrontier.commands.console import console
     from segfrontier.errors import BadInput
-    from segfrontier.study.claiming import STOP
-    from segfrontier.study.home import find_home
-    from segfrontier.study.progress import Board
+    from segfrontier.home.claiming import STOP
+    from segfrontier.home.layout import find_home
+    from segfrontier.home.status import Board
 
     place = find_home(home).find(study)
     if not Board(place).alive():
@@ -135,7 +136,7 @@ def stop(study: Annotated[str, NAME], home: Annotated[Path, HOME] = Path("runs")
 def _report(finished: Finished, *, as_json: bool) -> None:
     from segfrontier.commands.board import drawn
     from segfrontier.commands.console import console
-    from segfrontier.study.progress import Board, counts
+    from segfrontier.home.status import Board, counts
 
     states = Board(finished.study).look()
     if as_json:

@@ -66,13 +66,13 @@ def train(
 
     Every stage is stored: the same command again finds everything done, a killed one goes on where it was.
     """
+    from segfrontier.basics.overrides import override
     from segfrontier.commands.console import progress
     from segfrontier.commands.stagebars import StageBars
     from segfrontier.lab import Bench, LabSettings, make_method
     from segfrontier.lab.devices import require_device
     from segfrontier.scenes.builtin import open_world
     from segfrontier.study.config import parse_hours
-    from segfrontier.study.overrides import override
 
     budget = parse_hours(hours)
     require_device(device, here=workers == 0)
@@ -108,11 +108,11 @@ def _open(settings: LabSettings, workers: int) -> Lab:
 def _recipe(named: dict[str, Any], more: list[str]) -> Recipe:
     from pydantic import TypeAdapter, ValidationError
 
+    from segfrontier.basics.overrides import override
     from segfrontier.basics.wording import explain
     from segfrontier.errors import BadStudy
     from segfrontier.lab import Recipe
     from segfrontier.study.knobs import checked
-    from segfrontier.study.overrides import override
 
     values = override(named, more)
     try:

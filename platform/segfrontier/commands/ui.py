@@ -28,9 +28,10 @@ def ui(
 
     What still waits for MLflow is told first. With a tracking server nothing is started: its address is printed.
     """
+    from segfrontier.home.layout import find_home
     from segfrontier.lab.signals import SIGNALS
-    from segfrontier.study.home import find_home
-    from segfrontier.tracking import hidden, is_server, prepare, resolve
+    from segfrontier.tracking import hidden, is_server, resolve
+    from segfrontier.tracking.runs import prepare
     from segfrontier.tracking.server import Server, free_port
 
     home = find_home(home).path
@@ -54,7 +55,7 @@ def ui(
 
 def show_studies(home: Path, uri: str, address: str) -> None:
     """Print the dashboard's address, and that of each study's cells as cost vs score."""
-    from segfrontier.study.home import Home
+    from segfrontier.home.layout import Home
     from segfrontier.tracking.runs import experiments
     from segfrontier.tracking.views import COSTS, view_link
 
@@ -67,7 +68,7 @@ def show_studies(home: Path, uri: str, address: str) -> None:
 
 def tell_waiting(home: Path, address: str) -> None:
     """Replay what waits in the spools of all studies of a home; where a study is running, its own writer does."""
-    from segfrontier.study.home import Home
+    from segfrontier.home.layout import Home
     from segfrontier.tracking import Spool, SpoolHeld, replay
 
     for name in Home(home).studies():

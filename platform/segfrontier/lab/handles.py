@@ -12,8 +12,8 @@ from torch import nn
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.objective import Blueprint
-from segfrontier.lab.store import Store
 from segfrontier.scenes.classes import ClassTable
+from segfrontier.store import Store
 
 WEIGHTS = "weights.pt"
 

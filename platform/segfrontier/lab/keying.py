@@ -14,13 +14,13 @@ from segfrontier.lab.measuring import Gauge, measure_scene
 from segfrontier.lab.predict import Looking, Predictor
 from segfrontier.lab.quality import quality_of
 from segfrontier.lab.scoring import Scores, score_image
-from segfrontier.lab.store import code_digest, stage_key
-from segfrontier.lab.store.source import classes_in
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training import Job
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
+from segfrontier.store import code_digest, stage_key
+from segfrontier.store.source import classes_in
 
 _LOOKING = (Predictor, Model)
 ROOTS: Mapping[str, tuple[object, ...]] = {

@@ -38,7 +38,6 @@ from segfrontier.lab.quality import QUALITY, quality_of
 from segfrontier.lab.scoring import Scores
 from segfrontier.lab.sealed import Sealed, unseal
 from segfrontier.lab.signals import heeding_signals
-from segfrontier.lab.store import Entry, Store
 from segfrontier.lab.streams import Part, Stream, stable_seed
 from segfrontier.lab.training import Bench, Job, Plan
 from segfrontier.lab.watching import Watcher
@@ -46,6 +45,7 @@ from segfrontier.market import Coarse, Fine, Request, Window
 from segfrontier.market.requests import frozen
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
+from segfrontier.store import Entry, Store
 
 if TYPE_CHECKING:
     from segfrontier.lab.objective import Network, Objective

@@ -16,7 +16,6 @@ from segfrontier.lab.places import Places
 from segfrontier.lab.readiness import require_bench, require_recipe
 from segfrontier.lab.recipe import Recipe
 from segfrontier.lab.sealed import Sealed
-from segfrontier.lab.store import Store, code_digest, stage_key
 from segfrontier.lab.streams import Part
 from segfrontier.lab.training import Bench
 from segfrontier.lab.watching import Watcher
@@ -26,6 +25,7 @@ from segfrontier.market.prices import whole
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, CITYSCAPES_TO_CAMVID
 from segfrontier.scenes.labels import LabelSet, write_labels
 from segfrontier.scenes.world import World
+from segfrontier.store import Store, code_digest, stage_key
 
 
 @dataclass(frozen=True, kw_only=True)

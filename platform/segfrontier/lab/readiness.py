@@ -14,9 +14,8 @@ from segfrontier.lab.devices import require_device
 from segfrontier.lab.recipe import Recipe
 from segfrontier.lab.training import Bench
 from segfrontier.models.encoder import build_encoder
-from segfrontier.models.model import check_spec
-from segfrontier.models.plan import plan_encoder
-from segfrontier.models.spec import ModelSpec
+from segfrontier.models.model import ModelSpec, check_spec
+from segfrontier.models.pyramid import plan_encoder
 from segfrontier.models.weights import find_weights
 from segfrontier.scenes.world import Pool
 
@@ -66,4 +65,4 @@ def _require_network(spec: ModelSpec) -> None:
     # Whether batch norms can be synchronised is the cluster's to say, where the network is trained.
     check_spec(replace(spec, norm="batch") if spec.norm == "sync" else spec)
     if spec.pretrained not in ("auto", "never"):
-        build_encoder(spec, plan_encoder(spec), find_weights(spec))
+        build_encoder(spec, plan_encoder(spec), find_weights(spec.encoder, spec.pretrained))

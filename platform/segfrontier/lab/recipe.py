@@ -17,7 +17,7 @@ from segfrontier.lab.objective import Ema, Network
 from segfrontier.lab.optimisers import Adam, Schedule, Sgd
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training import Plan
-from segfrontier.models.spec import ModelSpec
+from segfrontier.models.model import ModelSpec
 
 _LONGEST, _LARGEST = 1000, 65_536
 """Characters of a name, pixels of a side."""

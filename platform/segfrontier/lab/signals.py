@@ -55,13 +55,21 @@ def heeding_signals(then: Callable[[], object] = lambda: None) -> Iterator[Calla
 
 @contextmanager
 def own_handlers() -> Iterator[None]:
-    """Whatever is called here may set handlers; afterwards those from before are back. Ray takes SIGTERM for itself."""
+    """Whatever is called here may set handlers; afterwards those from before are back.
+
+    Ray takes SIGTERM for itself, and leaves by `SystemExit` with its number or 1: then the process was asked to stop
+    while it started Ray, and nothing is begun that could be saved.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         yield
+    except SystemExit as leave:
+        if leave.code in (1, signal.SIGTERM):
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

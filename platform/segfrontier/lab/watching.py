@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
 if TYPE_CHECKING:
-    from segfrontier.lab.store.entry import Manifest
+    from segfrontier.store.entry import Manifest
 
 
 class Watcher:

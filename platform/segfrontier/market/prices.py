@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from importlib.resources import files
@@ -18,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from segfrontier.basics.reading import parse_yaml, read_text
-from segfrontier.basics.wording import nearest
+from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadPrices
 from segfrontier.market.acts import KINDS, Counter
 
@@ -159,7 +158,7 @@ def parse_prices(text: str, *, where: str) -> PriceList:
     try:
         prices = PriceList.model_validate(plain)
     except ValidationError as error:
-        raise BadPrices("\n".join(_explain(where, e) for e in error.errors()[:_TOLD])) from None
+        raise BadPrices(explain(error, PriceList, where=where)) from None
     _check_kinds(prices, where)
     return prices
 
@@ -173,18 +172,6 @@ def _check_kinds(prices: PriceList, where: str) -> None:
                 f"{where}: acts.{kind}.per must be one of {', '.join(map(repr, KINDS[kind]))}; found {price.per!r} "
                 f"({nearest(price.per, KINDS[kind])})"
             )
-
-
-def _explain(where: str, error: Mapping[str, Any]) -> str:
-    """One pydantic complaint in house words, with the nearest right key for a wrong one."""
-    place = [str(part) for part in error["loc"]]
-    if error["type"] == "extra_forbidden":
-        keys = {1: PriceList.model_fields, 2: Money.model_fields, 3: Price.model_fields}[len(place)]
-        return f"{where}: unknown key {'.'.join(place)!r} ({nearest(place[-1], keys)})"
-    if error["type"] == "missing":
-        return f"{where}: {'.'.join(place)} must be given; it is missing. Every price has seconds, per and source."
-    found, says = repr(error["input"]), error["msg"].removeprefix("Value error, ")
-    return f"{where}: {'.'.join(place)}: {says}; found {found if len(found) <= 200 else found[:200] + '...'}"
 
 
 def _known(model: type[BaseModel]) -> str:

@@ -1,9 +1,10 @@
 """Networks: timm encoders under segmentation heads, and the discriminators that some methods add.
 
-spec            what a model is made of: plain values that travel as JSON; imports no torch
-model           `build_model(spec, seed=...)`, `check_spec`, the network itself and its output
+spec            what an encoder is made of: plain values that travel as JSON
+model           `ModelSpec`, `build_model(spec, seed=...)`, `check_spec`, the network itself and its output
 network         what all networks on an encoder share, and the one way they are built
-encoder, plan   any timm encoder as a pyramid of features; how it must be opened
+encoder         any timm encoder as a pyramid of features
+pyramid         how an encoder must be opened to be one
 heads/          one file a head, and the register of their names
 weights         where pretrained weights come from: timm, a local file, or nowhere (said loudly)
 checkpoints     reading weight files and fitting them to an encoder, key by key

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from segfrontier.models.encoder import Encoder
 from segfrontier.models.network import Network, build_network
-from segfrontier.models.spec import ClassifierSpec
+from segfrontier.models.spec import EncoderSpec, must
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSpec(EncoderSpec):
+    """A multi-label image classifier: encoder, global average pooling, one linear layer."""
+
+    num_classes: int
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        must(self.num_classes >= 1, "num_classes must be at least 1", self.num_classes)
+        must(0 <= self.dropout < 1, "dropout must lie in [0, 1)", self.dropout)
+
+    def build(self, *, seed: int) -> TagClassifier:
+        """See `classifier.build_classifier`."""
+        return build_classifier(self, seed=seed)
 
 
 class TagOutput(NamedTuple):

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from segfrontier.errors import BadInput
+from segfrontier.models.seeding import init_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchDiscriminatorSpec:
+    """AdvEnt's discriminator on maps with so many channels."""
+
+    channels: int
+    width: int = 64
+
+    def origin(self) -> str:
+        """Discriminators start from random weights."""
+        return "random"
+
+    def build(self, *, seed: int) -> PatchDiscriminator:
+        """The network; random weights depend on the seed alone."""
+        with init_seed(seed):
+            return PatchDiscriminator(self.channels, width=self.width)
 
 
 class PatchDiscriminator(nn.Module):
@@ -40,6 +59,25 @@ class ImageVerdict(NamedTuple):
     def score(self) -> Tensor:
         """(N,): the probability of being real, which self-training compares with its threshold."""
         return torch.sigmoid(self.logits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDiscriminatorSpec:
+    """s4GAN's discriminator on maps and images with so many channels together."""
+
+    channels: int
+    width: int = 64
+    dropout: float = 0.5
+    dropouts: int = 3
+
+    def origin(self) -> str:
+        """Discriminators start from random weights."""
+        return "random"
+
+    def build(self, *, seed: int) -> ImageDiscriminator:
+        """The network; random weights depend on the seed alone."""
+        with init_seed(seed):
+            return ImageDiscriminator(self.channels, width=self.width, dropout=self.dropout, dropouts=self.dropouts)
 
 
 class ImageDiscriminator(nn.Module):

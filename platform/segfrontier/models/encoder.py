@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segfrontier.models.checkpoints import load_encoder, read_state
-from segfrontier.models.plan import EncoderPlan, Level, open_body
+from segfrontier.models.pyramid import EncoderPlan, Level, open_body
 from segfrontier.models.spec import EncoderSpec
 from segfrontier.models.weights import Weights
 

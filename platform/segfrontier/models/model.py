@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,38 @@ from segfrontier.errors import BadInput
 from segfrontier.models.encoder import Encoder
 from segfrontier.models.heads import head_class, make_aux, make_head
 from segfrontier.models.network import Network, build_network, check_network
-from segfrontier.models.spec import ModelSpec
+from segfrontier.models.spec import EncoderSpec, must
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(EncoderSpec):
+    """A segmentation model: one encoder, one or more decoders of the same kind, and what its logits look like."""
+
+    head: str = "deeplab_v3plus"
+    head_knobs: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The head's own settings, e.g. `{"branches": 2}` for `deeplab_v2`; see the head's constructor."""
+    num_classes: int
+    decoders: int = 1
+    """Heads on one encoder, drawn independently: the curriculum of proxy labels needs two."""
+    aux: bool = False
+    """One more output on the level before the deepest, for deep supervision."""
+    dropout: float | None = None
+    """Dropout before the last layer of every head. None: what the head's paper uses."""
+    upsample: bool = True
+    """Logits at the size of the image; otherwise at the head's own stride."""
+    align_corners: bool = False
+    """How logits are upsampled. True in the code of AdvEnt and s4GAN; a shift of a pixel at stride 8."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        must(1 <= self.num_classes <= 255, "num_classes must lie in 1..255 (255 is void)", self.num_classes)
+        must(self.decoders >= 1, "decoders must be at least 1", self.decoders)
+        must(self.dropout is None or 0 <= self.dropout < 1, "dropout must lie in [0, 1), or none", self.dropout)
+        object.__setattr__(self, "head_knobs", {key: _frozen(value) for key, value in self.head_knobs.items()})
+
+    def build(self, *, seed: int) -> SegModel:
+        """See `model.build_model`."""
+        return build_model(self, seed=seed)
 
 
 class SegOutput(NamedTuple):
@@ -37,12 +70,16 @@ class SegModel(Network):
     def __init__(self, spec: ModelSpec, encoder: Encoder) -> None:
         super().__init__(spec, encoder)
         self.spec = spec
-        self._taps = head_class(spec).taps(encoder.levels)
+        kind = head_class(spec.head, spec.head_knobs)
+        settings: dict[str, Any] = {"dropout": spec.dropout, "settings": spec.head_knobs}
+        self._taps = kind.taps(encoder.levels)
         tapped = [encoder.levels[i] for i in self._taps]
-        self.decoders = nn.ModuleList(make_head(spec, tapped) for _ in range(spec.decoders))
+        self.decoders = nn.ModuleList(
+            make_head(kind, tapped, spec.num_classes, **settings) for _ in range(spec.decoders)
+        )
         if spec.aux and len(encoder.levels) < 2:
             raise BadInput(f"aux needs an encoder of two levels or more; {spec.encoder!r} has one; leave aux out")
-        self.aux = make_aux(spec, encoder.levels[-2]) if spec.aux else None
+        self.aux = make_aux(kind, encoder.levels[-2], spec.num_classes, **settings) if spec.aux else None
 
     def forward(self, images: Tensor) -> SegOutput:
         """Logits of images (N, C, H, W) in [0, 1] of any size."""
@@ -89,3 +126,8 @@ def build_model(spec: ModelSpec, *, seed: int) -> SegModel:
 def check_spec(spec: ModelSpec, *, workers: int = 1, gpu: bool = False) -> None:
     """BadInput if `spec` cannot be trained on so many workers. Costs no memory and tenths of a second."""
     check_network(SegModel, spec, workers=workers, gpu=gpu)
+
+
+def _frozen(value: Any) -> Any:
+    """Lists become tuples, so that a spec equals itself after a trip through JSON."""
+    return tuple(_frozen(v) for v in value) if isinstance(value, (list, tuple)) else value

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from segfrontier.errors import BadInput
 from segfrontier.models.encoder import Encoder, build_encoder
 from segfrontier.models.norms import allow_single_values, batch_norms, freeze_affine, require_sync, synchronise
-from segfrontier.models.plan import EncoderPlan, plan_encoder
+from segfrontier.models.pyramid import EncoderPlan, plan_encoder
 from segfrontier.models.seeding import init_seed
 from segfrontier.models.spec import EncoderSpec
 from segfrontier.models.weights import Weights, find_weights
@@ -68,7 +68,7 @@ def build_network(kind: type[N], spec: EncoderSpec, *, seed: int) -> N:
     BadInput before any weight is fetched.
     """
     idle = check_network(kind, spec)
-    weights = find_weights(spec)
+    weights = find_weights(spec.encoder, spec.pretrained)
     network = _assemble(kind, spec, plan_encoder(spec), weights, seed)
     network.weights_origin = weights.origin
     for name, parameter in network.named_parameters():

@@ -20,7 +20,6 @@ from timm.models import PretrainedCfg
 
 from segfrontier.errors import BadInput
 from segfrontier.models.checkpoints import file_digest
-from segfrontier.models.spec import EncoderSpec
 
 _PATIENCE = 5.0  # seconds to wait for a hub to answer at all; its own retries would take 23
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -39,20 +38,20 @@ class Weights:
     file: Path | None = None
 
 
-def find_weights(spec: EncoderSpec) -> Weights:
-    """The weights that `spec.pretrained` names, fetched if need be; a warning if `auto` ends in random ones."""
-    if spec.pretrained == "never":
+def find_weights(encoder: str, pretrained: str) -> Weights:
+    """The weights that `pretrained` names, fetched if need be; a warning if `auto` ends in random ones."""
+    if pretrained == "never":
         return Weights(origin="random")
-    if spec.pretrained != "auto":
-        path = Path(spec.pretrained).expanduser()
+    if pretrained != "auto":
+        path = Path(pretrained).expanduser()
         if not path.is_file():
             raise BadInput(f"pretrained must be 'auto', 'never' or a file; {str(path)!r} is no file; check the path")
         return Weights(origin=f"file:{path.name}#{file_digest(path)}", file=path)
-    found = _from_timm(spec.encoder)
+    found = _from_timm(encoder)
     if isinstance(found, Weights):
         return found
     warnings.warn(
-        f"encoder {spec.encoder!r} starts from RANDOM weights: {found}. Scores will be far below published ones. "
+        f"encoder {encoder!r} starts from RANDOM weights: {found}. Scores will be far below published ones. "
         f"Give `pretrained` the path of a downloaded file, or 'never' if random weights are meant",
         RandomWeights,
         stacklevel=4,

@@ -29,6 +29,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segfrontier.basics.reading import load_yaml
+from segfrontier.basics.wording import explain
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable, SceneClass
 from segfrontier.scenes.names import CLASS_NAME, PLAIN, is_class_name, is_plain, shown
@@ -132,8 +133,7 @@ class FolderSpec(_Strict):
         try:
             spec = cls.model_validate(load_yaml(path, what="a dataset description", error=BadWorld))
         except ValidationError as error:
-            lines = "; ".join(f"{_spelled(e['loc'])}: {e['msg']}" for e in error.errors()[:5])
-            raise BadWorld(f"{path}: the dataset description has {error.error_count()} mistakes: {lines}") from error
+            raise BadWorld(explain(error, cls, where=str(path))) from None
         return spec.model_copy(update={"root": path.parent / spec.root})
 
     @property
@@ -156,10 +156,6 @@ class FolderSpec(_Strict):
         )
         void = tuple(v if isinstance(v, int) else _packed(v) for v in self.void)
         return ClassTable(name=self.name, classes=classes, void_ids=void)
-
-
-def _spelled(places: tuple[int | str, ...]) -> str:
-    return ".".join(p if isinstance(p, str) and p.isprintable() and len(p) <= 60 else shown(p) for p in places)
 
 
 def _packed(colour: Colour) -> int:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from segfrontier.basics.reading import parse_json
+from segfrontier.basics.wording import explain
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.names import LONGEST, PLAIN, is_plain, shown
@@ -103,11 +104,7 @@ class Manifest:
         try:
             read = _File.model_validate(plain)
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-            raise BadWorld(
-                f"{where}: the manifest lacks or misnames a field, or has a wrong value in one ({shown(told, 600)}). "
-                f"Import the dataset again."
-            ) from None
+            raise BadWorld(f"{explain(error, _File, where=where)}\nImport the dataset again.") from None
         return read.manifest(where)
 
 

@@ -83,6 +83,7 @@ def _values(raw: NDArray[Any], encoding: Encoding) -> tuple[list[int], list[int]
     if encoding == "colours":
         raw = pack_colours(raw)
     elif encoding == "instances":
+        raw = raw.astype(np.int64)  # a map of stuff alone may be stored with 8 bits
         raw = np.where(raw >= _INSTANCE_DIVISOR, raw // _INSTANCE_DIVISOR, raw)
     values, counts = np.unique(raw, return_counts=True)
     return values.tolist(), counts.tolist(), np.searchsorted(values, raw)

@@ -18,10 +18,10 @@ from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab import Recipe, make_method
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.scoring import ABSENT
-from segfrontier.lab.store import stage_key
-from segfrontier.lab.store.keys import dumps, plain, text_digest
 from segfrontier.market import Noise
 from segfrontier.models.heads import head_class
+from segfrontier.store import stage_key
+from segfrontier.store.keys import dumps, plain, text_digest
 from segfrontier.study.config import SPLIT, MethodEntry, Search, Study, Worlds, budget_of, kinds_of
 from segfrontier.study.knobs import Range, choices, combinations, defaults, settable
 
@@ -135,7 +135,7 @@ def _recipes(study: Study, wrong: dict[str, None]) -> list[Recipe]:
     for values in combinations(Recipe, given):
         try:
             recipes.append(Recipe(**values))
-            head_class(recipes[-1].model(2))
+            head_class(recipes[-1].head, recipes[-1].head_knobs)
         except ValueError as error:
             wrong[f"recipe: {error}"] = None
     return recipes

@@ -12,12 +12,11 @@ from typing import Any, Literal
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.disk import is_full
-from segfrontier.lab.store.entry import Manifest
+from segfrontier.home.layout import CUT, LOG, STATUS
+from segfrontier.home.records import StageNote
 from segfrontier.lab.watching import Watcher
-from segfrontier.study.records import StageNote
+from segfrontier.store.entry import Manifest
 
-STATUS, CUT, LOG = "status.json", "cut", "log.txt"
-"""Files in a cell's folder. `cut` is written by the executor when early stopping ends the cell."""
 _Lines = list[tuple[int, dict[str, float]]]
 _TRAIN_LOG = "log.jsonl"  # in a training's entry
 _PACE = ("samples_a_second", "data_wait")  # differ from run to run, and are in no log

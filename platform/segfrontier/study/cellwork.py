@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from segfrontier.basics.disk import is_full
-from segfrontier.errors import LedgerError, SegFrontierError, Stopped
+from segfrontier.basics.wording import one_line
+from segfrontier.errors import LedgerError, Stopped
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Counted, Record, State
 from segfrontier.lab import Bench, Lab, LabSettings, Scores, make_method, open_lab
 from segfrontier.market import Ledger
-from segfrontier.study.answers import bill
+from segfrontier.report.answers import bill
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
-from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, code_of, plain_cell, read_cell
-from segfrontier.study.records import Counted, Record, State
+from segfrontier.study.keys import Atlas, code_of, plain_cell, read_cell
 
 Outcome = Literal["done", "failed", "cut", "stopped", "full"]
 """`full`: the disk is, so no other cell would do better."""
@@ -87,12 +88,6 @@ def perform(lab: Lab, cell: Cell) -> tuple[Scores, tuple[int, Scores] | None]:
     """All that a cell does in its lab; the second is `oracle_best`, where there is anything to choose from."""
     model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
     return lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None
-
-
-def one_line(error: BaseException) -> str:
-    """An error as it is told to users: SegFrontier's own without their class."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, SegFrontierError) else f"{type(error).__name__}: {text}"
 
 
 def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: CellWatch) -> Lab:

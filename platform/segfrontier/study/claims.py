@@ -14,12 +14,12 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from segfrontier.basics.reading import parse_yaml
+from segfrontier.basics.settings import Strict
 from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab.methods import installed, method_class
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.config import Executor, Study, budget_of
-from segfrontier.study.knobs import Strict
 
 _EXPECT = re.compile(r"a > b|a >= b - (0?\.\d+)")
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from math import isclose, nan, prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 import yaml
 from pydantic import (
@@ -24,22 +24,19 @@ from pydantic import (
     model_validator,
 )  # fmt: skip
 
+from segfrontier.basics import bounds
+from segfrontier.basics.overrides import override, read_yaml
 from segfrontier.basics.reading import read_text
+from segfrontier.basics.settings import Mistakes, Strict, raise_all
 from segfrontier.basics.wording import MANY, explain, shown
 from segfrontier.errors import BadPrices, BadStudy
 from segfrontier.lab import Recipe
 from segfrontier.lab.devices import require_device
 from segfrontier.lab.methods import method_class
 from segfrontier.market import Noise, load_prices, seconds_from_hours
+from segfrontier.report.references import load_references
 from segfrontier.scenes.builtin import parse_street
-from segfrontier.study import bounds
-from segfrontier.study.knobs import Mistakes, Range, Strict, checked, choices, combinations, raise_all, settable
-from segfrontier.study.overrides import override, read_yaml
-from segfrontier.study.references import load_references
-
-if TYPE_CHECKING:
-    from segfrontier.study.plan import StudyPlan
-    from segfrontier.study.running import Finished
+from segfrontier.study.knobs import Range, checked, choices, combinations, settable
 
 SPLIT = "split"
 """The knob of a method that spends on two kinds of labels: the first kind's share of the budget."""
@@ -217,19 +214,6 @@ class Study(Strict):
     def to_yaml(self) -> str:
         """The resolved study as the text of a study file."""
         return yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True)
-
-    def plan(self, **how: Any) -> StudyPlan:
-        """What the study would take: what `segfrontier plan` tells; see `plan_study`."""
-        from segfrontier.study.planning import plan_study
-
-        return plan_study(self, **how)
-
-    def run(self, **how: Any) -> Finished:
-        """Compute the cells that have no result yet, and report: what `segfrontier run` does; see `run_study`."""
-        from segfrontier.study.running import run_study
-
-        self.require_device_here()
-        return run_study(self, **how)
 
     def require_device_here(self) -> None:
         """Refuse a device that this machine lacks, where cells run in this process."""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from segfrontier.basics.disk import disk_full
+from segfrontier.home.claiming import Leave
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
 from segfrontier.lab import Bench
 from segfrontier.study.cellwork import Means, Outcome, do_cell
-from segfrontier.study.claiming import Leave
 from segfrontier.study.config import Executor
-from segfrontier.study.feed import ASKED, Limited
-from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas
-from segfrontier.study.records import Record
+from segfrontier.study.keys import Atlas
+from segfrontier.study.queue import ASKED, Limited
 
 
 def bench_of(executor: Executor) -> Bench:

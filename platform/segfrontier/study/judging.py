@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from segfrontier.home.layout import Home
+from segfrontier.home.records import Record
+from segfrontier.report.statistics import Comparison, Summary, compare, summarise
 from segfrontier.study.claims import Claim, Claims, Pairing
-from segfrontier.study.home import Home
-from segfrontier.study.identity import Atlas, keyed
-from segfrontier.study.records import Record
-from segfrontier.study.statistics import Comparison, Summary, compare, summarise
+from segfrontier.study.keys import Atlas, keyed
 
 Verdict = Literal["holds", "fails", "cannot tell"]
 

@@ -14,20 +14,11 @@ from itertools import product
 from typing import Annotated, Any, Self, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
-from segfrontier.basics.wording import MANY, OURS, unknown, wording
-from segfrontier.study import bounds
-
-Mistakes = list[tuple[tuple[str | int, ...], str]]
-"""Places and what is wrong there."""
-
-
-class Strict(BaseModel):
-    """A frozen model that takes no other keys than its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, ser_json_inf_nan="constants")
+from segfrontier.basics import bounds
+from segfrontier.basics.settings import Mistakes, Strict, raise_all
+from segfrontier.basics.wording import MANY, unknown, wording
 
 
 class Range(Strict):
@@ -123,13 +114,3 @@ def defaults(cls: type[Any]) -> dict[str, Any]:
         if field.init and value is not MISSING:
             found[field.name] = TypeAdapter(kinds[field.name]).dump_python(value, mode="json")
     return found
-
-
-def raise_all(wrong: Mistakes) -> None:
-    """All mistakes of a validator in one exception; pydantic puts the validator's own place before each."""
-    if wrong:
-        lines = [
-            InitErrorDetails(type=PydanticCustomError(OURS, "{text}", {"text": text}), loc=at, input=None)
-            for at, text in wrong
-        ]
-        raise ValidationError.from_exception_data("study", lines)

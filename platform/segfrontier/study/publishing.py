@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
+from segfrontier.home.layout import StudyHome
+from segfrontier.home.records import Record, records
 from segfrontier.study.environment import commit, environment
-from segfrontier.study.home import StudyHome
-from segfrontier.study.records import Record, records
 from segfrontier.tracking import Spool, Writer, resolve
 
 _PATIENCE = 10.0

@@ -19,14 +19,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import read_json
+from segfrontier.home.layout import Home, tell_damage
+from segfrontier.home.records import Record
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.streams import stable_seed
 from segfrontier.study.cells import cells_of
 from segfrontier.study.config import MethodEntry, Study
-from segfrontier.study.feed import Feed, Keyed
-from segfrontier.study.home import Home, tell_damage
 from segfrontier.study.knobs import Range, settable
-from segfrontier.study.records import Record
+from segfrontier.study.queue import Feed, Keyed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -2,7 +2,6 @@
 
 from segfrontier.tracking.address import hidden as hidden
 from segfrontier.tracking.address import is_server as is_server
-from segfrontier.tracking.address import prepare as prepare
 from segfrontier.tracking.address import resolve as resolve
 from segfrontier.tracking.companion import Writer as Writer
 from segfrontier.tracking.replaying import Replayed as Replayed

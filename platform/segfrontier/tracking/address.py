@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from segfrontier.errors import BadInput, SegFrontierError
+from segfrontier.errors import BadInput
 
 SQLITE = "sqlite:///"
 
@@ -42,18 +42,3 @@ def artefacts_beside(uri: str) -> Path | None:
 def hidden(uri: str) -> str:
     """The URI without a password, for people to read."""
     return re.sub(r"//[^/@]*@", "//***@", uri)
-
-
-def prepare(uri: str) -> None:
-    """Make sure that runs can be told: make or migrate an SQLite file, see that a server answers."""
-    from mlflow.exceptions import MlflowException
-
-    from segfrontier.tracking.runs import migrate
-
-    try:
-        migrate(uri)
-    except (MlflowException, OSError) as error:
-        raise SegFrontierError(
-            f"MLflow at {hidden(uri)} must answer; it does not ({' '.join(str(error).split())[:200]}); start it, or "
-            f"leave the URI out to use the file under the home"
-        ) from error

@@ -23,8 +23,10 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+from mlflow.exceptions import MlflowException
 
-from segfrontier.tracking.address import artefacts_beside, database
+from segfrontier.errors import SegFrontierError
+from segfrontier.tracking.address import artefacts_beside, database, hidden
 from segfrontier.tracking.points import Point
 from segfrontier.tracking.telling import Told, Value
 from segfrontier.tracking.views import experiment_tags
@@ -133,6 +135,17 @@ class Runs:
         )  # fmt: skip
         for i in range(_AT_ONCE - 150, len(metrics), _AT_ONCE):
             self.client.log_batch(run, metrics[i : i + _AT_ONCE])
+
+
+def prepare(uri: str) -> None:
+    """Make sure that runs can be told: make or migrate an SQLite file, see that a server answers."""
+    try:
+        migrate(uri)
+    except (MlflowException, OSError) as error:
+        raise SegFrontierError(
+            f"MLflow at {hidden(uri)} must answer; it does not ({' '.join(str(error).split())[:200]}); start it, or "
+            f"leave the URI out to use the file under the home"
+        ) from error
 
 
 def migrate(uri: str) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
+from segfrontier.basics.colours import COLOURS
 from segfrontier.basics.reading import parse_yaml
-from segfrontier.tracking.palette import COLOURS
 
 Plain = Mapping[str, Any]
 STUDY_TAG, CELL_TAG, SETTING_TAG = "segfrontier.study", "segfrontier.cell", "segfrontier.setting"

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import ray
 from ray._private import ray_constants
 
+from segfrontier.basics.addresses import ray_host
 from segfrontier.errors import BadInput, StageError
 from segfrontier.lab._ray.guard import Guard, gone, last_words
 from segfrontier.lab.signals import own_handlers
@@ -94,18 +95,14 @@ def _logs() -> str:
 
 def require_answer(address: str) -> None:
     """Refuse what is no address, or one at which nothing listens; Ray would go on trying for a quarter of an hour."""
-    if address in ("auto", "local"):
+    place = ray_host(address)
+    if place is None:
         return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdecimal() and int(port[:6]) < 2**16) or "://" in host or host.strip(":") != host:
-        raise BadInput(
-            f"the address of Ray must be HOST:PORT, ray://HOST:PORT or auto; found {address!r}. Correct --address or "
-            f"RAY_ADDRESS, or give none for a Ray on this machine alone."
-        )
+    host, port = place
     if host in ("localhost", LOOPBACK, "[::1]"):
         host = ray.util.get_node_ip_address()  # as Ray will
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        socket.create_connection((host.strip("[]"), port), timeout=10).close()
     except OSError as error:
         raise BadInput(
             f"the address of Ray must be that of a running cluster; found {address}, and nothing answers at "

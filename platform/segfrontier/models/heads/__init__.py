@@ -14,8 +14,8 @@ from segfrontier.models.heads.fcn import FCN
 from segfrontier.models.heads.fpn import FPN
 from segfrontier.models.heads.pspnet import PSPNet
 from segfrontier.models.heads.segformer import SegFormer
-from segfrontier.models.plan import Level
-from segfrontier.models.spec import ModelSpec, nearest
+from segfrontier.models.pyramid import Level
+from segfrontier.models.spec import nearest
 
 HEADS: Mapping[str, type[Head]] = {
     "deeplab_v2": DeepLabV2,
@@ -26,17 +26,15 @@ HEADS: Mapping[str, type[Head]] = {
 }
 
 
-def head_class(spec: ModelSpec) -> type[Head]:
-    """The class behind `spec.head`; BadInput if there is none, or if it lacks one of `spec.head_knobs`."""
-    if spec.head not in HEADS:
-        raise BadInput(f"head must be one of {', '.join(HEADS)}; found {spec.head!r}: {nearest(spec.head, [*HEADS])}")
-    known = knobs(HEADS[spec.head])
-    for knob in spec.head_knobs:
+def head_class(name: str, settings: Mapping[str, Any]) -> type[Head]:
+    """The class of that name; BadInput if there is none, or if it lacks one of the settings."""
+    if name not in HEADS:
+        raise BadInput(f"head must be one of {', '.join(HEADS)}; found {name!r}: {nearest(name, [*HEADS])}")
+    known = knobs(HEADS[name])
+    for knob in settings:
         if knob not in known:
-            raise BadInput(
-                f"head {spec.head!r} has the knobs {', '.join(known)}; found {knob!r}: {nearest(knob, [*known])}"
-            )
-    return HEADS[spec.head]
+            raise BadInput(f"head {name!r} has the knobs {', '.join(known)}; found {knob!r}: {nearest(knob, [*known])}")
+    return HEADS[name]
 
 
 def knobs(head: type[Head]) -> dict[str, Any]:
@@ -45,21 +43,19 @@ def knobs(head: type[Head]) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "dropout"}
 
 
-def make_head(spec: ModelSpec, levels: Sequence[Level]) -> Head:
-    """One decoder of `spec` on the levels that its class taps."""
-    build: Any = head_class(spec)
-    head: Head = build(levels, spec.num_classes, dropout=spec.dropout, **spec.head_knobs)
+def make_head(
+    kind: type[Head], levels: Sequence[Level], classes: int, *, dropout: float | None, settings: Mapping[str, Any]
+) -> Head:
+    """One decoder on the levels that its class taps."""
+    build: Any = kind
+    head: Head = build(levels, classes, dropout=dropout, **settings)
     return head
 
 
-def aux_class(spec: ModelSpec) -> type[Head]:
+def make_aux(
+    kind: type[Head], level: Level, classes: int, *, dropout: float | None, settings: Mapping[str, Any]
+) -> Head:
     """What supervises the level before the deepest: DeepLab-v2's own head in its two-level form, else an FCN."""
-    return DeepLabV2 if head_class(spec) is DeepLabV2 else FCN
-
-
-def make_aux(spec: ModelSpec, level: Level) -> Head:
-    """The auxiliary head of `spec` on one level."""
-    build: Any = aux_class(spec)
-    settings = spec.head_knobs if build is DeepLabV2 else {}
-    head: Head = build([level], spec.num_classes, dropout=spec.dropout, **settings)
-    return head
+    if kind is DeepLabV2:
+        return make_head(DeepLabV2, [level], classes, dropout=dropout, settings=settings)
+    return make_head(FCN, [level], classes, dropout=dropout, settings={})

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segfrontier.models.norms import BatchNorm2d
-from segfrontier.models.plan import Level
+from segfrontier.models.pyramid import Level
 
 
 class Head(nn.Module, ABC):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segfrontier.errors import BadInput
 from segfrontier.models.heads.base import Head, deepest
-from segfrontier.models.plan import Level
+from segfrontier.models.pyramid import Level
 
 
 class DeepLabV2(Head):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from segfrontier.models.heads.base import Head, PooledNorm, classifier, conv_norm_relu, resize_like, upsample_concat
-from segfrontier.models.plan import Level
+from segfrontier.models.pyramid import Level
 
 
 class DeepLabV3Plus(Head):

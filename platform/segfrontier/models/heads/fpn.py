@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from segfrontier.models.heads.base import Head, classifier, conv_norm_relu, pyramid_taps, resize_like
 from segfrontier.models.heads.strips import divides, grown_rows, strips, with_neighbours
-from segfrontier.models.plan import Level
+from segfrontier.models.pyramid import Level
 
 
 class FPN(Head):

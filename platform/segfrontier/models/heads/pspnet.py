@@ -17,7 +17,7 @@ from segfrontier.models.heads.base import (
     upsample_concat,
 )
 from segfrontier.models.norms import BatchNorm2d
-from segfrontier.models.plan import Level
+from segfrontier.models.pyramid import Level
 
 
 class PSPNet(Head):

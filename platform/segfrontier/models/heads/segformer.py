@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from segfrontier.models.heads.base import Head, classifier, conv_norm_relu, pyramid_taps, upsample_concat
-from segfrontier.models.plan import Level
+from segfrontier.models.pyramid import Level
 
 
 class SegFormer(Head):

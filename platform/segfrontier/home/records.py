@@ -1,0 +1,147 @@
+"""What a cell leaves behind when it ends: one JSON file that every table, picture and MLflow run is made from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from segfrontier.basics.atomic import write_json
+from segfrontier.basics.reading import load_json
+from segfrontier.basics.wording import explain
+from segfrontier.errors import BadInput
+from segfrontier.home.layout import Home, StudyHome, tell_damage
+
+RECORD = "record.json"
+
+State = Literal["done", "failed", "cut"]
+"""`cut`: early stopping ended the cell; it has no final score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageNote:
+    """A stage that a cell used, and what it took to compute, whoever computed it."""
+
+    kind: str
+    key: str
+    seconds: float
+    devices: int  # processes that computed it side by side
+    gpu: bool
+    found: bool  # it was stored already, so this cell waited for nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Acts of one kind as the ledger totals them; a `frontier.Count`."""
+
+    scenes: int
+    acts: int
+    units: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The whole outcome of a cell, in plain values.
+
+    Costs are acts; seconds here are those of the prices that the cell bought under, for convenience.
+    """
+
+    key: str
+    state: State
+    cell: Mapping[str, Any]  # plain fields of `Cell`, with label and split
+    facet: str  # digest of what makes it comparable
+    facet_words: str
+    seconds: int = 0  # annotation, under the cell's own prices
+    prices: str = ""  # "name digest"
+    acts: Mapping[str, Counted] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)  # metric -> score; the headline is `miou_present`
+    iou: Mapping[str, float] = field(default_factory=dict)  # class -> IoU; NaN where it never occurs
+    scenes: int = 0  # validation scenes
+    oracle_best: Mapping[str, float] = field(default_factory=dict)  # {"step": .., "miou": ..}; never ranked
+    notes: Mapping[str, float] = field(default_factory=dict)  # what the method told by the way, e.g. "iteration_1/miou"
+    curves: Mapping[str, list[tuple[float, float]]] = field(default_factory=dict)  # name -> (step, value), thinned
+    stages: tuple[StageNote, ...] = ()
+    pictures: tuple[str, ...] = ()  # that the method drew
+    score_folder: str = ""  # holds pictures.png, where it was made
+    started: float = 0.0  # seconds since 1970
+    ended: float = 0.0
+    error: str = ""  # of a failed cell: the exception in a line
+    code: str = ""  # digest of the code that computed it; see `identity.code_of`
+
+    @property
+    def miou(self) -> float:
+        """The headline; NaN where there is none."""
+        return float(self.values.get("miou_present", float("nan")))
+
+    @property
+    def compute_hours(self) -> float:
+        """Process hours of all stages that the cell stands on, shared ones counted in full."""
+        return sum(s.seconds * s.devices for s in self.stages) / 3600
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPU hours of all stages that the cell stands on; 0 where all ran on CPUs."""
+        return sum(s.seconds * s.devices for s in self.stages if s.gpu) / 3600
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of stages that it stands on."""
+        return frozenset(stage.kind for stage in self.stages)
+
+    def plain(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    def write(self, home: Home) -> None:
+        """Keep it in the cell's folder."""
+        write_json(home.cell(self.key) / RECORD, self.plain())
+
+    @classmethod
+    def load(cls, folder: Path) -> Record | None:
+        """The record in a cell's folder; None where the cell has not ended, BadInput where it is none."""
+        if not os.path.lexists(file := folder / RECORD):
+            return None
+        try:
+            record = _ADAPTER.validate_python(load_json(file, what="a record"))
+        except ValidationError as error:
+            raise BadInput(explain(error, Record, where=str(file))) from None
+        if record.key != folder.name:
+            raise BadInput(f"{file}: the key of a record must be that of its cell; found {record.key!r}")
+        return record
+
+    @classmethod
+    def read(cls, folder: Path) -> Record | None:
+        """The record in a cell's folder; a damaged one is told, and counts as none."""
+        try:
+            record = cls.load(folder)
+        except BadInput:
+            record = None
+        if record is not None and _is_cell(record.cell):
+            return record
+        tell_damage(
+            folder / RECORD,
+            "the record of its cell; run the study again: the stages are stored, and the record is made anew",
+        )
+        return None
+
+
+_ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def _is_cell(cell: Mapping[str, Any]) -> bool:
+    """Whether it has what tables and pictures ask of a cell."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "label": str, "method": str, "knobs": dict, "hours": (int, float, str), "seed": int,
+    }  # fmt: skip
+    return all(isinstance(cell.get(name), kind) for name, kind in kinds.items())
+
+
+def records(study: StudyHome, *, states: tuple[State, ...] = ("done",)) -> tuple[Record, ...]:
+    """The records of a study's ended cells, in the order of its table."""
+    found = (Record.read(study.home.cell(key)) for key in study.cell_keys())
+    return tuple(r for r in found if r is not None and r.state in states)

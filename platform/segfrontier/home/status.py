@@ -1,0 +1,151 @@
+"""How far a study is: read from its files, so that the run itself and any onlooker see the same."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from segfrontier.basics.reading import read_json
+from segfrontier.home.claiming import RUN, is_running
+from segfrontier.home.layout import STATUS, StudyHome
+from segfrontier.home.records import Record
+
+State = Literal["waiting", "running", "done", "failed", "cut", "stopped"]
+
+
+@dataclass(frozen=True)
+class CellState:
+    """A cell as it stands."""
+
+    key: str
+    label: str
+    method: str
+    state: State
+    stage: str = ""
+    share: float | None = None  # of the running stage
+    seconds: float = 0.0
+    miou: float = math.nan
+    error: str = ""
+    waiting: str = ""
+    stale: bool = False
+    """Other code than today's computed it: the next run renews it."""
+
+    def plain(self) -> dict[str, Any]:
+        """JSON form; no score is null."""
+        fields = {k: getattr(self, k) for k in self.__dataclass_fields__}
+        return fields | {"miou": None if math.isnan(self.miou) else self.miou}
+
+
+@dataclass
+class Board:
+    """All cells of a study. `look` reads anew what may have changed; what has ended well is read once.
+
+    `is_stale` says of a record whether other code than today's computed it, where anybody wants to know.
+    """
+
+    study: StudyHome
+    is_stale: Callable[[Record], bool] = lambda _: False
+    _ended: dict[str, CellState] = field(default_factory=dict)
+    _cells: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def look(self) -> tuple[CellState, ...]:
+        """Every cell's state, in the order of the table."""
+        alive = self.alive()
+        return tuple(self._ended.get(key) or self._read(key, alive=alive) for key in self.study.cell_keys())
+
+    def alive(self) -> bool:
+        """Whether a process is at work on the study now."""
+        return is_running(self.study.path)
+
+    def _read(self, key: str, *, alive: bool) -> CellState:
+        folder = self.study.home.cell(key)
+        if key not in self._cells:
+            self._cells[key] = _named(folder, key)
+        (label, method), status = self._cells[key], _Status.read(folder)
+        named: _Named = {"key": key, "label": label, "method": method}
+        if alive and status.state == "running" and status.at >= _changed(self.study.path / RUN):
+            return CellState(
+                **named, state="running", stage=status.stage, waiting=status.waiting, share=status.share
+            )  # fmt: skip
+        record = Record.read(folder)
+        if record is None:
+            return CellState(**named, state="stopped" if status.at else "waiting", stage=status.stage)
+        state = CellState(
+            **named, state=record.state, seconds=record.ended - record.started, miou=record.miou, error=record.error,
+            stale=self.is_stale(record),
+        )  # fmt: skip
+        if record.state == "done" and not state.stale:
+            self._ended[key] = state
+        return state
+
+
+@dataclass(frozen=True)
+class _Status:
+    """What a cell's status file says; nothing where it cannot be read. `at` is when it was written, by the disk."""
+
+    state: str = ""
+    stage: str = ""
+    waiting: str = ""
+    share: float | None = None
+    at: float = 0.0
+
+    @classmethod
+    def read(cls, folder: Path) -> _Status:
+        plain = read_json(folder / STATUS)
+        if not isinstance(plain, dict):
+            return cls()
+        words = {name: text for name in ("state", "stage", "waiting") if isinstance(text := plain.get(name), str)}
+        done, total = plain.get("done"), plain.get("total")
+        share = done / total if type(done) is int and type(total) is int and 0 <= done <= total and total else None
+        return cls(**words, share=share, at=_changed(folder / STATUS))
+
+
+class _Named(TypedDict):
+    key: str
+    label: str
+    method: str
+
+
+def _named(folder: Path, key: str) -> tuple[str, str]:
+    """A cell's label and method; its key where they cannot be read."""
+    plain = read_json(folder / "cell.json")
+    label, method = (plain.get("label"), plain.get("method")) if isinstance(plain, dict) else (None, None)
+    return label if isinstance(label, str) else key, method if isinstance(method, str) else "?"
+
+
+def _changed(file: Path) -> float:
+    """When a file was written, by the clock of its disk, which all machines see alike; 0 where it is not there."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def counts(cells: tuple[CellState, ...]) -> Counter[State]:
+    """How many cells are in each state."""
+    return Counter(cell.state for cell in cells)
+
+
+def best(cells: tuple[CellState, ...]) -> dict[str, CellState]:
+    """Each method's cell with the highest score so far."""
+    found: dict[str, CellState] = {}
+    for cell in cells:
+        if not math.isnan(cell.miou) and (cell.method not in found or cell.miou > found[cell.method].miou):
+            found[cell.method] = cell
+    return dict(sorted(found.items(), key=lambda item: -item[1].miou))
+
+
+def seconds_left(cells: tuple[CellState, ...], *, spent: float, before: int) -> float | None:
+    """Until all cells have ended at the pace of this run, which took `spent` seconds so far.
+
+    `before`: cells that had ended when it began.
+    """
+    count = counts(cells)
+    ended = count["done"] + count["failed"] + count["cut"] - before
+    if ended < 1:
+        return None
+    return spent / ended * (count["waiting"] + count["running"] + count["stopped"])

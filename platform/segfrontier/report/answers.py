@@ -1,0 +1,335 @@
+"""What a frontier says in plain words: hours to a target, savings, percent of full supervision, other prices.
+
+Each answer is a value with a `words` string. "Not reached" is such a value, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations, pairwise
+from math import inf, isfinite
+from statistics import fmean
+from typing import Literal
+
+import numpy as np
+
+from segfrontier.market.budget import hours
+from segfrontier.market.prices import PriceList, whole
+from segfrontier.report.frontier import Count, Facet, Point, by_facet, one_facet
+from segfrontier.report.statistics import Comparison, How, compare, summarise
+
+Between = Literal["linear", "step"]
+_NOUNS = {"fine": "a fine mask", "coarse": "a coarse mask", "point": "a click", "box": "a box", "tag": "a tag"}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Annotation seconds that a method needs for a target score; None where no measured budget reaches it.
+
+    `at_most`: the cheapest budget measured reaches the target already, so less may do.
+    """
+
+    facet: Facet
+    method: str
+    target: float
+    seconds: float | None
+    at_most: bool
+    best: float
+
+    @property
+    def words(self) -> str:
+        """ "coarse reaches 0.6 with 12.5 h"."""
+        if self.seconds is None:
+            return f"{self.method} does not reach {self.target:g} (best: {self.best:.3f})"
+        cost = f"{'at most ' * self.at_most}{in_words(self.seconds)}" if self.seconds else "no annotation"
+        return f"{self.method} reaches {self.target:g} with {cost}"
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """How many times the hours of `need` the method `against` needs. `factor` is None where one of them falls short."""
+
+    need: Need
+    against: Need
+    factor: float | None
+
+    @property
+    def bound(self) -> str:
+        """Which side of `factor` the truth is on, where a need is only known as "at most"."""
+        sides = {(True, False): "at least ", (False, True): "at most ", (True, True): "roughly "}
+        return sides.get((self.need.at_most, self.against.at_most), "")
+
+    @property
+    def words(self) -> str:
+        """ "coarse needs 4.2 times fewer hours than fine for 0.6"."""
+        if self.factor is None:
+            short = self.need if self.need.seconds is None else self.against
+            return f"no saving factor of {self.need.method} against {self.against.method}: {short.words}"
+        own, other, target = self.need.method, self.against.method, f"{self.need.target:g}"
+        if self.factor in (0, inf):
+            return f"{own if self.factor else other} needs no hours at all for {target}"
+        more = self.factor < 1
+        times = f"{1 / self.factor if more else self.factor:.2g}"
+        if times == "1" and not self.bound:
+            return f"{own} needs about as many hours as {other} for {target}"
+        turned = {"at least ": "at most ", "at most ": "at least "} if more else {}
+        bound = turned.get(self.bound, self.bound)
+        return f"{own} needs {bound}{times} times {'more' if more else 'fewer'} hours than {other} for {target}"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Prices of one kind of act at which A needs no more hours than B for a target. `wins`: (from, to) in seconds."""
+
+    kind: str
+    a: str
+    b: str
+    target: float
+    wins: tuple[tuple[float, float], ...]
+    reason: str = ""
+
+    @property
+    def verdict(self) -> Literal["under", "over", "between", "always", "never"]:
+        """Where A wins: under or over one price, between some, at every price or at none."""
+        if len(self.wins) != 1:
+            return "between" if self.wins else "never"
+        low, high = self.wins[0]
+        if low == 0:
+            return "always" if high == inf else "under"
+        return "over" if high == inf else "between"
+
+    @property
+    def seconds(self) -> float | None:
+        """The break-even price; None where there is none (always, never) or more than one (see `wins`)."""
+        return {"under": self.wins[-1][1], "over": self.wins[0][0]}.get(self.verdict) if self.wins else None
+
+    @property
+    def words(self) -> str:
+        """ "points wins over fine at 0.6 while a click costs under 4.1 s"."""
+        noun = _NOUNS.get(self.kind, f"a {self.kind}")
+        because = f" ({self.reason})" if self.reason else ""
+        start = f"{self.a} {'never wins' if self.verdict == 'never' else 'wins'} over {self.b} at {self.target:g}"
+        if self.verdict in ("always", "never"):
+            return f"{start} whatever {noun} costs{because}"
+        return f"{start} while {noun} costs {' or '.join(_range(low, high) for low, high in self.wins)}"
+
+
+def needs(points: Iterable[Point], *, target: float, between: Between = "linear") -> tuple[Need, ...]:
+    """What each method needs for `target`, facet by facet, read off its own budget curve of mean scores.
+
+    `step`: the cheapest budget measured that reaches it. `linear`: a straight line to that budget from the best of the
+    cheaper ones. Nothing is extrapolated.
+    """
+    found = []
+    for facet, members in by_facet(_ranked(points)).items():
+        for method in sorted({p.method for p in members}):
+            curve = [p for p in members if p.method == method]
+            mix = _mix([p.seconds for p in curve], [p.score for p in curve], target, between)
+            seconds = None if mix is None else float(sum(w * Fraction(curve[i].seconds) for i, w in mix.items()))
+            at_most = seconds is not None and 0 < seconds == min(p.seconds for p in curve)
+            found.append(Need(facet, method, target, seconds, at_most, max(p.score for p in curve)))
+    return tuple(found)
+
+
+def savings(needed: Iterable[Need], *, against: str = "fine") -> tuple[Saving, ...]:
+    """Each method's saving factor against one method, within facets and targets that have it."""
+    needed = tuple(needed)
+    yardsticks = {(n.facet, n.target): n for n in needed if n.method == against}
+    pairs = [(n, yardsticks[n.facet, n.target]) for n in needed if (n.facet, n.target) in yardsticks]
+    return tuple(Saving(n, y, _ratio(n.seconds, y.seconds)) for n, y in pairs if n is not y)
+
+
+def percent_of_full(points: Iterable[Point], *, full: str = "oracle") -> dict[Point, float | None]:
+    """Each point's mean score in percent of the best `full` point of its facet; None where there is none above 0."""
+    found: dict[Point, float | None] = {}
+    for members in by_facet(_ranked(points)).values():
+        best = max((p.score for p in members if p.method == full), default=0.0)
+        found |= {p: 100 * p.score / best if best > 0 else None for p in members}
+    return found
+
+
+def beats(
+    points: Iterable[Point],
+    a: str,
+    b: str,
+    *,
+    seconds: float,
+    how: How = "t",
+    level: float = 0.95,
+    rng: np.random.Generator | None = None,
+) -> dict[Facet, Comparison]:
+    """Does method A beat method B at a budget? Each stands for itself with its best affordable mean, facet by facet.
+
+    The best knobs are picked by the very scores that are compared, for both alike.
+    """
+    found = {}
+    for facet, members in by_facet(_ranked(points)).items():
+        best = {m: _best(members, m, seconds) for m in (a, b)}
+        missing = [m for m, p in best.items() if p is None]
+        if missing:
+            reason = f"{' and '.join(missing)}: no point at {in_words(seconds)} or less"
+            found[facet] = Comparison("cannot tell", reason, summarise([], how=how, level=level, rng=rng), ())
+        else:
+            first, second = (p.scores if p else {} for p in (best[a], best[b]))
+            found[facet] = compare(first, second, how=how, level=level, rng=rng)
+    return found
+
+
+def bill(acts: Mapping[str, Count], prices: PriceList) -> int:
+    """Whole seconds for acts by kind, by the market's rule: added up exactly, rounded up once."""
+    return whole(sum(prices.milliseconds(k, units=c.units, asked=c.asked) for k, c in acts.items()))
+
+
+def reprice(points: Iterable[Point], prices: PriceList) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
+    """The points with the seconds that their acts cost under `prices` (mean over seeds), and those without known acts.
+
+    The latter keep their old seconds and must not be shown beside the former.
+    """
+    points = tuple(points)
+    known = [(p, p.acts) for p in points if p.acts]
+    priced = [replace(p, seconds=fmean(bill(acts, prices) for acts in by_seed.values())) for p, by_seed in known]
+    return tuple(priced), tuple(p for p in points if not p.acts)
+
+
+def break_even(
+    points: Iterable[Point],
+    a: str,
+    b: str,
+    *,
+    kind: str,
+    prices: PriceList,
+    target: float,
+    between: Between = "linear",
+) -> BreakEven:
+    """For which prices of `kind` does A need no more hours than B for `target`, all other prices as listed?
+
+    Solved exactly, in fractions, on bills before they are rounded up to a whole second. Between two prices at which
+    bills of one method change their order, both needs are straight lines in the price, so each stretch has at most one
+    crossing. Give one facet's points.
+    """
+    members = one_facet(_ranked(points))
+    curves = [[p for p in members if p.method == m] for m in (a, b)]
+    reached = [any(p.score >= target for p in curve) for curve in curves]
+    if not all(reached):
+        short = " and ".join(m for m, r in zip((a, b), reached, strict=True) if not r)
+        wins = ((0.0, inf),) if reached[0] else ()
+        return BreakEven(kind, a, b, target, wins, f"{short} not measured to reach {target:g}")
+    first, second = ([_line(p, kind, prices) for p in curve] for curve in curves)
+    scores_a, scores_b = ([p.score for p in curve] for curve in curves)
+    edges: list[Fraction | float] = [Fraction(0), *sorted(_crossings(first) | _crossings(second)), inf]
+    stretches: list[tuple[Fraction | float, Fraction | float]] = []
+    for low, high in pairwise(edges):
+        assert isinstance(low, Fraction)
+        inside = (low + high) / 2 if isinstance(high, Fraction) else low + 1
+        line_a = _need_line(first, scores_a, inside, target, between)
+        line_b = _need_line(second, scores_b, inside, target, between)
+        stretches += _not_above(line_a[0] - line_b[0], line_a[1] - line_b[1], low, high)
+    return BreakEven(kind, a, b, target, tuple((float(low), float(high)) for low, high in _joined(stretches)))
+
+
+def in_words(seconds: float) -> str:
+    """ "12.5 h"; seconds where that would be under a tenth of an hour."""
+    return f"{_short(seconds)} s" if seconds < 360 else f"{_short(hours(seconds))} h"
+
+
+def _short(number: float) -> str:
+    return f"{number:,.2f}".rstrip("0").rstrip(".")
+
+
+def _range(low: float, high: float) -> str:
+    if low == 0:
+        return f"under {_short(high)} s"
+    return f"over {_short(low)} s" if high == inf else f"{_short(low)} to {_short(high)} s"
+
+
+def _ranked(points: Iterable[Point]) -> list[Point]:
+    return [p for p in points if not p.star and isfinite(p.score)]
+
+
+def _best(points: Iterable[Point], method: str, seconds: float) -> Point | None:
+    affordable = [p for p in points if p.method == method and p.seconds <= seconds]
+    return min(affordable, key=lambda p: (-p.score, p.seconds, p.label), default=None)
+
+
+def _ratio(own: float | None, other: float | None) -> float | None:
+    if own is None or other is None:
+        return None
+    if own == 0:
+        return 1.0 if other == 0 else inf
+    return other / own
+
+
+def _mix(
+    costs: Sequence[float | Fraction], scores: Sequence[float], target: float, between: Between
+) -> dict[int, Fraction] | None:
+    """The need for `target` as a weighted mean of the costs of one point or two: index -> weight."""
+    last: int | None = None
+    for i in sorted(range(len(costs)), key=lambda i: costs[i]):
+        if scores[i] >= target:
+            if last is None or between == "step":
+                return {i: Fraction(1)}
+            low = Fraction(scores[last])
+            weight = (Fraction(target) - low) / (Fraction(scores[i]) - low)
+            return {last: 1 - weight, i: weight}
+        if last is None or scores[i] > scores[last]:
+            last = i
+    return None
+
+
+_Line = tuple[Fraction, Fraction]  # seconds = first + second * price
+
+
+def _line(point: Point, kind: str, prices: PriceList) -> _Line:
+    """A point's bill as a line in the price of `kind`, mean over the seeds."""
+    if not point.acts:
+        raise ValueError(
+            f"{point.method} {point.label}: prices can only be tried on points whose acts are known; it has none. "
+            f"Leave it out, as reprice() does."
+        )
+    fixed = slope = 0
+    for acts in point.acts.values():
+        others = {k: c for k, c in acts.items() if k != kind}
+        fixed += sum(prices.milliseconds(k, units=c.units, asked=c.asked) for k, c in others.items())
+        slope += getattr(acts[kind], prices.counter(kind)) if kind in acts else 0
+    return Fraction(fixed, 1000 * len(point.acts)), Fraction(slope, len(point.acts))
+
+
+def _crossings(lines: Sequence[_Line]) -> set[Fraction]:
+    """Prices above 0 at which two bills are equal and change their order."""
+    pairs = [(p, q) for p, q in combinations(set(lines), 2) if p[1] != q[1]]
+    return {x for p, q in pairs if (x := (q[0] - p[0]) / (p[1] - q[1])) > 0}
+
+
+def _need_line(
+    lines: Sequence[_Line], scores: Sequence[float], price: Fraction, target: float, between: Between
+) -> _Line:
+    mix = _mix([fixed + slope * price for fixed, slope in lines], scores, target, between)
+    assert mix is not None, "a curve that reaches the target reaches it at every price"
+    return (
+        sum((w * lines[i][0] for i, w in mix.items()), Fraction(0)),
+        sum((w * lines[i][1] for i, w in mix.items()), Fraction(0)),
+    )
+
+
+def _not_above(
+    fixed: Fraction, slope: Fraction, low: Fraction, high: Fraction | float
+) -> list[tuple[Fraction | float, Fraction | float]]:
+    """The part of low..high where fixed + slope * price <= 0."""
+    if slope == 0:
+        return [(low, high)] if fixed <= 0 else []
+    root = -fixed / slope
+    part = (low, min(root, high)) if slope > 0 else (max(root, low), high)
+    return [part] if part[0] < part[1] else []
+
+
+def _joined(
+    stretches: Iterable[tuple[Fraction | float, Fraction | float]],
+) -> list[tuple[Fraction | float, Fraction | float]]:
+    joined: list[tuple[Fraction | float, Fraction | float]] = []
+    for low, high in stretches:
+        if joined and joined[-1][1] == low:
+            low = joined.pop()[0]
+        joined.append((low, high))
+    return joined

@@ -1,0 +1,97 @@
+"""How methods look in every picture of a study, and where hours lie on an axis that holds 0 and spans decades.
+
+Colours are after Okabe and Ito, so that the colour-blind tell them apart; each comes with a marker, so that a grey
+print tells methods apart as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, inf, log10
+
+from segfrontier.basics.colours import COLOURS
+
+_MARKERS = (
+    ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"), ("v", "triangle-down"),
+    ("P", "cross"), ("X", "x"), ("p", "pentagon"), ("<", "triangle-left"), (">", "triangle-right"), ("h", "hexagon"),
+)  # fmt: skip
+FRONTIER = "#222222"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A method's colour, and its marker by the names of matplotlib and plotly."""
+
+    colour: str
+    marker: str
+    symbol: str
+
+
+def styles(methods: Iterable[str]) -> dict[str, Style]:
+    """One look a method; ten colours and eleven markers, in turn, give 110 looks."""
+    known = enumerate(dict.fromkeys(methods))
+    return {m: Style(COLOURS[i % len(COLOURS)], *_MARKERS[i % len(_MARKERS)]) for i, m in known}
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Hours on paper: logarithmic where they span a decade. There, 0 h has a place of its own left of a gap."""
+
+    low: float  # the least above 0
+    high: float
+    zero: bool  # some cost nothing
+    log: bool
+
+    @classmethod
+    def of(cls, costs: Iterable[float]) -> Axis:
+        """The axis for these hours."""
+        known = list(costs)
+        above = sorted(c for c in known if c > 0) or [1.0]
+        return cls(above[0], above[-1], any(c == 0 for c in known), above[-1] >= 10 * above[0])
+
+    def at(self, hours: float) -> float:
+        """Where an amount of hours is drawn, in the axis's own numbers."""
+        return self.origin if self.log and hours <= 0 else hours
+
+    @property
+    def origin(self) -> float:
+        """Where 0 h is drawn."""
+        return self.low / 10 ** (0.14 * max(1.0, log10(self.high / self.low))) if self.log else 0.0
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The ends of the axis, with room for markers."""
+        if not self.log:
+            room = 0.07 * (self.high - (0.0 if self.zero else min(self.low, self.high)) or self.high)
+            return (0.0 if self.zero else max(self.low - room, 0.0)) - self.zero * room, self.high + room
+        first = self.origin if self.zero else self.low
+        room = 10 ** (0.06 * log10(self.high / first))
+        return first / room, self.high * room
+
+    def share(self, at: float) -> float:
+        """How far along the axis a place is, 0 to 1."""
+        low, high = self.limits
+        return log10(at / low) / log10(high / low) if self.log else (at - low) / (high - low)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Places and their words: a few in each decade, and 0 where something costs nothing."""
+        zero = [(self.at(0.0), "0")] if self.zero else []
+        return zero + [(t, f"{t:g}") for t in (self._decades() if self.log else self._even()) if t > 0]
+
+    def _decades(self) -> Sequence[float]:
+        low, high = self.low * 0.97, self.limits[1]
+        span = self.high / self.low
+        steps = next(
+            s for most, s in ((30, (1, 2, 3, 5)), (300, (1, 2, 5)), (3e4, (1, 3)), (inf, (1,))) if span <= most
+        )
+        powers = range(floor(log10(low)), ceil(log10(high)) + 1)
+        return [t for p in powers for s in steps if low <= (t := float(f"{s}e{p}")) <= high]
+
+    def _even(self) -> Sequence[float]:
+        low, high = self.limits
+        rough = (high - low) / 6
+        unit = 10.0 ** floor(log10(rough))
+        step = next(s * unit for s in (1, 2, 5, 10) if s * unit >= rough)
+        return [round(i * step, 12) for i in range(ceil(low / step), floor(high / step) + 1)]

@@ -1,0 +1,81 @@
+"""A study's points and cells as tables for other tools, in CSV and Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from segfrontier.home.records import Record
+from segfrontier.market.budget import hours
+from segfrontier.report.findings import Finding
+from segfrontier.report.load import Harvest
+from segfrontier.report.points import Entry, budget_words, knob_words
+
+
+def write_tables(harvest: Harvest, found: Sequence[Finding], folder: Path) -> list[Path]:
+    """`points` and `cells`, each as .csv and .parquet."""
+    tables = {"points": point_rows(found), "cells": [_cell(harvest, r) for r in harvest.records]}
+    written = []
+    for name, rows in tables.items():
+        # The first row alone would decide the columns: cells have different classes, acts and metrics.
+        names = list(dict.fromkeys(key for row in rows for key in row))
+        table = pa.table({key: _column([row.get(key) for row in rows]) for key in names})
+        csv, parquet = folder / f"{name}.csv", folder / f"{name}.parquet"
+        pc.write_csv(table, csv)
+        pq.write_table(table, parquet)
+        written += [csv, parquet]
+    return written
+
+
+def point_rows(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Every point with all that the tables tell of it, in plain values; None where there is no number."""
+    return [_point(finding, entry) for finding in found for entry in finding.entries]
+
+
+def _point(finding: Finding, entry: Entry) -> dict[str, Any]:
+    p, summary = entry.point, finding.reading.summary(entry.point)
+    low, high = summary.interval or (None, None)
+    return {
+        "facet": finding.words, "method": p.method, "knobs": entry.knobs, "budget": budget_words(entry.budget),
+        "seconds": float(p.seconds), "hours": hours(p.seconds), "score": finite(p.score), "low": low, "high": high,
+        "interval": f"{summary.level * 100:g} % {summary.how}" if summary.interval else "",
+        "percent_of_full": finding.percent.get(p), "on_frontier": p in finding.front.on,
+        "p_frontier": finding.probability.get(p), "compute_hours": finite(p.gpu), "compute": finding.harvest.compute,
+        "seeds": " ".join(map(str, p.scores)), "missing_seeds": " ".join(map(str, entry.missing)),
+        "runs": " ".join(p.runs),
+    }  # fmt: skip
+
+
+def _cell(harvest: Harvest, record: Record) -> dict[str, Any]:
+    cell = record.cell
+    plain: dict[str, Any] = {
+        "key": record.key, "state": record.state, "run": harvest.runs.get(record.key), "facet": record.facet_words,
+        "method": str(cell["method"]), "knobs": knob_words(record), "all_knobs": json.dumps(cell["knobs"]),
+        "budget": budget_words(cell["hours"]), "seed": int(cell["seed"]), "seconds": record.seconds,
+        "prices": record.prices,
+        "compute_hours": record.compute_hours, "gpu_hours": record.gpu_hours,
+        "started": record.started, "ended": record.ended, "error": record.error,
+    }  # fmt: skip
+    plain |= {name: finite(value) for name, value in record.values.items()}
+    for group, values in (("iou", record.iou), ("oracle_best", record.oracle_best), ("note", record.notes)):
+        plain |= {f"{group}/{name}": finite(value) for name, value in values.items()}
+    acts: Mapping[str, Any] = {kind: asdict(counted) for kind, counted in record.acts.items()}
+    return plain | {f"{kind}/{what}": n for kind, by_what in acts.items() for what, n in by_what.items()}
+
+
+def finite(value: float | None) -> float | None:
+    """The number itself; None where it is none."""
+    return value if value is not None and isfinite(value) else None
+
+
+def _column(values: list[Any]) -> Any:
+    """An Arrow column; of text where there is nothing to tell its type from."""
+    return pa.array(values) if any(v is not None for v in values) else pa.array(values, pa.string())

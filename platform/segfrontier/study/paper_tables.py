@@ -1,0 +1,70 @@
+"""The tables of a paper as studies at the paper's scale: `METHOD:TABLE` names one wherever a study file may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError, field_validator
+
+from segfrontier.basics.reading import parse_yaml
+from segfrontier.basics.settings import Strict
+from segfrontier.basics.wording import explain, nearest
+from segfrontier.errors import BadStudy
+from segfrontier.lab.methods import installed
+from segfrontier.study.claims import packaged
+from segfrontier.study.config import Study
+
+
+class Table(Strict):
+    """One table or figure of a paper: what it says, the numbers printed there, and the study that makes it again."""
+
+    id: str
+    says: str
+    printed: dict[str, Any]
+    study: dict[str, Any]
+
+
+class Tables(Strict):
+    """A `tables.yaml`."""
+
+    tables: tuple[Table, ...]
+
+    @field_validator("tables")
+    @classmethod
+    def _are_distinct(cls, tables: tuple[Table, ...]) -> tuple[Table, ...]:
+        names = [table.id for table in tables]
+        if len(set(names)) < len(names):
+            raise ValueError(f"every table needs an id of its own; found {', '.join(sorted(names))}")
+        return tables
+
+
+def load_study(reference: str, assignments: Collection[str] = ()) -> Study:
+    """The study of a file, or of a table such as `coarse_to_fine:table-2`, after `--set` assignments."""
+    method, colon, name = reference.partition(":")
+    if not colon or method not in installed() or Path(reference).exists():
+        return Study.load(reference, assignments)
+    tables = {table.id: table for table in tables_of(method)}
+    if name not in tables:
+        near = nearest(name, tables) if tables else "none"
+        raise BadStudy(f"{method} must have the table {name!r}; it has {', '.join(tables) or 'none'} ({near})")
+    plain = {"name": f"{method}-{name}".replace("+", "-"), **tables[name].study}
+    return Study.parse(yaml.safe_dump(plain), assignments, where=reference)
+
+
+def tables_of(method: str) -> tuple[Table, ...]:
+    """The tables that a method's package brings."""
+    text = packaged(method, "tables.yaml")
+    if text is None:
+        return ()
+    return parse_tables(text, where=f"tables.yaml of {method}")
+
+
+def parse_tables(text: str, *, where: str) -> tuple[Table, ...]:
+    """Tables from the text of their file."""
+    try:
+        return Tables.model_validate(parse_yaml(text, where=where, what="tables", error=BadStudy)).tables
+    except ValidationError as error:
+        raise BadStudy(explain(error, Tables, where=where)) from None

@@ -1,0 +1,250 @@
+"""Cells on Ray Tune, a trial each. Tune executes; which cells there are, and which have ended, is the study's business.
+
+Two silent hangs of nested trainings are ruled out here by construction. Trials with workers of their own hold next to
+no CPU, and never more of them run than the cluster has room for workers (`room`), so no worker waits for a trial that
+waits for it. And Tune never ends such a trial from outside, which would leak what its workers reserved: early stopping
+writes a wish into the cell's folder, and the cell ends its own training.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from segfrontier.errors import BadStudy
+from segfrontier.home.layout import CUT, LOG, Home
+from segfrontier.home.records import Record
+from segfrontier.lab._ray import start_ray, stop_ray
+from segfrontier.lab._ray.start import is_ours, what_died
+from segfrontier.study.cellwork import do_cell
+from segfrontier.study.config import Asha, Executor
+from segfrontier.study.deaths import cause, oom_kills
+from segfrontier.study.executing import Work
+from segfrontier.study.keys import Atlas, plain_cell, read_cell
+
+_TRIAL_CPU, _LOST = 0.01, 2
+_SCORE, _EPOCH = "score", "epoch"
+_TUNE = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the only output that can be silent
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a study heeds signals itself
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the cell's log and record have them
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a cell that failed has no score
+    "TUNE_WARN_THRESHOLD_S": "60",
+}
+
+
+def run_on_ray(work: Work, executor: Executor, *, folder: Path, asha: Asha | None, address: str | None) -> None:
+    """Compute cells as trials until the feed is over; `folder` is Tune's own, and empty afterwards."""
+    os.environ |= _TUNE
+    mine = not ray.is_initialized()
+    start_ray(address)
+    for name in ("ray.tune", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        _fit(work, executor, folder, asha)
+    except Exception as error:
+        raise what_died() or error from None
+    finally:
+        if mine:
+            stop_ray()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> None:
+    parallel = room(executor, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    if parallel == 0:
+        if is_ours():
+            raise BadStudy(_too_small(executor))
+        parallel = 1  # the cluster may grow
+    nested = executor.workers_per_stage > 0
+    need = {"CPU": _TRIAL_CPU} if nested else {"CPU": executor.cpus_per_cell, "GPU": executor.gpus_per_cell}
+    cells = _Cells(work, min(parallel, executor.parallel_cells or parallel))
+    order = {"home": str(work.home.path), "means": work.means, "leave": work.leave, "peeks": asha is not None}
+    tuner = tune.Tuner(
+        tune.with_resources(tune.with_parameters(_trial, order=order), need),
+        tune_config=tune.TuneConfig(
+            search_alg=cells, num_samples=-1, reuse_actors=True,
+            scheduler=FIFOScheduler() if asha is None else Cutting(work.home, asha),
+        ),
+        run_config=tune.RunConfig(
+            name=folder.name, storage_path=str(folder.parent.absolute()), verbose=0,
+            failure_config=tune.FailureConfig(max_failures=_LOST), callbacks=[_Lost(cells)],
+        ),
+    )  # fmt: skip
+    shutil.rmtree(folder, ignore_errors=True)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(parallel)  # by default one process is started after the other
+    tuner.fit()
+
+
+def room(executor: Executor, nodes: list[dict[str, float]]) -> int:
+    """How many cells these nodes can hold at once, with all that each of them will ask for later."""
+    if executor.workers_per_stage == 0:
+        need = {"CPU": executor.cpus_per_cell, "GPU": executor.gpus_per_cell}
+        return sum(_fits(node, need) for node in nodes)
+    worker = {"CPU": executor.cpus_per_worker, "GPU": executor.gpus_per_cell}
+    trials = sum(node.get("CPU", 0) for node in nodes) / worker["CPU"]  # more than there will ever be
+    spare = [node | {"CPU": node.get("CPU", 0) - math.ceil(trials) * _TRIAL_CPU} for node in nodes]
+    return sum(_fits(node, worker) for node in spare) // executor.workers_per_stage
+
+
+def _fits(node: dict[str, float], need: dict[str, float]) -> int:
+    return max(0, min(math.floor(node.get(k, 0) / n + 1e-9) for k, n in need.items() if n > 0))
+
+
+def _too_small(executor: Executor) -> str:
+    workers = executor.workers_per_stage
+    what = f"{workers} workers of" if workers else "a cell of"
+    return (
+        f"executor: this machine must have room for {what} {executor.cpus_per_cell:g} CPUs and "
+        f"{executor.gpus_per_cell:g} GPUs; found {ray.cluster_resources().get('CPU', 0):g} CPUs and "
+        f"{ray.cluster_resources().get('GPU', 0):g} GPUs. Ask for less, or give the address of a larger cluster."
+    )
+
+
+class _Cells(Searcher):
+    """The study's feed as Tune wants to be fed. Nothing of it is for Tune to keep."""
+
+    def __init__(self, work: Work, parallel: int) -> None:
+        super().__init__(metric=_SCORE, mode="max")
+        self._work, self._parallel = work, parallel
+        self._running: dict[str, str] = {}
+        self._kills = oom_kills()
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next cell's key."""
+        if len(self._running) >= self._parallel:
+            return None
+        key = self._work.feed.next()
+        if key is None:
+            return str(Searcher.FINISHED) if self._work.feed.over else None
+        self._running[trial_id] = key
+        return {"key": key}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """A cell has ended; where its process has died once too often, `lost` follows."""
+        if not error and result is not None and "outcome" in result:
+            self._work.settle(self._running.pop(trial_id), result["outcome"])
+        elif not error:
+            self.lost(trial_id, None)
+
+    def lost(self, trial_id: str, error: BaseException | None) -> None:
+        """The process of a cell has died once too often. Where Ray has ended, that says nothing of the cell."""
+        if (died := what_died()) is not None:
+            raise died
+        key = self._running.pop(trial_id)
+        why = cause(error, self._work.home.cell(key) / LOG, kills=oom_kills() - self._kills)
+        _write_failure(self._work.home, key, f"the process that computed it died {_LOST + 1} times; {why}")
+        self._work.settle(key, "failed")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles what it is given, to restore it later; nothing is restored here
+
+    def save(self, checkpoint_path: str) -> None:
+        """See the class."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """See the class."""
+
+
+class _Lost(tune.Callback):
+    """Hands on why a trial's process died for good."""
+
+    def __init__(self, cells: _Cells) -> None:
+        self._cells = cells
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:  # noqa: ARG002
+        """See `tune.Callback`."""
+        self._cells.lost(trial.trial_id, trial.get_pickled_error())
+
+
+class Cutting(FIFOScheduler):
+    """ASHA among cells that differ in knobs alone. Its verdict is a wish, which the cell itself heeds."""
+
+    def __init__(self, home: Home, asha: Asha) -> None:
+        super().__init__()
+        self._home, self._asha = home, asha
+        self._groups: dict[tuple[object, ...], AsyncHyperBandScheduler] = {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """See `TrialScheduler`."""
+        self._judge(trial.config["key"]).on_trial_add(tune_controller, trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """See `TrialScheduler`."""
+        key, known = trial.config["key"], _EPOCH in result and _SCORE in result
+        if known and "outcome" not in result:
+            verdict = self._judge(key).on_trial_result(tune_controller, trial, result)
+            if verdict == TrialScheduler.STOP:
+                (self._home.cell(key) / CUT).touch()
+        return str(TrialScheduler.CONTINUE)
+
+    def _judge(self, key: str) -> AsyncHyperBandScheduler:
+        cell = read_cell(self._home, key)
+        group = (cell.method, cell.hours, cell.facet.digest, cell.seed)
+        if group not in self._groups:
+            self._groups[group] = AsyncHyperBandScheduler(
+                time_attr=_EPOCH, metric=_SCORE, mode="max", max_t=10**9,
+                grace_period=self._asha.grace, reduction_factor=self._asha.reduction,
+            )  # fmt: skip
+        return self._groups[group]
+
+
+def _trial(config: dict[str, Any], order: dict[str, Any]) -> None:
+    """A cell in the process of its trial."""
+    home, means, leave, key = Home(Path(order["home"])), order["means"], order["leave"], config["key"]
+    told = [0.0, math.nan]
+
+    def tell(epochs: float, score: float) -> None:
+        told[:] = [epochs, score]
+        tune.report({_EPOCH: epochs, _SCORE: score})
+
+    with _into(home.cell(key) / LOG):
+        outcome = do_cell(home, key, means, stop=leave, tell=tell if order["peeks"] else None, atlas=_atlas())
+    tune.report({"outcome": outcome, _EPOCH: told[0], _SCORE: told[1]})
+
+
+@cache
+def _atlas() -> Atlas:
+    return Atlas()  # for all cells that this process will compute
+
+
+@contextmanager
+def _into(log: Path) -> Iterator[None]:
+    """All that this process prints goes to the end of a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
+
+
+def _write_failure(home: Home, key: str, error: str) -> None:
+    """The record of a cell whose process could not write one."""
+    cell = read_cell(home, key)
+    Record(
+        key=key, state="failed", cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
+        error=error,
+    ).write(home)  # fmt: skip
