@@ -63,6 +63,7 @@ def test_what_a_former_ledger_says(home):
 def test_looking_changes_nothing(home):
     before = (home / "ledger.sqlite").read_bytes()
     assert everything(given_ledger(home / "ledger.sqlite")) == everything(Ledger(home / "ledger"))
+    assert everything(given_ledger(home)) == everything(Ledger(home / "ledger")), "the home that it lies in"
     export_acts(Ledger(home / "ledger"), home.parent / "acts.parquet")
     (home / "ledger.sqlite").rename(home / "backup.db")
     assert everything(given_ledger(home / "backup.db"))[0]

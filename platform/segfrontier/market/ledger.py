@@ -233,11 +233,17 @@ def given_ledger(path: str | Path) -> Ledger:
     """The ledger that a user named, or that of a home: whatever is wrong is BadInput. Nothing is made at the path."""
     try:
         place = Path(path).absolute()
-        ledger = Ledger(place / "ledger" if kind_of(place) == "home" else place)
+        ledger = Ledger(place / "ledger" if _is_home(place) else place)
         ledger.check_values()
         return ledger
     except (LedgerError, OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise BadInput(str(error)) from None
+
+
+def _is_home(place: Path) -> bool:
+    """Former versions did not mark a home; what has a ledger in it is one, too."""
+    found = kind_of(place)
+    return found == "home" or (found is None and any(path.exists() for path in _places(place / "ledger")))
 
 
 def folder_name(cell: str) -> str:
