@@ -103,3 +103,24 @@ def test_looking_says_the_same_as_running_about_stale_cells(home):
     assert not is_stale(record("fine", 1, 0, 0.5)) and not is_stale(record("gone", 1, 0, 0.5, code="old"))
     plain = json.loads(loaded(home, "status", "--json")[0])
     assert all(cell["stale"] for cell in plain["made"]["cells"])
+
+
+def test_what_the_cache_knows_of_code_holds_until_a_file_changes(tmp_path, monkeypatch):
+    from segfrontier.study import stale
+
+    monkeypatch.setenv("SEGFRONTIER_CACHE", str(tmp_path / "cache"))
+    digested = []
+    monkeypatch.setattr(stale, "code_digest", lambda *things: digested.append(things) or f"digest {len(digested)}")
+    old, new = record("fine", 1, 0, 0.5, code="digest 1"), record("fine", 1, 0, 0.5, code="digest 2")
+    assert not stale.staleness()(old) and stale.staleness()(new) and len(digested) == 1, "asked once"
+    stamp = stale._stamp
+    monkeypatch.setattr(stale, "_stamp", lambda packages: f"{stamp(packages)} and a file more")
+    assert stale.staleness()(old) and not stale.staleness()(new) and len(digested) == 2
+    for damage in ("", "[]", '{"sources": 3}', "{" * 10):
+        (tmp_path / "cache" / "code.json").write_text(damage)
+        count = len(digested)
+        assert stale.staleness()(old) and len(digested) == count + 1
+    (tmp_path / "module.py").write_text("a = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = stamp({"module", "segfrontier"})
+    assert before == stamp({"module", "segfrontier"}) != stamp({"segfrontier"})
