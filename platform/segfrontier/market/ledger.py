@@ -204,6 +204,9 @@ class Ledger:
                 if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
                     raise LedgerError(f"ledger {self.path} must be a ledger of SegFrontier; {_found(self.path)}.")
                 mark(self.path, "ledger")
+        except LedgerError:
+            if self._former.exists() or kind_of(self.path) != "ledger":  # else another one has just taken it over
+                raise
         except OSError as error:
             if is_full(error):
                 raise disk_full(self.path) from None
