@@ -61,6 +61,19 @@ class Learners:
                     self.scaler.scale(loss.value * share).backward()
                 yield loss
 
+    @torch.no_grad()
+    def count(self, objective: Objective, batch: Mapping[str, Batch], at: Moment) -> None:
+        """Run one step of the objective for the totals it asks for; nothing learns, running statistics included."""
+        modules = [*self.bare.values(), *self.teachers.values()]
+        kept = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+        step = objective.step(Nets(self.bare, self.bare, self.teachers), batch, at)
+        while True:
+            with self._autocast():
+                if next(step, None) is None:
+                    break
+        for buffer, before in kept:
+            buffer.copy_(before)
+
     def _autocast(self) -> Any:
         if self.dtype is None:
             return nullcontext()

@@ -21,6 +21,7 @@ from segfrontier.lab.learners import Learners
 from segfrontier.lab.loader import Raw, StepDataset, batches, to_device
 from segfrontier.lab.memory import keep_freed_memory
 from segfrontier.lab.objective import Batch, Moment, Objective
+from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import Stream, stable_seed
 
 CHECKPOINTS, SNAPSHOTS, LOG = "checkpoints", "snapshots", "log.jsonl"
@@ -192,19 +193,34 @@ class _Loop:
         return batches(dataset, wants, workers=self.bench.loader_workers, pin=self.crew.device.type == "cuda")
 
     def _moment(self, step: int) -> Moment:
-        an_epoch = self.job.steps_an_epoch
-        return Moment(step=step, steps=self.job.plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch)
+        plan, an_epoch = self.job.plan, self.job.steps_an_epoch
+        return Moment(
+            step=step, steps=plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch, seed=plan.seed,
+            cut=Shares(self.crew, parts=plan.accumulate),
+        )  # fmt: skip
 
     def _step(self, step: int, raw: dict[str, Raw]) -> None:
-        # Drawn anew for each (seed, step, rank): a run that continues needs no stored random state, on any device.
-        torch.manual_seed(stable_seed(self.job.plan.seed, step, self.crew.rank))
         at, parts = self._moment(step), self.job.plan.accumulate
         whole = {n: to_device(r, self.crew.device, channels_last=self.bench.channels_last) for n, r in raw.items()}
-        for number, batch in enumerate(_split(whole, parts)):
+        pieces = list(_split(whole, parts))
+        if parts > 1:
+            with at.cut.counting():
+                for number, batch in enumerate(pieces):
+                    self._draw_for(step, number)
+                    self.learners.count(self.job.objective, batch, at.next_part())
+            at.logged.clear()
+        for number, batch in enumerate(pieces):
+            self._draw_for(step, number)
+            at.next_part()
             for loss in self.learners.losses(self.job.objective, batch, at, share=1 / parts, hold=number < parts - 1):
                 at.log(**{loss.name: at.logged.get(loss.name, 0.0) + loss.value.detach() / parts})
         rates = self.learners.update(step=step, steps=self.job.plan.steps, steps_an_epoch=self.job.steps_an_epoch)
         self.history.take(at.logged, rates, sum(len(b.scene) for b in whole.values()))
+
+    def _draw_for(self, step: int, part: int) -> None:
+        """Draw anew for each (seed, step, rank, part): a run that continues needs no stored random state, anywhere."""
+        more = (part,) if part else ()
+        torch.manual_seed(stable_seed(self.job.plan.seed, step, self.crew.rank, *more))
 
     def _save_or_stop(self, done: int, stop: Callable[[], bool]) -> None:
         asking = done % self.history.every == 0 or self.crew.world == 1
