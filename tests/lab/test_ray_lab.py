@@ -89,7 +89,7 @@ def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
 def two_networks(lab, world, objective=None):
     """A source of which some scenes are all labelled, some at one pixel, some not at all."""
     objective = objective or Adversarial(norm=False, noise=0.0)
-    source = fine_part(world, Path(world.path) / "uneven", domain="source", uneven=True)
+    source = fine_part(world, Path(world.uri).parent / "uneven", domain="source", uneven=True)
     streams = {
         "source": Stream(parts=(source,), batch=4),
         "target": Stream(parts=(Part(images=lab.pool),), batch=4),

@@ -31,6 +31,7 @@ from segfrontier.lab.optimisers import Optimiser, Schedule
 from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import stable_seed
 from segfrontier.maths.whole_batch import mean_over
+from segfrontier.scenes.known import SceneLabels
 
 
 class Blueprint(Protocol):
@@ -87,6 +88,9 @@ class Batch(NamedTuple):
     label: Tensor  # N H W int64, 255 is void; all void where the stream has no labels
     instance: Tensor | None  # N H W int64, 0 is none
     scene: Sequence[str]
+    views: Mapping[str, Tensor] = {}  # other views of the same samples, as `Stream.views` names them
+    labels: Mapping[str, Sequence[SceneLabels]] = {}
+    """By set, what is known of each sample at coordinates (points, boxes) or as a whole (tags)."""
 
 
 class Loss(NamedTuple):

@@ -260,4 +260,8 @@ def _piece(batch: Batch, i: int, parts: int) -> Batch:
     size = len(batch.scene) // parts
     cut = slice(i * size, (i + 1) * size)
     instance = None if batch.instance is None else batch.instance[cut]
-    return Batch(batch.image[cut], batch.label[cut], instance, batch.scene[cut])
+    return Batch(
+        batch.image[cut], batch.label[cut], instance, batch.scene[cut],
+        views={name: image[cut] for name, image in batch.views.items()},
+        labels={name: known[cut] for name, known in batch.labels.items()},
+    )  # fmt: skip
