@@ -55,6 +55,10 @@ class Crew:
         dist.all_reduce(added)
         return added
 
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean of a tensor over the workers; every worker must ask, in the same order."""
+        return tensor if self.world == 1 else self.total(tensor) / self.world
+
     def leader_says(self, flag: bool) -> bool:
         """The leader's answer, the same on every worker."""
         if self.world == 1:

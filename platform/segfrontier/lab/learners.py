@@ -79,6 +79,16 @@ class Learners:
             return nullcontext()
         return torch.autocast(self.crew.device.type, dtype=self.dtype)
 
+    def gradient_sizes(self) -> dict[str, Tensor]:
+        """Sums of absolute gradients, by network; none where fp16 scales them: it skips a step that it scaled too far.
+
+        They are finite where all gradients are; of the norms that see this, it is a quick one that does not overflow.
+        """
+        if self.scaler.is_enabled():
+            return {}
+        found = {n: [p.grad for p in m.parameters() if p.grad is not None] for n, m in self.bare.items()}
+        return {n: torch.stack(torch._foreach_norm(g, 1)).sum().float() for n, g in found.items() if g}
+
     def update(self, *, step: int, steps: int, steps_an_epoch: int) -> dict[str, float]:
         """Let every optimiser step with the gradients at hand, then the teachers; returns the learning rates."""
         rates = {}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from segfrontier.basics.atomic import sweep, write_text
 from segfrontier.basics.disk import room_at
-from segfrontier.errors import BadInput, Stopped
+from segfrontier.errors import BadInput, Diverged, Stopped
 from segfrontier.lab import checkpoint
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.history import History, Watch
@@ -202,7 +204,7 @@ class _Loop:
     def _step(self, step: int, raw: dict[str, Raw]) -> None:
         at, parts = self._moment(step), self.job.plan.accumulate
         whole = {n: to_device(r, self.crew.device, channels_last=self.bench.channels_last) for n, r in raw.items()}
-        pieces = list(_split(whole, parts))
+        pieces, losses = list(_split(whole, parts)), dict[str, Any]()
         if parts > 1:
             with at.cut.counting():
                 for number, batch in enumerate(pieces):
@@ -213,9 +215,30 @@ class _Loop:
             self._draw_for(step, number)
             at.next_part()
             for loss in self.learners.losses(self.job.objective, batch, at, share=1 / parts, hold=number < parts - 1):
-                at.log(**{loss.name: at.logged.get(loss.name, 0.0) + loss.value.detach() / parts})
+                losses[loss.name] = losses.get(loss.name, 0.0) + loss.value.detach() / parts
+                at.log(**{loss.name: losses[loss.name]})
+        if losses:
+            at.log(**self._sound(step + 1, losses))
         rates = self.learners.update(step=step, steps=self.job.plan.steps, steps_an_epoch=self.job.steps_an_epoch)
         self.history.take(at.logged, rates, sum(len(b.scene) for b in whole.values()))
+
+    def _sound(self, step: int, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The losses of the whole batch, the same on every worker; Diverged where they or a gradient are not finite.
+
+        Before any state takes what came of them, and on all workers at once: the last checkpoint is as sound as it was.
+        The device is waited for once.
+        """
+        values = self.crew.mean(torch.stack([loss.float() for loss in losses.values()]))
+        sizes = self.learners.gradient_sizes()
+        if not torch.isfinite(torch.stack([*values, *sizes.values()])).all():
+            named = dict(zip(losses, values.tolist(), strict=True))
+            named |= {f"a gradient of {name}": size.item() for name, size in sizes.items()}
+            name, value = next((name, value) for name, value in named.items() if not math.isfinite(value))
+            raise Diverged(
+                f"every loss and gradient must stay finite; {name} became {value} at step {step}, which was not taken. "
+                f"Lower the learning rate, clip gradients (Network(clip=1.0)), or train in fp32."
+            )
+        return dict(losses) if self.crew.world == 1 else dict(zip(losses, values, strict=True))
 
     def _draw_for(self, step: int, part: int) -> None:
         """Draw anew for each (seed, step, rank, part): a run that continues needs no stored random state, anywhere."""
