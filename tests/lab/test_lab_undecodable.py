@@ -200,9 +200,9 @@ def test_early_stopping_looks_at_the_same_scenes(tmp_path):
         model = trained(lab, steps=2)
         places: Places = unseal(lab._places)
         job = Job(objective=Plain(), streams={"labelled": stream(world, tmp_path)}, plan=Plan(steps=2))
-        (tmp_path / "work" / "snapshots").mkdir(parents=True)
+        (tmp_path / "work" / "peeks").mkdir(parents=True)
         weights = torch.load(model.file(), weights_only=True)
-        torch.save(weights, tmp_path / "work" / "snapshots" / "weights-000000001.pt")
+        torch.save(weights, tmp_path / "work" / "peeks" / "weights-000000001.pt")
         ((_, miou),) = Peek(job, tmp_path / "work", places, lab.classes, torch.device("cpu")).fresh()
         kept = [name(n) for n in range(TRAIN, TRAIN + VAL) if n != TRAIN + 2]
         plain = sums_of(lab, model, kept)["confusion"]

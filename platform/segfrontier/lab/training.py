@@ -26,7 +26,7 @@ from segfrontier.lab.objective import Batch, Moment, Objective
 from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import Stream, stable_seed
 
-CHECKPOINTS, SNAPSHOTS, LOG = "checkpoints", "snapshots", "log.jsonl"
+CHECKPOINTS, SNAPSHOTS, PEEKS, LOG = "checkpoints", "snapshots", "peeks", "log.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,7 @@ class Job:
     streams: Mapping[str, Stream]
     plan: Plan
     start: Mapping[str, str] = field(default_factory=dict)  # network name -> weights file to begin with
+    peeks: tuple[int, ...] = ()  # after which steps weights are laid out for early stopping; no part of any key
 
     @property
     def steps_an_epoch(self) -> int:
@@ -175,15 +176,17 @@ class _Loop:
             self.history.working()
             self._step(step, raw)
             done = step + 1
-            if done in snapshots and done < plan.steps and self.crew.leads:
-                self._keep(done)
+            if self.crew.leads and done in snapshots and done < plan.steps:
+                self._keep(done, SNAPSHOTS)
+            if self.crew.leads and done in self.job.peeks:
+                self._keep(done, PEEKS)
             self.history.end_of_step(done, plan.steps, watch, last=done == plan.steps)
             if done < plan.steps:
                 self._save_or_stop(done, stop)
 
-    def _keep(self, done: int) -> None:
+    def _keep(self, done: int, folder: str) -> None:
         """Keep the weights as they are now, whole or not at all: others look while training goes on."""
-        path = self.work / SNAPSHOTS / f"weights-{done:09d}.pt"
+        path = self.work / folder / f"weights-{done:09d}.pt"
         checkpoint.write_tensors(path, self.learners.weights(), sync=True)
 
     def _feed(self, first: int) -> Iterator[dict[str, Raw]]:
