@@ -13,13 +13,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from segfrontier.basics.atomic import sweep, write_text
+from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadInput, Diverged, Stopped
 from segfrontier.lab import checkpoint
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.history import History, Watch
 from segfrontier.lab.learners import Learners
+from segfrontier.lab.leftout import LeftOut
 from segfrontier.lab.loader import Raw, StepDataset, batches, to_device
 from segfrontier.lab.memory import keep_freed_memory
 from segfrontier.lab.objective import Batch, Moment, Objective
@@ -27,6 +28,7 @@ from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import Stream, stable_seed
 
 CHECKPOINTS, SNAPSHOTS, PEEKS, LOG = "checkpoints", "snapshots", "peeks", "log.jsonl"
+LEFT_OUT = "left_out.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,8 @@ def _write(learners: Learners, history: History, work: Path, out: Path) -> None:
     """What a training comes to."""
     checkpoint.write_tensors(out / "weights.pt", learners.weights())
     write_text(out / LOG, history.text(), sync=False)
+    if left_out := LeftOut.of_all(work):
+        write_json(out / LEFT_OUT, left_out, sync=False)
     with room_at(out):
         for snapshot in sorted((work / SNAPSHOTS).glob("*.pt")):
             shutil.copy(snapshot, out / snapshot.name)
@@ -161,7 +165,7 @@ class _Loop:
 
     def __init__(self, job: Job, crew: Crew, bench: Bench, learners: Learners, history: History, work: Path) -> None:
         self.job, self.crew, self.bench, self.learners, self.history = job, crew, bench, learners, history
-        self.work = work
+        self.work, self.left_out = work, LeftOut(work, crew.rank)
         self.names = tuple(job.streams)
         self.saved_at = time.monotonic()
 
@@ -173,6 +177,7 @@ class _Loop:
         for step in range(first, plan.steps):
             self.history.waiting()
             raw = next(feed)
+            self.left_out.take({name: each.left_out for name, each in raw.items()})
             self.history.working()
             self._step(step, raw)
             done = step + 1

@@ -14,6 +14,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.disk import is_full
 from segfrontier.home.layout import CUT, LOG, STATUS
 from segfrontier.home.records import StageNote
+from segfrontier.lab.training import LEFT_OUT
 from segfrontier.lab.watching import Watcher
 from segfrontier.store.entry import Manifest
 from segfrontier.study.config import Asha
@@ -134,6 +135,9 @@ class CellWatch(Watcher):
         """See `Watcher`."""
         if manifest.kind == "train" and manifest.key not in self._used:
             self._logs.append(_lines(folder / _TRAIN_LOG))
+            if (folder / LEFT_OUT).exists():
+                left_out = json.loads((folder / LEFT_OUT).read_text(encoding="utf-8"))
+                self.say(f"train {manifest.key}: left out {left_out}")
         self._used.setdefault(manifest.key, manifest)
         self._heard = []
 
