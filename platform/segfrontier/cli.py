@@ -6,6 +6,7 @@ SIGTERM or a closed terminal. Everything is imported inside `main`, so that each
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -23,11 +24,19 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     _heed_signals()
     try:
-        sys.exit(_run(sys.argv[1:]))
+        code = _run(sys.argv[1:])
     except KeyboardInterrupt:
         with suppress(OSError):  # a terminal that has closed
             print("stopped", file=sys.stderr)  # noqa: T201  # nothing may be imported yet
-        sys.exit(STOPPED)
+        code = STOPPED
+    atexit.register(_ignore_signals)
+    sys.exit(code)
+
+
+def _ignore_signals() -> None:
+    """The work is done and its code decided: from here on Python would die of a signal, with another code."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _heed_signals() -> None:

@@ -113,6 +113,22 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_python_tidies_up_changes_no_exit_code(tmp_path, number):
+    """After all that was registered to be done at the end, when Python has taken its handlers away."""
+    code = f"""
+import os, sys
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, {int(number)})
+sys.modules["late"] = Late()
+sys.argv[1:] = ["--help"]
+{MAIN}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0 and "Usage" in done.stdout and "Traceback" not in done.stderr, done
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_it_starts_is_quiet(tmp_path, number):
     """Whenever it comes, from the first line on."""
     main, call = MAIN.split("; ")

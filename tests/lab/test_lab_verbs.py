@@ -242,7 +242,7 @@ def test_free_things_are_recorded(lab, tmp_path):
     model = lab.train(Plain(), labelled(lab), Plan(steps=1))
     lab.score(model)
     lab.label(model, Part(images=lab.pool), Argmax())
-    lines = {line.what: line for line in Ledger(tmp_path / "home" / "ledger.sqlite").free_lines("bench")}
+    lines = {line.what: line for line in Ledger(tmp_path / "home" / "ledger").free_lines("bench")}
     assert {"class_list", "source_labels", "pseudo_labels", "validation"} <= set(lines)
     assert lines["source_labels"].count == 5 and lines["validation"].count == 3
     assert "encoder_pretraining" not in lines, "random weights are no pretraining"

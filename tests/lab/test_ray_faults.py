@@ -23,7 +23,7 @@ from segfrontier.lab import LocalLab, Plan, Stream, Watcher
 from segfrontier.lab._ray import RayLab, start_ray
 from segfrontier.scenes.world import World
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 STEPS, STOPPED = 60, 7
 AGENTS = ("ray::RuntimeEnvAgent", "ray::DashboardAgent")  # they wait a minute for the rest of a killed Ray

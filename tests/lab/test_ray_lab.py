@@ -67,6 +67,7 @@ def assert_same(a, b):
             assert torch.equal(a[name][key], b[name][key]), f"{name}.{key} differs"
 
 
+@pytest.mark.slow
 def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
     with open_toy(tmp_path / "local", world, LocalLab) as lab:
         model, made, scores, history = through_all_verbs(lab)
@@ -138,6 +139,7 @@ class Doomed(Adversarial):
         yield from super().step(nets, batch, at)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_changes_nothing(world, tmp_path, undisturbed):
     mark = tmp_path / "killed"
     with open_toy(tmp_path / "home", world, RayLab, workers=2) as lab:
@@ -145,6 +147,7 @@ def test_a_killed_worker_is_replaced_and_changes_nothing(world, tmp_path, undist
     assert mark.exists()
 
 
+@pytest.mark.slow
 def test_what_workers_raise_reaches_the_caller_as_it_is(world, tmp_path):
     """A batch that two workers cannot share is no reason to try again."""
     told = r"batch of stream 'labelled' must divide .*found 3 over 2"

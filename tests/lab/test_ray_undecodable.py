@@ -22,6 +22,7 @@ def everything(home, world, kind, **more):
         return weights(model), made, measures, lab.score(model, pictures=5)
 
 
+@pytest.mark.slow
 def test_both_labs_leave_out_the_same(ray_here, tmp_path):
     world = write_spoilt(tmp_path / "w", bad=(3, TRAIN + 2))
     here = everything(tmp_path / "local", world, LocalLab)

@@ -176,7 +176,9 @@ def test_its_plan_is_what_then_happens(case, world, tmp_path):
 
 
 @pytest.mark.ray
-@every
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=() if n == "fine" else pytest.mark.slow, id=n) for n, c in METHODS.items()]
+)
 def test_both_labs_give_the_same_bit_for_bit(case, world, undisturbed, tmp_path, ray_here):
     from segfrontier.lab._ray import RayLab
 

@@ -146,7 +146,7 @@ def test_a_run_that_was_stopped_anywhere_goes_on_without_asking_twice(world, hom
 
 def purchases(home, knobs):
     """Every point that a cell was charged for."""
-    owned = Ledger(home / "ledger.sqlite").owned(str(knobs), "point")
+    owned = Ledger(home / "ledger").owned(str(knobs), "point")
     return {(scene, item) for scene, items in owned.items() for item in items.tolist()}
 
 

@@ -10,12 +10,11 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from segfrontier.basics.disk import is_full
 from segfrontier.basics.wording import one_line
-from segfrontier.errors import Stopped
+from segfrontier.errors import LedgerError, Stopped
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Counted, Record, State
 from segfrontier.lab import Bench, Lab, LabSettings, Scores, make_method, open_lab
@@ -115,13 +114,13 @@ def _best(best: tuple[int, Scores] | None) -> dict[str, Any]:
 
 def _bought(home: Home, key: str) -> dict[str, Any]:
     """What the cell has bought so far; nothing where it failed before its first purchase, or buys nothing."""
-    path = Path(home.ledger)
-    if not path.exists():
+    try:
+        ledger = Ledger.find(home.ledger)
+        totals = ledger.totals(key).get(key, {}) if ledger is not None else {}
+        if ledger is None or not totals:
+            return {}
+        prices = ledger.prices_of(key)
+    except LedgerError:  # a damaged account, which is why the cell failed
         return {}
-    ledger = Ledger(path)
-    totals = ledger.totals(key).get(key, {})
-    if not totals:
-        return {}
-    prices = ledger.prices_of(key)
     counted = {k: Counted(scenes=t.scenes, acts=t.acts, units=t.units, asked=t.asked) for k, t in totals.items()}
     return {"acts": counted, "seconds": bill(totals, prices), "prices": f"{prices.name} {prices.digest}"}
