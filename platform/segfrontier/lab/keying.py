@@ -97,7 +97,8 @@ def score_key(model: Model, truth: str, looking: Looking, pictures: int) -> str:
 
 
 def _stream(stream: Stream) -> dict[str, Any]:
-    return {"batch": stream.batch, "augment": stream.augment, "shares": stream.shares, "balance": stream.balance}
+    settings = {"batch": stream.batch, "augment": stream.augment, "shares": stream.shares, "balance": stream.balance}
+    return settings | ({"views": stream.views} if stream.views else {})
 
 
 def _part(part: Part) -> dict[str, str]:

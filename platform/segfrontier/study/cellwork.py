@@ -23,6 +23,7 @@ from segfrontier.market import Ledger
 from segfrontier.report.answers import bill
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
+from segfrontier.study.config import Asha
 from segfrontier.study.keys import Atlas, code_of, plain_cell, read_cell
 
 Outcome = Literal["done", "failed", "cut", "stopped", "full"]
@@ -45,10 +46,11 @@ def do_cell(
     *,
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[float, float], None] | None = None,
+    asha: Asha | None = None,
     atlas: Atlas | None = None,
 ) -> Outcome:
-    """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) on the way, for early stopping."""
-    watch = CellWatch(home.cell(key), stop=stop, tell=tell)
+    """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) at the rungs of `asha`."""
+    watch = CellWatch(home.cell(key), stop=stop, tell=tell, asha=asha)
     try:
         return watch.left(_attempt(home, key, means, watch, atlas or Atlas()))
     except Exception as error:
