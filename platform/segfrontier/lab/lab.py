@@ -24,6 +24,7 @@ import torch
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.errors import BadInput, Stopped
+from segfrontier.lab.card import card_of
 from segfrontier.lab.doors import require_evaluation, require_kinds, require_name, require_part, require_stream
 from segfrontier.lab.drawing import PICTURES, Sketch, draw_sheet
 from segfrontier.lab.handles import Model
@@ -144,7 +145,12 @@ class Lab(ABC):
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
         key, an_epoch = train_key(job, start), job.steps_an_epoch
         job = dataclasses.replace(job, peeks=tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch)))
-        self._stage("train", key, lambda out: self._train(job, self._store.scratch(key), out), inputs=_keys(start))
+
+        def compute(out: Path) -> None:
+            self._train(job, self._store.scratch(key), out)
+            card_of(job, start, self.classes, world=unseal(self._places).world.name).write(out)
+
+        self._stage("train", key, compute, inputs=_keys(start))
         unseal(self._watcher).trained(plan.steps / an_epoch)
         networks = objective.networks()
         self._note_pretraining(networks)
