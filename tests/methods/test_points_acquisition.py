@@ -210,7 +210,7 @@ def test_no_budget_at_all_is_self_training(world, tmp_path):
 class Oracle:
     """A predictor that says class (x + y) % 3."""
 
-    def look(self, image, looking):
+    def look(self, image, looking=None):
         height, width = image.shape[:2]
         said = torch.from_numpy(np.add.outer(np.arange(height), np.arange(width)) % 3)[None]
         return SimpleNamespace(confidence=lambda: (torch.ones_like(said).float(), said))

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.lab import Looking, Part, Predictor, Rule
+from segfrontier.lab import Part, Predictor, Rule
 from segfrontier.maths import grid_boxes
 from segfrontier_methods.active_points.acquisition import Draw
 
@@ -24,7 +24,6 @@ class PointLabels(Rule):
 
     draw: Draw
     reading: Literal["sparse", "dense"]
-    looking: Looking = field(default_factory=Looking)
     points: NDArray[np.int64] | None = field(default=None, compare=False)
     """(P, n, 2) all points of the scene; `at` puts them and the answers here."""
     answers: NDArray[np.int32] | None = field(default=None, compare=False)
@@ -45,7 +44,7 @@ class PointLabels(Rule):
         """See `Rule.label`."""
         assert self.points is not None and self.answers is not None, "the lab binds a rule to its scene by `at`"
         size = (image.shape[0], image.shape[1])
-        guessed: NDArray[np.uint8] = predictor.look(image, self.looking).confidence()[1][0].byte().cpu().numpy()
+        guessed: NDArray[np.uint8] = predictor.look(image).confidence()[1][0].byte().cpu().numpy()
         asked = np.zeros(len(self.points), np.bool_)
         asked[self.draw.patches(self.answers[:, :2], size)] = True
         if self.reading == "sparse":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.lab import Looking, Part, Predictor, Sketch
+from segfrontier.lab import Part, Predictor, Sketch
 from segfrontier.maths import grid_boxes
 from segfrontier_methods.active_points.acquisition import Draw, entropy_map
 
@@ -20,7 +20,6 @@ class Story(Sketch):
     """Like the paper's Fig. 4: brighter is less certain, white patches were chosen, at cyan points a person told."""
 
     draw: Draw
-    looking: Looking = field(default_factory=Looking)
 
     def panels(
         self, predictors: Mapping[str, Predictor], part: Part, scene: str
@@ -28,12 +27,10 @@ class Story(Sketch):
         """See `Sketch.panels`."""
         assert part.labels is not None, "the story is about points that were bought"
         image, answers = part.images.image(scene), part.labels.values(scene)
-        heat = hot(entropy_map(predictors["before"], image, self.looking))
+        heat = hot(entropy_map(predictors["before"], image))
         mark(heat, answers[:, :2], self.draw)
         seen = {
-            f"{when}: prediction": predictor.classes.palette[
-                predictor.look(image, self.looking).confidence()[1][0].cpu().numpy()
-            ]
+            f"{when}: prediction": predictor.classes.palette[predictor.look(image).confidence()[1][0].cpu().numpy()]
             for when, predictor in predictors.items()
         }
         return [(scene, image), (f"before: entropy, {len(answers)} points", heat), *seen.items()]

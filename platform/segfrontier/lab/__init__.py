@@ -12,6 +12,7 @@ from segfrontier.lab.labelling import Argmax as Argmax
 from segfrontier.lab.labelling import Rule as Rule
 from segfrontier.lab.labelling import keep_known as keep_known
 from segfrontier.lab.local import LocalLab as LocalLab
+from segfrontier.lab.looking import Looking as Looking
 from segfrontier.lab.measuring import Gauge as Gauge
 from segfrontier.lab.measuring import Measures as Measures
 from segfrontier.lab.methods import Method as Method
@@ -30,7 +31,6 @@ from segfrontier.lab.opening import open_lab as open_lab
 from segfrontier.lab.optimisers import Adam as Adam
 from segfrontier.lab.optimisers import Schedule as Schedule
 from segfrontier.lab.optimisers import Sgd as Sgd
-from segfrontier.lab.predict import Looking as Looking
 from segfrontier.lab.predict import Predictor as Predictor
 from segfrontier.lab.recipe import Recipe as Recipe
 from segfrontier.lab.scoring import Scores as Scores

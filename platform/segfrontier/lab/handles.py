@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from segfrontier.errors import BadInput
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.objective import Blueprint
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.store import Store
@@ -28,6 +29,7 @@ class Model:
     blueprints: Mapping[str, Blueprint] = field(hash=False)
     classes: ClassTable
     weights: str = WEIGHTS
+    looking: Looking = field(default_factory=Looking)
 
     @property
     def digest(self) -> str:
@@ -37,6 +39,10 @@ class Model:
     def teacher(self) -> Model:
         """The same model, predicting with the EMA teacher of its network."""
         return dataclasses.replace(self, network=f"{self.network.partition('/')[0]}/teacher")
+
+    def looked(self, looking: Looking) -> Model:
+        """The same model, to be looked at like this from now on: labelled with, measured, scored, drawn, taken away."""
+        return dataclasses.replace(self, looking=looking)
 
     def called(self, network: str) -> Model:
         """The same stage's other network."""

@@ -10,8 +10,9 @@ from segfrontier.lab.crew import Crew
 from segfrontier.lab.drawing import Sketch, draw_sheet
 from segfrontier.lab.handles import Model
 from segfrontier.lab.labelling import Rule, label_scene
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.measuring import Gauge, measure_scene
-from segfrontier.lab.predict import Looking, Predictor
+from segfrontier.lab.predict import Predictor
 from segfrontier.lab.quality import quality_of
 from segfrontier.lab.scoring import Scores, score_image
 from segfrontier.lab.streams import Part, Stream
@@ -62,7 +63,7 @@ def train_key(job: Job, start: Mapping[str, Model]) -> str:
 def label_key(model: Model, part: Part, rule: Rule) -> str:
     """Key of a labelling stage."""
     code = _code("label", rule, networks=model.blueprints.values())
-    return stage_key("label", {"rule": rule}, {"model": model.digest, **_part(part)}, code)
+    return stage_key("label", {"rule": rule, "looking": model.looking}, {"model": model.digest, **_part(part)}, code)
 
 
 def quality_key(labels: str, truth: str) -> str:
@@ -73,13 +74,16 @@ def quality_key(labels: str, truth: str) -> str:
 def measure_key(model: Model, part: Part, gauge: Gauge) -> str:
     """Key of a measuring stage."""
     code = _code("measure", gauge, networks=model.blueprints.values())
-    return stage_key("measure", {"gauge": gauge}, {"model": model.digest, **_part(part)}, code)
+    return stage_key(
+        "measure", {"gauge": gauge, "looking": model.looking}, {"model": model.digest, **_part(part)}, code
+    )
 
 
 def draw_key(sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str]) -> str:
     """Key of a drawing stage."""
     inputs = {f"model/{name}": model.digest for name, model in models.items()}
-    arguments = {"sketch": sketch, "scenes": scenes}
+    looking = {name: model.looking for name, model in models.items()}
+    arguments = {"sketch": sketch, "scenes": scenes, "looking": looking}
     networks = [blueprint for model in models.values() for blueprint in model.blueprints.values()]
     code = _code("draw", sketch, networks=networks)
     return stage_key("draw", arguments, inputs | _part(part), code)

@@ -24,16 +24,18 @@ import torch
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.errors import BadInput, Stopped
+from segfrontier.lab.card import card_of
 from segfrontier.lab.doors import require_evaluation, require_kinds, require_name, require_part, require_stream
 from segfrontier.lab.drawing import PICTURES, Sketch, draw_sheet
 from segfrontier.lab.handles import Model
 from segfrontier.lab.history import Watch
 from segfrontier.lab.keying import draw_key, label_key, measure_key, quality_key, score_key, train_key
 from segfrontier.lab.labelling import Rule
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.measuring import FILE, Gauge, Measures
 from segfrontier.lab.peeking import Peek
 from segfrontier.lab.places import FOR_SALE
-from segfrontier.lab.predict import Looking, Predictor, spread
+from segfrontier.lab.predict import Predictor, spread
 from segfrontier.lab.quality import QUALITY, quality_of
 from segfrontier.lab.scoring import Scores
 from segfrontier.lab.sealed import Sealed, unseal
@@ -142,7 +144,12 @@ class Lab(ABC):
         plan = dataclasses.replace(plan, seed=stable_seed(self.seed, plan.seed))
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
         key = train_key(job, start)
-        self._stage("train", key, lambda out: self._train(job, self._store.scratch(key), out), inputs=_keys(start))
+
+        def compute(out: Path) -> None:
+            self._train(job, self._store.scratch(key), out)
+            card_of(job, start, self.classes, world=unseal(self._places).world.name).write(out)
+
+        self._stage("train", key, compute, inputs=_keys(start))
         networks = objective.networks()
         self._note_pretraining(networks)
         return Model(
@@ -230,11 +237,14 @@ class Lab(ABC):
     def score(self, model: Model, *, split: str = "val", looking: Looking | None = None, pictures: int = 4) -> Scores:
         """Score a model on a split of the target domain that is no part of the pool, with pictures of a few scenes.
 
-        Costs no annotation; its use is recorded in the ledger.
+        The model is looked at in its own way unless `looking` says another. Costs no annotation; its use is recorded in
+        the ledger.
         """
-        looking, places = Looking() if looking is None else looking, unseal(self._places)
+        places = unseal(self._places)
         split, pictures = require_evaluation(split, pictures)
-        require_kinds(model=(model, Model), looking=(looking, Looking))
+        require_kinds(model=(model, Model))
+        looking = model.looking if looking is None else looking
+        require_kinds(looking=(looking, Looking))
         places.note_free("validation", detail=f"target/{split}", count=places.count(split))
         key = score_key(model, places.digest(split), looking, pictures)
 

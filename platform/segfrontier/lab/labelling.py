@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.predict import Looking, Predictor, as_labels
+from segfrontier.lab.looking import Looking
+from segfrontier.lab.predict import Predictor, as_labels
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.codec import Undecodable
@@ -37,7 +38,7 @@ class Argmax(Rule):
     """The likeliest class, where its probability is above a threshold; labels that exist are never touched."""
 
     above: float = 0.0
-    looking: Looking = field(default_factory=Looking)
+    looking: Looking | None = None  # default: the model's own way
 
     def __post_init__(self) -> None:
         if not 0 <= self.above < 1:

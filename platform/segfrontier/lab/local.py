@@ -13,9 +13,10 @@ from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.labelling import Labelled, Rule, label_scene
 from segfrontier.lab.leftout import sift
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.measuring import Gauge, Measured, measure_scene, write_measures
 from segfrontier.lab.pictures import Album
-from segfrontier.lab.predict import Looking, Predictor, spread
+from segfrontier.lab.predict import Predictor, spread
 from segfrontier.lab.scoring import Scored, Scores, Sums, score_scene
 from segfrontier.lab.sealed import unseal
 from segfrontier.lab.streams import Part

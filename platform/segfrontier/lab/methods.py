@@ -34,6 +34,11 @@ def installed() -> dict[str, str]:
     return {e.name: e.value for e in sorted(_entries(entry_points), key=lambda e: e.name)}
 
 
+def packages() -> frozenset[str]:
+    """The packages whose code a stored model may be built from: ours, and those that bring methods."""
+    return frozenset(place.partition(".")[0].partition(":")[0] for place in installed().values()) | {"segfrontier"}
+
+
 def method_class(name: str) -> type[Any]:
     """The class behind a method's name."""
     found = [e for e in _entries(entry_points) if e.name == name]

@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 
 from segfrontier.lab.handles import built
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.places import Places
-from segfrontier.lab.predict import Looking, Predictor
+from segfrontier.lab.predict import Predictor
 from segfrontier.lab.scoring import ABSENT, score_scene
 from segfrontier.lab.training import Job
 from segfrontier.maths import Confusion, semantic_scores

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import StageError
-from segfrontier.lab.predict import Looking, Predictor, as_labels
+from segfrontier.lab.looking import Looking
+from segfrontier.lab.predict import Predictor, as_labels
 from segfrontier.maths import (
     BoundaryCounts,
     Calibration,

@@ -99,7 +99,10 @@ def _seconds_an_image(work: Looks, bench: Bench) -> float:
     device, look = bench.torch_device(), _look(work)
     blueprint = work.model.blueprints[work.model.network.partition("/")[0]]
     module = without_pretraining(blueprint).build(seed=0).to(device).eval()
-    predictor, clock = Predictor.of(module, work.model.classes, device=device), _Clock(IMAGES)
+    predictor, clock = (
+        Predictor.of(module, work.model.classes, device=device, looking=work.model.looking),
+        _Clock(IMAGES),
+    )
     for i in range(IMAGES):
         look(predictor, work.scenes[i % len(work.scenes)])
         clock.tick()

@@ -17,7 +17,8 @@ from segfrontier.basics.wording import one_line
 from segfrontier.errors import LedgerError, Stopped
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Counted, Record, State
-from segfrontier.lab import Bench, Lab, LabSettings, Scores, make_method, open_lab
+from segfrontier.lab import Bench, Lab, LabSettings, Model, Scores, make_method, open_lab
+from segfrontier.lab.card import noted
 from segfrontier.market import Ledger
 from segfrontier.report.answers import bill
 from segfrontier.study.cells import Cell
@@ -61,8 +62,8 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     cell = read_cell(home, key)
     try:
         with watch, _open(cell, key, home, means, atlas, watch) as lab:
-            scores, best = perform(lab, cell)
-        more = _scored(scores) | _best(best)
+            done = perform(lab, cell)
+        more = _scored(done.scores) | _best(done.best) | {"model": noted(done.model)}
         state: State = "done"
     except Stopped:
         if not watch.is_cut:
@@ -84,10 +85,19 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     return state
 
 
-def perform(lab: Lab, cell: Cell) -> tuple[Scores, tuple[int, Scores] | None]:
-    """All that a cell does in its lab; the second is `oracle_best`, where there is anything to choose from."""
+@dataclass(frozen=True)
+class Performed:
+    """What a cell comes to; `best` is `oracle_best`, where there is anything to choose from."""
+
+    model: Model
+    scores: Scores
+    best: tuple[int, Scores] | None
+
+
+def perform(lab: Lab, cell: Cell) -> Performed:
+    """All that a cell does in its lab."""
     model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
-    return lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None
+    return Performed(model, lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None)
 
 
 def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: CellWatch) -> Lab:

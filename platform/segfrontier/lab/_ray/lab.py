@@ -20,9 +20,10 @@ from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.labelling import Labelled, Rule
 from segfrontier.lab.leftout import sift
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.measuring import Gauge, Measured, Row, write_measures
 from segfrontier.lab.pictures import Album
-from segfrontier.lab.predict import Looking, spread
+from segfrontier.lab.predict import spread
 from segfrontier.lab.scoring import Scores, Sums
 from segfrontier.lab.sealed import unseal
 from segfrontier.lab.streams import Part

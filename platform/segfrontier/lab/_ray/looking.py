@@ -17,8 +17,9 @@ import torch
 from segfrontier.errors import StageError
 from segfrontier.lab.handles import Model
 from segfrontier.lab.labelling import Rule, label_scene
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.measuring import Gauge, measure_scene
-from segfrontier.lab.predict import Looking, Predictor
+from segfrontier.lab.predict import Predictor
 from segfrontier.lab.scoring import score_scene
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.classes import ClassTable
