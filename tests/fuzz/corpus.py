@@ -32,6 +32,8 @@ BASES = {
     "doctor": ("nope.yaml",),
     "ui": ("--uri", "garbage"),
     "train": ("fine", "--world", "nowhere"),
+    "predict": ("nowhere", "toy", "--out", "masks"),
+    "export": ("nowhere", "--to", "torch", "--out", "model.pt2"),
     "methods": (),
     "ledger": ("runs",),
     "claims run": ("nope",),
