@@ -57,6 +57,12 @@ def test_an_export_prints_how_alike_it_answers(made, tmp_path):
     assert "same class at 100" in done.stdout and "allowed 0.001" in done.stdout
     card = json.loads((tmp_path / "model.pt2.json").read_text())
     assert card["predicts"] == "segmenter" and card["looking"]["views"] == [{"scale": 1.0, "flip": False}]
+    image = np.random.default_rng(1).integers(0, 255, (45, 38, 3)).astype(np.uint8)
+    ours, theirs = (load_model(source, device="cpu") for source in (made / "model", tmp_path / "model.pt2"))
+    np.testing.assert_allclose(theirs.probabilities(image), ours.probabilities(image), atol=1e-5)
+    assert theirs.classes == ours.classes and theirs.looking == ours.looking
+    again = segfrontier("export", "model.pt2", "--to", "torch", "--out", "again.pt2", folder=tmp_path)
+    assert again.returncode == 3 and "exported already" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,8 @@ def test_an_export_prints_how_alike_it_answers(made, tmp_path):
         (("predict", "model", "images", "--out", "images/masks"), 3, "must lie apart"),
         (("predict", "model", "bad", "--out", "masks"), 1, "none of 1 does"),
         (("predict", "model", "images"), 2, "--out"),
+        (("predict", "model", "images", "--out", "masks", "--device", "gpu"), 3, "a device must be auto, cpu"),
+        (("predict", "bad.pt2", "images", "--out", "masks"), 3, "`segfrontier export --to torch` wrote"),
         (("export", "nowhere", "--to", "torch", "--out", "model.pt2"), 3, "HOME:KEY"),
         (("export", "model", "--to", "torch", "--out", "model.onnx"), 3, "must end in"),
         (("export", "model", "--to", "tf", "--out", "model.pt2"), 2, "--to"),
@@ -77,6 +85,7 @@ def test_wrong_input_is_explained(made, tmp_path, words, code, found):
     (tmp_path / "images").mkdir()
     shutil.copy(made / "images" / "a.png", tmp_path / "images")
     (tmp_path / "bad").mkdir()
+    (tmp_path / "bad.pt2").write_bytes(b"no model")
     (tmp_path / "bad" / "x.png").write_bytes(b"x")
     done = segfrontier(*words, folder=tmp_path)
     assert done.returncode == code and found in done.stderr, done.stderr

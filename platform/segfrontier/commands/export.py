@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from segfrontier.commands.predict import Source
+from segfrontier.errors import BadInput
 
 EPILOG = """Examples:
 
@@ -37,10 +38,13 @@ def export(
     """
     from segfrontier.commands.console import console
     from segfrontier.lab.card import LookingCard
+    from segfrontier.lab.leaving.exported import is_exported
     from segfrontier.lab.leaving.exporting import beside, export_network, require_file
     from segfrontier.lab.leaving.loading import load_model
 
     require_file(out, to=to.value, overwrite=overwrite)
+    if is_exported(model):
+        raise BadInput(f"a model must come from a cell or training; {model} was exported already. Name its origin.")
     loaded = load_model(model, device="cpu")
     looking = LookingCard.of(loaded.looking).model_dump(mode="json")
     card = loaded.card.model_dump(mode="json") | {"predicts": loaded.network, "looking": looking}

@@ -14,7 +14,9 @@ from segfrontier.errors import BadInput
 from segfrontier.home.layout import Home
 from segfrontier.home.records import RECORD, Record
 from segfrontier.lab.card import CARD, Card, LookingCard
+from segfrontier.lab.devices import require_device
 from segfrontier.lab.handles import WEIGHTS, built
+from segfrontier.lab.leaving.exported import is_exported, open_exported
 from segfrontier.lab.looking import Looking
 from segfrontier.lab.methods import packages
 from segfrontier.lab.predict import Predictor, as_labels
@@ -43,7 +45,7 @@ class LoadedModel:
     looking: Looking
     network: str
     identity: str
-    """Tells two models apart, also on other machines: the stage's key, the weights, the network."""
+    """Says where it came from: the stage's key, the weights, the network; of an exported one, its file's name."""
     card: Card
     device: torch.device
 
@@ -63,17 +65,21 @@ class LoadedModel:
 
 
 def load_model(source: str | Path, *, device: str = "auto") -> LoadedModel:
-    """A trained model from a cell's folder, a training's folder in a store, or `HOME:KEY`.
+    """A trained model from a cell's folder, a training's folder in a store, `HOME:KEY`, or an exported .pt2 file.
 
     KEY is that of a cell or of a training, or its beginning: `load_model("runs:55faf96e").predict(image)`.
     """
+    require_device(device, here=True)
+    there = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    if is_exported(source):
+        module, card = open_exported(Path(source), there)
+        return LoadedModel(module, card.table(), card.looking.looking(), card.predicts, Path(source).name, card, there)
     found = locate(source)
     card = Card.read(found.folder / CARD)
     network = found.network or card.predicts
     plain = card.networks.get(network.partition("/")[0])
     if plain is None:
         raise BadInput(f"{found.folder} holds the networks {', '.join(card.networks)}; found {network!r}")
-    there = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
     blueprint = rebuilt(plain.kind, plain.settings, packages=packages())
     module = built(blueprint, found.folder / found.weights, network, there)
     looking = found.looking or card.looking.looking()
