@@ -103,8 +103,27 @@ def test_a_network_that_cannot_be_traced_says_so(tmp_path):
         def forward(self, images):
             return self if images.sum() > 0 else None
 
-    with pytest.raises(SegFrontierError, match="must be one that torch can express; segmenter is not"):
+    with pytest.raises(
+        SegFrontierError, match="torch can express for images of any size; segmenter is not"
+    ):
         export_network(Asks(), CARD, tmp_path / "model.pt2", to="torch")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_that_refuses_a_size_is_not_kept(network, tmp_path, monkeypatch):
+    def narrow(net, card, draft):
+        draft.write_bytes(b"some network")
+
+        def run(images):
+            if images.shape[2] % 2:
+                raise AssertionError("Guard failed: height must be even")
+            return net(images)
+
+        return run
+
+    monkeypatch.setattr(exporting, "_WRITERS", {"torch": narrow})
+    with pytest.raises(SegFrontierError, match="images of any size; segmenter is not .AssertionError: Guard failed"):
+        export_network(network, CARD, tmp_path / "model.pt2", to="torch")
     assert not list(tmp_path.iterdir())
 
 

@@ -88,12 +88,12 @@ def export_network(
         warnings.simplefilter("ignore")  # of the exporter about itself; whether it did well is measured
         try:
             run = _WRITERS[to](plain, json.dumps(card), draft)
+            parity = compare(plain, run)  # in here: some encoders make a graph that refuses most sizes
         except Exception as error:  # whatever a tracer stumbles over
             raise SegFrontierError(
-                f"a network must be one that {to} can express; {card.get('predicts', 'this one')} is not "
-                f"({type(error).__name__}: {' '.join(str(error).split())[:300]}). Try the other format."
+                f"a network must be one that {to} can express for images of any size; "
+                f"{card.get('predicts', 'this one')} is not ({type(error).__name__}: {' '.join(str(error).split())[:300]}). Try the other format."
             ) from error
-        parity = compare(plain, run)
         if not parity.holds:
             raise SegFrontierError(f"an exported model must answer as the stored one; found {parity}. Nothing is kept.")
         write_json(beside(file), dict(card))
