@@ -103,9 +103,7 @@ def test_a_network_that_cannot_be_traced_says_so(tmp_path):
         def forward(self, images):
             return self if images.sum() > 0 else None
 
-    with pytest.raises(
-        SegFrontierError, match="torch can express for images of any size; segmenter is not"
-    ):
+    with pytest.raises(SegFrontierError, match="torch can express for images of any size; segmenter is not"):
         export_network(Asks(), CARD, tmp_path / "model.pt2", to="torch")
     assert not list(tmp_path.iterdir())
 

@@ -92,7 +92,8 @@ def export_network(
         except Exception as error:  # whatever a tracer stumbles over
             raise SegFrontierError(
                 f"a network must be one that {to} can express for images of any size; "
-                f"{card.get('predicts', 'this one')} is not ({type(error).__name__}: {' '.join(str(error).split())[:300]}). Try the other format."
+                f"{card.get('predicts', 'this one')} is not "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:300]}). Try the other format."
             ) from error
         if not parity.holds:
             raise SegFrontierError(f"an exported model must answer as the stored one; found {parity}. Nothing is kept.")
