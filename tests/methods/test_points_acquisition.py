@@ -10,7 +10,7 @@ from pointhere import KNOBS, RECIPE, larger_toy, point_lab
 from toylab import Plain
 
 from segfrontier.errors import BadInput, Diverged
-from segfrontier.lab import Part, Plan, Points, Predictor, Stream, make_method
+from segfrontier.lab import Part, Plan, Points, Predictor, SceneLabels, Stream, make_method
 from segfrontier.lab.measuring import Row, measure_scene, write_measures
 from segfrontier.market import Ledger
 from segfrontier.maths import TopOfPool, top_in_each
@@ -224,8 +224,8 @@ def test_equation_6_with_void_answers(lab, reading):
     points = draw.all(scene, (40, 52))
     answers = np.concatenate([points[5], points[10]])
     told = np.column_stack([answers, [2, 255, 1, 255, 255, 255]]).astype(np.int32)
-    labels = SimpleNamespace(values=lambda _: told)
-    rule = PointLabels(draw=draw, reading=reading).at(SimpleNamespace(images=lab.pool, labels=labels), scene)
+    part = SimpleNamespace(images=lab.pool, known=lambda _: SceneLabels(size=(40, 52), points=told))
+    rule = PointLabels(draw=draw, reading=reading).at(part, scene)
     made = rule.label(Oracle(), lab.pool.image(scene), None)
     expected = np.full((40, 52), 255)
     boxes = [(x, y, x + 13, y + 10) for y in range(0, 40, 10) for x in range(0, 52, 13)]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.lab import Looking, Part, Predictor, Rule
+from segfrontier.lab import Looking, Part, Predictor, Rule, SceneLabels
 from segfrontier.maths import grid_boxes
 from segfrontier_methods.active_points.acquisition import Draw
 
@@ -32,9 +32,8 @@ class PointLabels(Rule):
 
     def at(self, part: Part, scene: str) -> PointLabels:
         """See `Rule.at`."""
-        assert part.labels is not None, "equation 6 speaks of points that were bought, if only none"
         points = self.draw.all(scene, part.images.size(scene))
-        return replace(self, points=points, answers=part.labels.values(scene))
+        return replace(self, points=points, answers=answers_of(part, scene))
 
     def label(
         self,
@@ -59,3 +58,10 @@ class PointLabels(Rule):
         x, y, answer = self.answers.T
         labels[y, x] = answer
         return labels
+
+
+def answers_of(part: Part, scene: str) -> NDArray[np.int32]:
+    """(m, 3) x, y and label of the points that were bought in a scene, if only none."""
+    known = part.known(scene)
+    assert isinstance(known, SceneLabels) and known.points is not None, "the part holds the points that were bought"
+    return known.points

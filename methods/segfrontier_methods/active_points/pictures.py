@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segfrontier.lab import Looking, Part, Predictor, Sketch
 from segfrontier.maths import grid_boxes
 from segfrontier_methods.active_points.acquisition import Draw, entropy_map
+from segfrontier_methods.active_points.labels import answers_of
 
 _WHITE, _CYAN = (255, 255, 255), (0, 200, 255)
 
@@ -26,8 +27,7 @@ class Story(Sketch):
         self, predictors: Mapping[str, Predictor], part: Part, scene: str
     ) -> Sequence[tuple[str, NDArray[np.uint8]]]:
         """See `Sketch.panels`."""
-        assert part.labels is not None, "the story is about points that were bought"
-        image, answers = part.images.image(scene), part.labels.values(scene)
+        image, answers = part.images.image(scene), answers_of(part, scene)
         heat = hot(entropy_map(predictors["before"], image, self.looking))
         mark(heat, answers[:, :2], self.draw)
         seen = {

@@ -45,4 +45,6 @@ from segfrontier.market import Coarse as Coarse
 from segfrontier.market import Fine as Fine
 from segfrontier.market import Points as Points
 from segfrontier.market import Tags as Tags
+from segfrontier.scenes.known import Detections as Detections
+from segfrontier.scenes.known import SceneLabels as SceneLabels
 from segfrontier.scenes.labels import LabelSet as LabelSet

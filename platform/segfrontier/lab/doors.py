@@ -45,8 +45,17 @@ def require_part(part: Part, pool: Pool) -> None:
     require_kinds(part=(part, Part))
     if type(part.images) not in (Pool, type(pool)):
         require_kinds(images=(part.images, Pool))
-    if part.labels is not None:
+    if part.labels is None:
+        return
+    if type(part.labels) is not dict:
         require_kinds(labels=(part.labels, LabelSet))
+    elif not part.labels:
+        raise BadInput(
+            "a part's label sets need one by name at least; found none. Leave `labels` out for images alone."
+        )
+    for name, labels in part.sets().items():
+        require_name(name or "labels", what="a label set")
+        require_kinds(labels=(labels, LabelSet))
 
 
 def require_stream(stream: Stream, pool: Pool) -> None:
@@ -56,13 +65,13 @@ def require_stream(stream: Stream, pool: Pool) -> None:
         require_part(part, pool)
 
 
-def require_name(name: object) -> str:
-    """The plain name of a number that a method tells."""
+def require_name(name: object, *, what: str = "a note") -> str:
+    """The plain name of a number that a method tells, or of one of several things that it passes."""
     if not issubclass(type(name), str):
-        raise BadInput(f"a note has a name in text; found a {type(name).__name__}. Give it one.")
+        raise BadInput(f"{what} has a name in text; found a {type(name).__name__}. Give it one.")
     text = plain_text(name)  # type: ignore[arg-type]
     if not (1 <= len(text) <= _LONGEST_NAME and text.isprintable()):
         raise BadInput(
-            f"a note's name must be 1 to {_LONGEST_NAME} printable characters; found {text[:80]!r}. Choose another."
+            f"{what}'s name must be 1 to {_LONGEST_NAME} printable characters; found {text[:80]!r}. Choose another."
         )
     return text

@@ -97,5 +97,6 @@ def _stream(stream: Stream) -> dict[str, Any]:
 
 
 def _part(part: Part) -> dict[str, str]:
-    labels = part.labels.digest if part.labels is not None else "none"
-    return {"images": part.images.digest, "labels": labels, "scenes": digest("\n".join(part.names()).encode())}
+    labels = {f"labels/{name}" if name else "labels": one.digest for name, one in part.sets().items()}
+    known = labels or {"labels": "none"}
+    return {"images": part.images.digest, **known, "scenes": digest("\n".join(part.names()).encode())}

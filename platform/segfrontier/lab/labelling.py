@@ -69,7 +69,7 @@ def label_scene(predictor: Predictor, rule: Rule, part: Part, scene: str) -> Lab
     """Label one image; a fault of this image becomes its status and stays there."""
     try:
         image = part.images.image(scene)
-        known = part.labels.map(scene) if part.labels is not None else None
+        known = part.pixels(scene).map() if part.labels is not None else None
         labels = rule.at(part, scene).label(predictor, image, known)
         return Labelled(scene, LabelRow(scene, image.shape[0], image.shape[1], map=labels), "")
     except Undecodable as error:

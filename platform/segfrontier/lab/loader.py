@@ -80,7 +80,8 @@ class StepDataset(Dataset[dict[str, Raw]]):
         if part.labels is None:
             label, instance = np.full(image.shape[:2], VOID, np.uint8), None
         else:
-            label, instance = part.labels.map(slot.scene), part.labels.instance(slot.scene)
+            known = part.pixels(slot.scene)
+            label, instance = known.map(), known.instance
         if label.shape != image.shape[:2]:
             raise BadInput(f"scene {slot.scene!r}: labels {label.shape} and image {image.shape[:2]} differ in size")
         stand_in = () if place == slot.number else (place,)  # it may stand in its own place too, and looks other there

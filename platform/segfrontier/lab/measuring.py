@@ -100,7 +100,7 @@ def measure_scene(predictor: Predictor, gauge: Gauge, part: Part, scene: str) ->
     """Measure one image; a fault of this image becomes its status and stays there."""
     try:
         image = part.images.image(scene)
-        known = part.labels.map(scene) if part.labels is not None else None
+        known = part.pixels(scene).map() if part.labels is not None else None
         values = gauge.measure(predictor, image, known)
         return Measured(scene, Row(scene, _packed(values, gauge.shapes(len(predictor.classes)))), "")
     except Undecodable as error:

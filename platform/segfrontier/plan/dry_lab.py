@@ -52,7 +52,7 @@ class Looks:
     images: Pool
     scenes: tuple[str, ...]
     task: Rule | Gauge | Looking
-    known: LabelSet | None = None
+    known: LabelSet | Mapping[str, LabelSet] | None = None
 
 
 Work = Training | Looks

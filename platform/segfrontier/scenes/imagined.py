@@ -154,7 +154,7 @@ def write_alike(
     height, width = (pa.array([shape[i] for shape in sizes.values()], pa.int32()) for i in (0, 1))
     nothing = pa.nulls(len(sizes), pa.large_binary())
     columns = [pa.array(list(sizes), pa.string()), height, width, pa.DictionaryArray.from_arrays(which, maps)]
-    rows = pa.record_batch([*columns, nothing, nothing], names=COLUMN_NAMES)
+    rows = pa.record_batch([*columns, *[nothing] * (len(COLUMN_NAMES) - 4)], names=COLUMN_NAMES)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
         writer.write_batch(rows)
     return LabelSet(path=str(path), kind=kind, digest=content, count=len(sizes), classes=classes)
