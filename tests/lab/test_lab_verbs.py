@@ -163,7 +163,7 @@ def test_scores_are_those_of_the_model(lab, toy_world):
             union[c] += (mine | theirs).sum()
     assert scores.miou == pytest.approx(np.mean(hits / union))
     assert list(scores.iou.values()) == pytest.approx(hits / union)
-    again = type(scores).read(__import__("pathlib").Path(scores.folder))
+    again = type(scores).read(__import__("pathlib").Path(scores.folder), lab.classes)
     assert again.values == scores.values and again.sums.confusion == scores.sums.confusion
 
 
@@ -175,7 +175,7 @@ def test_views_windows_and_sizes_reach_the_evaluator(lab):
         Looking(window=(16, 16)),
         Looking(resize=(48, 64)),
     ]
-    scores = [lab.score(model, looking=look) for look in looks]
+    scores = [lab.score(model.looked(look)) for look in looks]
     assert all(0 < s.miou <= 1 for s in scores)
     assert scores[0].miou != plain != scores[2].miou
     assert watcher_of(lab).computed.count("score") == 4, "each way of looking is a stage of its own"

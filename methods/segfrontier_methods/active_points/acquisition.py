@@ -7,14 +7,14 @@ same question, put again, is free. A pool passes in chunks of scenes; a point co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Gauge, Lab, LabelSet, Looking, Measures, Points, Predictor, stable_seed
+from segfrontier.lab import Gauge, Known, Lab, LabelSet, Measures, Points, Predictor, Predictors, stable_seed
 from segfrontier.maths import (
     TopOfPool,
     draw_points,
@@ -37,12 +37,11 @@ class PatchEntropy(Gauge):
 
     rows: int
     columns: int
-    looking: Looking = field(default_factory=Looking)
 
     @classmethod
     def of(cls, knobs: Knobs) -> Self:
         """The gauge of a method."""
-        return cls(rows=knobs.rows, columns=knobs.columns, looking=knobs.looking)
+        return cls(rows=knobs.rows, columns=knobs.columns)
 
     def shapes(self, classes: int) -> Mapping[str, tuple[int, ...]]:  # noqa: ARG002
         """See `Gauge.shapes`."""
@@ -50,19 +49,19 @@ class PatchEntropy(Gauge):
 
     def measure(
         self,
-        predictor: Predictor,
+        models: Predictors,
         image: NDArray[np.uint8],
-        known: NDArray[np.uint8] | None,  # noqa: ARG002
+        known: Known,  # noqa: ARG002
     ) -> Mapping[str, NDArray[np.float32]]:
         """See `Gauge.measure`."""
-        entropy_HW = entropy_map(predictor, image, self.looking)
+        entropy_HW = entropy_map(models, image)
         patches = patch_means(entropy_HW, rows=self.rows, columns=self.columns)
         return {"patches": patches.ravel().astype(np.float32), "mean": np.asarray(entropy_HW.mean(), np.float32)}
 
 
-def entropy_map(predictor: Predictor, image: NDArray[np.uint8], looking: Looking) -> NDArray[np.float32]:
+def entropy_map(predictor: Predictor | Predictors, image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W) normalised entropy of a model's answer."""
-    probs = predictor.look(image, looking).scores_NKHW.softmax(1)
+    probs = predictor.look(image).scores_NKHW.softmax(1)
     entropy_HW = normalised_entropy(probs)[0]
     require_finite("the entropies of a network's answers", entropy_HW)
     found: NDArray[np.float32] = entropy_HW.cpu().numpy()

@@ -37,7 +37,7 @@ def _intra_adapted(knobs: Knobs, lab: Lab, recipe: Recipe, first: Model) -> Mode
             f"images easy; use more images or another share"
         )
     calm, hard = (tuple(scenes[i] for i in half) for half in (order[:easy], order[easy:]))
-    labels = lab.label(first, Part(images=lab.pool, scenes=calm), Argmax(looking=knobs.looking))
+    labels = lab.label(first, Part(images=lab.pool, scenes=calm), Argmax())
     return trained(
         knobs, lab, recipe, source=Part(images=lab.pool, labels=labels), target=[Part(images=lab.pool, scenes=hard)],
         source_size=knobs.target_size,
@@ -68,7 +68,7 @@ def trained(
             target_weights=(knobs.target_weight, knobs.aux_target_weight)[: knobs.levels],
             label_weight=knobs.label_weight if target[0].labels is not None else 0.0,
         )
-    return lab.train(objective, streams, recipe.plan())
+    return lab.train(objective, streams, recipe.plan()).looked(knobs.looking)
 
 
 def source_of(lab: Lab) -> Part:

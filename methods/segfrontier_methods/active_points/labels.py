@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.lab import Looking, Part, Predictor, Rule, SceneLabels
+from segfrontier.lab import Known, Part, Predictors, Rule, SceneLabels
 from segfrontier.maths import grid_boxes
 from segfrontier_methods.active_points.acquisition import Draw
 
@@ -24,7 +24,6 @@ class PointLabels(Rule):
 
     draw: Draw
     reading: Literal["sparse", "dense"]
-    looking: Looking = field(default_factory=Looking)
     points: NDArray[np.int64] | None = field(default=None, compare=False)
     """(P, n, 2) all points of the scene; `at` puts them and the answers here."""
     answers: NDArray[np.int32] | None = field(default=None, compare=False)
@@ -37,14 +36,14 @@ class PointLabels(Rule):
 
     def label(
         self,
-        predictor: Predictor,
+        models: Predictors,
         image: NDArray[np.uint8],
-        known: NDArray[np.uint8] | None,  # noqa: ARG002
-    ) -> NDArray[np.uint8]:
+        known: Known,  # noqa: ARG002
+    ) -> SceneLabels:
         """See `Rule.label`."""
         assert self.points is not None and self.answers is not None, "the lab binds a rule to its scene by `at`"
         size = (image.shape[0], image.shape[1])
-        guessed: NDArray[np.uint8] = predictor.look(image, self.looking).confidence()[1][0].byte().cpu().numpy()
+        guessed: NDArray[np.uint8] = models.look(image).confidence()[1][0].byte().cpu().numpy()
         asked = np.zeros(len(self.points), np.bool_)
         asked[self.draw.patches(self.answers[:, :2], size)] = True
         if self.reading == "sparse":
@@ -57,7 +56,7 @@ class PointLabels(Rule):
                 labels[y0:y1, x0:x1] = _VOID
         x, y, answer = self.answers.T
         labels[y, x] = answer
-        return labels
+        return SceneLabels(size=size, semantic=labels)
 
 
 def answers_of(part: Part, scene: str) -> NDArray[np.int32]:

@@ -28,13 +28,13 @@ class ActivePoints(Knobs):
             measures = lab.measure(before, everything, PatchEntropy.of(self))  # B: equation 5
             choice = Choice(knobs=self, draw=draw, lab=lab, measures=measures, before=bought)
             bought = choice.buy(total)
-            rule = PointLabels(draw=draw, reading=self.reading, looking=self.looking)  # equation 6
+            rule = PointLabels(draw=draw, reading=self.reading)  # equation 6
             asked = [Part(images=lab.pool, labels=labels) for labels in bought]
             target = [Part(images=lab.pool, labels=lab.label(before, part, rule)) for part in asked]
             model = trained(self, lab, recipe, source=source, target=target)  # C: G2, D2
             self._tell(lab, number, before, model)
             if self.pictures and number == len(totals):
-                story = Story(draw=draw, looking=self.looking)
+                story = Story(draw=draw)
                 lab.draw(story, {"before": before, "after": model}, asked[0], scenes=self.pictures)
         for name in self.class_sets:
             lab.note(f"miou_{name}", miou_over(lab.score(model), CLASS_SETS[name], lab.classes.names))

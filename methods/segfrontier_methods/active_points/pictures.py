@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.lab import Looking, Part, Predictor, Sketch
+from segfrontier.lab import Part, Predictors, Sketch
 from segfrontier.maths import grid_boxes
 from segfrontier_methods.active_points.acquisition import Draw, entropy_map
 from segfrontier_methods.active_points.labels import answers_of
@@ -21,20 +21,15 @@ class Story(Sketch):
     """Like the paper's Fig. 4: brighter is less certain, white patches were chosen, at cyan points a person told."""
 
     draw: Draw
-    looking: Looking = field(default_factory=Looking)
 
-    def panels(
-        self, predictors: Mapping[str, Predictor], part: Part, scene: str
-    ) -> Sequence[tuple[str, NDArray[np.uint8]]]:
+    def panels(self, models: Predictors, part: Part, scene: str) -> Sequence[tuple[str, NDArray[np.uint8]]]:
         """See `Sketch.panels`."""
         image, answers = part.images.image(scene), answers_of(part, scene)
-        heat = hot(entropy_map(predictors["before"], image, self.looking))
+        heat = hot(entropy_map(models["before"], image))
         mark(heat, answers[:, :2], self.draw)
         seen = {
-            f"{when}: prediction": predictor.classes.palette[
-                predictor.look(image, self.looking).confidence()[1][0].cpu().numpy()
-            ]
-            for when, predictor in predictors.items()
+            f"{when}: prediction": predictor.classes.palette[predictor.look(image).confidence()[1][0].cpu().numpy()]
+            for when, predictor in models.items()
         }
         return [(scene, image), (f"before: entropy, {len(answers)} points", heat), *seen.items()]
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from segfrontier.errors import BadInput
+from segfrontier.lab.handles import Model
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.places import FOR_SALE
 from segfrontier.lab.streams import Part, Stream
+from segfrontier.lab.tasks import Task
 from segfrontier.market.plain import plain_text, plain_whole
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
@@ -38,6 +44,27 @@ def require_kinds(**given: tuple[object, type]) -> None:
                 f"{name} must be a {kind.__name__} of segfrontier.lab itself; found a {type(thing).__name__}. Pass "
                 f"what the lab handed out, or build a {kind.__name__}."
             )
+
+
+Models = Model | Mapping[str, Model] | None
+"""Who takes part in a pass: a model, several by name, or none."""
+
+
+def require_models(models: object) -> dict[str, Model]:
+    """The models of a pass by name; one alone is called `model`."""
+    given: dict[str, Any] = dict(models) if type(models) is dict else {} if models is None else {"model": models}
+    for name, model in given.items():
+        require_name(name, what="a model")
+        require_kinds(model=(model, Model))
+        require_kinds(looking=(model.looking, Looking))
+    return given
+
+
+def require_tasks(tasks: Sequence[Task]) -> None:
+    """BadInput unless there are tasks, and no two of one name: their sums could not be told apart."""
+    names = [task.name for task in tasks]
+    if not names or len(set(names)) < len(names):
+        raise BadInput(f"a score has one or more tasks of different names; found {names}. Score the others apart.")
 
 
 def require_part(part: Part, pool: Pool) -> None:

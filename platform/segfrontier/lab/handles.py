@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from segfrontier.errors import BadInput
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.objective import Blueprint
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.store import Store
@@ -28,11 +29,17 @@ class Model:
     blueprints: Mapping[str, Blueprint] = field(hash=False)
     classes: ClassTable
     weights: str = WEIGHTS
+    looking: Looking = field(default_factory=Looking)
+    """How it must be looked at: whatever is made, measured, scored or drawn with it uses just that."""
 
     @property
     def digest(self) -> str:
-        """Identity of this network with these weights, for the keys of later stages."""
+        """Identity of this network with these weights, for the keys of later stages; `looking` is none of it."""
         return f"{self.key}:{self.weights}:{self.network}"
+
+    def looked(self, looking: Looking) -> Model:
+        """The same model, to be looked at in another way."""
+        return dataclasses.replace(self, looking=looking)
 
     def teacher(self) -> Model:
         """The same model, predicting with the EMA teacher of its network."""

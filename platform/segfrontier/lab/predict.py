@@ -6,8 +6,7 @@ a pool was cut into batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -18,45 +17,34 @@ from torch import Tensor, nn
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
-from segfrontier.maths import View, ViewMean, mean_over_views, slide
+from segfrontier.lab.looking import Looking
+from segfrontier.maths import ViewMean, mean_over_views, slide
 from segfrontier.models.lean import Answer, LeanModel
 from segfrontier.models.model import SegModel
 from segfrontier.scenes.classes import ClassTable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looking:
-    """How a model looks at an image: through which views, at which size, whole or window by window."""
-
-    views: tuple[View, ...] = (View(),)
-    resize: tuple[int, int] | None = None  # (height, width) that the network sees; answers come at the image's own size
-    window: tuple[int, int] | None = None
-    stride: tuple[int, int] | None = None
-
-    def __post_init__(self) -> None:
-        if not self.views:
-            raise BadInput("looking needs at least one view; give View() for the image as it is")
-        if self.stride is not None and self.window is None:
-            raise BadInput("a stride is that of a sliding window; give a window too")
 
 
 class Predictor:
     """A model on a device."""
 
     def __init__(self, model: Model, *, device: torch.device) -> None:
-        self.device, self.classes = device, model.classes
+        self.device, self.classes, self.looking = device, model.classes, model.looking
         self.module = model.build(device)
 
     @classmethod
-    def of(cls, module: nn.Module, classes: ClassTable, *, device: torch.device) -> Self:
+    def of(
+        cls, module: nn.Module, classes: ClassTable, *, device: torch.device, looking: Looking | None = None
+    ) -> Self:
         """A network that is no stored model yet, in evaluation mode on its device, and left as it is meanwhile."""
         predictor = cls.__new__(cls)
         predictor.device, predictor.classes, predictor.module = device, classes, module
+        predictor.looking = Looking() if looking is None else looking
         return predictor
 
     @torch.inference_mode()
-    def look(self, image: NDArray[np.uint8], looking: Looking) -> ViewMean:
-        """Mean logits over the views, at the image's size."""
+    def look(self, image: NDArray[np.uint8], looking: Looking | None = None) -> ViewMean:
+        """Mean logits over the views, at the image's size; in the model's own way unless another is given."""
+        looking = self.looking if looking is None else looking
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float().div_(255)
         size = (image.shape[0], image.shape[1])
         if looking.resize is not None and looking.resize != size:
@@ -92,6 +80,57 @@ class Predictor:
             stride=stride,
             blend="gaussian",
         )
+
+
+class Predictors(Mapping[str, Predictor]):
+    """The models that take part in a pass, by name. Where it is one alone, this looks and answers as it does."""
+
+    def __init__(self, predictors: Mapping[str, Predictor]) -> None:
+        self._by_name = dict(predictors)
+
+    @classmethod
+    def built(cls, models: Mapping[str, Model], *, device: torch.device) -> Self:
+        """The models, on a device."""
+        return cls({name: Predictor(model, device=device) for name, model in models.items()})
+
+    def __getitem__(self, name: str) -> Predictor:
+        if name not in self._by_name:
+            raise BadInput(f"the models of this pass are {', '.join(self._by_name) or 'none'}; found {name!r}")
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    @property
+    def only(self) -> Predictor:
+        """The one model."""
+        if len(self._by_name) != 1:
+            raise BadInput(
+                f"here one model looks; this pass has {', '.join(self._by_name) or 'none'}. Give it one, or bring what "
+                f"names its models."
+            )
+        return next(iter(self._by_name.values()))
+
+    def look(self, image: NDArray[np.uint8], looking: Looking | None = None) -> ViewMean:
+        """See `Predictor.look`."""
+        return self.only.look(image, looking)
+
+    def answer(self, images: Tensor) -> Answer:
+        """See `Predictor.answer`."""
+        return self.only.answer(images)
+
+    @property
+    def classes(self) -> ClassTable:
+        """The classes of the one model."""
+        return self.only.classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the one model is."""
+        return self.only.device
 
 
 def as_labels(labels: Tensor) -> NDArray[np.uint8]:
