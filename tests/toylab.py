@@ -1,8 +1,9 @@
 """A tiny network, objectives and jobs for tests of the lab: seconds become milliseconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -72,7 +73,7 @@ class Plain(Objective):
 
     def step(self, nets, batch, at):
         out = nets["segmenter"](batch["labelled"].image)
-        yield Loss("ce", cross_entropy(out.logits[0], batch["labelled"].label))
+        yield Loss("ce", cross_entropy(out.logits[0], batch["labelled"].label, over=at))
         at.log(progress=at.progress)
 
 
@@ -92,7 +93,7 @@ class Adversarial(Objective):
     def step(self, nets, batch, at):
         source, target = batch["source"], batch["target"]
         mine = nets["segmenter"](source.image).logits[0]
-        yield Loss("ce", cross_entropy(mine, source.label))
+        yield Loss("ce", cross_entropy(mine, source.label, over=at))
         theirs = nets["segmenter"](target.image).logits[0].softmax(1)
         theirs = theirs + self.noise * torch.rand_like(theirs)
         yield Loss("fool", 0.1 * bce(nets.frozen("critic")(theirs), 0))
@@ -104,21 +105,30 @@ def bce(logits, target):
     return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 
-def fine_part(world, folder, *, domain="target", split="train"):
-    """Images with all of their labels, for tests that need no market."""
+def fine_part(world, folder, *, domain="target", split="train", uneven=False):
+    """Images with all of their labels, for tests that need no market; `uneven` of some a single pixel, or nothing."""
     truth = world.truth(domain=domain, split=split)
     rows = [LabelRow(s, *truth.size(s), map=truth.semantic(s), instance=truth.instance(s)) for s in truth.scenes()]
+    if uneven:
+        rows = [replace(row, map=_thinned(row.map, number % 3)) for number, row in enumerate(rows)]
     labels = write_labels(folder, kind="fine", classes=world.classes, rows=rows)
     return Part(images=world.pool(domain=domain, split=split), labels=labels)
 
 
-def streams_for(objective, world, folder, *, batch=4):
+def _thinned(labels, how):
+    """All of a map (0), one pixel of it (1), or void alone (2)."""
+    thin = np.full_like(labels, 255)
+    thin[20, 9 : 10 if how == 1 else 9] = labels[20, 9]
+    return thin if how else labels
+
+
+def streams_for(objective, world, folder, *, batch=4, uneven=False):
     if isinstance(objective, Adversarial):
         return {
-            "source": Stream(parts=(fine_part(world, folder, domain="source"),), batch=batch),
+            "source": Stream(parts=(fine_part(world, folder, domain="source", uneven=uneven),), batch=batch),
             "target": Stream(parts=(Part(images=world.pool()),), batch=batch),
         }
-    return {"labelled": Stream(parts=(fine_part(world, folder),), batch=batch)}
+    return {"labelled": Stream(parts=(fine_part(world, folder, uneven=uneven),), batch=batch)}
 
 
 def toy_lab(home, world, **settings):

@@ -203,8 +203,7 @@ def result(home: Path) -> dict[str, Any]:
     for record in records(Home(home).study("toy"), states=("done", "failed", "cut")):
         told = (record.state, record.seconds, record.acts, record.values, record.iou, record.scenes, record.curves)
         found[f"cell {record.key}"] = repr((*told, [(s.kind, s.key) for s in record.stages]))
-    if (file := home / "ledger.sqlite").exists():
-        ledger = Ledger(file)
+    if (ledger := Ledger.find(Home(home).ledger)) is not None:
         found |= {f"ledger {cell}": repr(ledger.totals(cell)) for cell in sorted(ledger.cells())}
     for entry in sorted((home / "store").rglob("entry.json")):
         plain = json.loads(entry.read_text())

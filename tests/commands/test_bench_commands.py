@@ -23,11 +23,11 @@ def test_a_run_prints_scores_and_is_found_again(tmp_path):
     again = train(tmp_path, "fine", "--hours", 6)
     assert again.stdout == first.stdout and again.stderr.count("found in the store") == 2
 
-    bill = json.loads(segfrontier("ledger", "runs/ledger.sqlite", "--json", folder=tmp_path).stdout)
+    bill = json.loads(segfrontier("ledger", "runs", "--json", folder=tmp_path).stdout)
     assert bill["seconds"] == 4 * 5400, "the second run bought nothing"
-    text = segfrontier("ledger", "runs/ledger.sqlite", folder=tmp_path).stdout
+    text = segfrontier("ledger", "runs", folder=tmp_path).stdout
     assert "fine" in text and "6.00" in text and "validation" in text and "free" in text
-    dear = segfrontier("ledger", "runs/ledger.sqlite", "--prices", "bdd100k", folder=tmp_path).stdout
+    dear = segfrontier("ledger", "runs", "--prices", "bdd100k", folder=tmp_path).stdout
     assert "5.00 h" in dear
 
     rows = json.loads(segfrontier("store", "ls", "--json", folder=tmp_path).stdout)

@@ -7,15 +7,18 @@ import pytest
 import yaml
 from callhere import within
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from madestudy import baselines
 from madestudy import study as made_study
-from mutating import as_json, as_yaml, files
+from mutating import as_json, as_yaml, files, mangled, mutated
 from sandbox import STUDY
 from toystudy import PRICES
 from toyworld import write_toy
 
 from segfrontier.errors import SegFrontierError
 from segfrontier.home.status import Board
+from segfrontier.market import Ledger, _account, export_acts, given_ledger, ledger_table, load_prices
+from segfrontier.market._account import Bought, Entry, Opening
 from segfrontier.market.prices import parse_prices
 from segfrontier.plan.foreseen import foreseen
 from segfrontier.report.as_json import to_json
@@ -73,6 +76,39 @@ def test_study_files(tmp_path_factory, data):
 @given(files(yaml.safe_load(PRICES), as_yaml))
 def test_price_lists(data):
     survives(lambda: parse_prices(data.decode("utf-8", "replace"), where="prices.yaml"))
+
+
+def account_line():
+    """The line of a first purchase, as plain values."""
+    opening = Opening(text="t", prices=json.loads(load_prices("street").model_dump_json()))
+    bought = Bought(
+        stage="s", kind="point", seconds=5, labels_path="/x.arrow", labels_digest="d", totals=(2, 3, 3, 3)
+    )  # fmt: skip
+    entry = Entry(cell="c", time="2026-03-01T10:00:00+00:00", terms=opening, bought=bought)
+    acts = {"scenes": ["s0", "s1"], "counts": [2, 1], "items": [4, 5, 6], "units": 1, "asked": [1, 1, 1]}
+    return {"entry": entry.model_dump(exclude_none=True), "acts": acts}
+
+
+@TRIED
+@given(st.tuples(mutated(account_line()), st.booleans()) | mangled(json.dumps(account_line())))
+def test_accounts_of_a_ledger(tmp_path_factory, line):
+    """Mangled text, and lines of other content that are summed up as SegFrontier does it, before a line and last."""
+    folder = tmp_path_factory.getbasetemp() / "ledger"
+    ledger, sound = Ledger(folder, create=True), account_line()
+    mine, more = (folder / f"{name}.jsonl" for name in ("c", "sound"))
+    more.write_bytes(signed(sound | {"entry": sound["entry"] | {"cell": "sound"}}))
+    mine.write_bytes(line if isinstance(line, bytes) else signed(line[0]) + (b"{" * line[1]))
+    table = survives(lambda: ledger_table(given_ledger(folder)))
+    assert "sound" in [c.cell for c in table.cells] and len(table.cells) + len(table.faults) in (1, 2)
+    survives(lambda: export_acts(ledger, folder.parent / "acts.parquet"))
+    survives(lambda: ledger.owned("c", "point"))
+    survives(lambda: ledger.note_free(cell="c", stage="s", what="class_list", detail="d", count=1))
+
+
+def signed(tree):
+    """An account of one line."""
+    rest = json.dumps(tree)[1:] if isinstance(tree, dict) else json.dumps(tree)
+    return _account._signed("", rest.encode()) + rest.encode() + b"\n"
 
 
 @TRIED

@@ -60,7 +60,7 @@ def test_the_method_of_the_readme_trains_on_labels_that_it_bought(my_methods, tm
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "mIoU" in ran.stdout and "annotation: 0.5 h" in ran.stdout
-    ledger = segfrontier("ledger", "runs/ledger.sqlite", folder=tmp_path).stdout
+    ledger = segfrontier("ledger", "runs", folder=tmp_path).stdout
     assert re.search(r"coarse +4 +4 +4", ledger) and "pseudo_labels" in ledger
 
 

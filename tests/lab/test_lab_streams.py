@@ -14,6 +14,12 @@ from segfrontier.lab.streams import Deck, Part, Stream, class_table
 from segfrontier.scenes.labels import LabelRow, write_labels
 
 
+def augmented(augment, image, label, instance, rng):
+    geometry = augment.geometry(image.shape[:2], rng)
+    ids = None if instance is None else geometry.map(instance, outside=0)
+    return augment.recoloured(geometry.image(image), rng), geometry.map(label, outside=255), ids
+
+
 def slots(deck, steps, world=1):
     return [[s for rank in range(world) for s in deck.share_of(step, rank=rank, world=world)] for step in range(steps)]
 
@@ -89,17 +95,17 @@ def test_augmentation_moves_image_label_and_instances_together():
     instance = label.astype(np.uint16) * 300
     augment = Augment(scale=(1.0, 2.0), crop=(96, 96), flip=True)
     for seed in range(5):
-        x, y, ids = augment(image, label, instance, np.random.default_rng(seed))
+        x, y, ids = augmented(augment, image, label, instance, np.random.default_rng(seed))
         assert x.shape == (96, 96, 3) and y.shape == ids.shape == (96, 96) and ids.dtype == np.uint16
         assert (ids == y.astype(np.uint16) * 300).all()
         assert np.mean(np.abs(x[..., 0].astype(int) - y * 80) < 40) > 0.9
-        again = augment(image, label, instance, np.random.default_rng(seed))
+        again = augmented(augment, image, label, instance, np.random.default_rng(seed))
         assert (again[0] == x).all() and (again[1] == y).all()
 
 
 def test_a_crop_larger_than_the_image_is_padded_with_void():
     image, label = np.zeros((10, 12, 3), np.uint8), np.zeros((10, 12), np.uint8)
-    x, y, ids = Augment(crop=(16, 20))(image, label, np.ones((10, 12), np.uint16), np.random.default_rng(0))
+    x, y, ids = augmented(Augment(crop=(16, 20)), image, label, np.ones((10, 12), np.uint16), np.random.default_rng(0))
     assert x.shape == (16, 20, 3) and (y == 255).sum() == 16 * 20 - 120 and (ids == 0).sum() == 16 * 20 - 120
 
 
@@ -107,16 +113,16 @@ def test_each_part_of_augmentation_does_what_it_says():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (32, 32, 3)).astype(np.uint8)
     label = rng.integers(0, 3, (32, 32)).astype(np.uint8)
-    same = Augment()(image, label, None, np.random.default_rng(0))
+    same = augmented(Augment(), image, label, None, np.random.default_rng(0))
     assert (same[0] == image).all() and (same[1] == label).all() and same[2] is None
-    flips = [Augment(flip=True)(image, label, None, np.random.default_rng(s))[1] for s in range(20)]
+    flips = [augmented(Augment(flip=True), image, label, None, np.random.default_rng(s))[1] for s in range(20)]
     flipped = [bool((f == label[:, ::-1]).all()) for f in flips]
     assert 4 <= sum(flipped) <= 16 and all((f == label).all() for f, m in zip(flips, flipped, strict=True) if not m)
-    blurred = Augment(blur=3.0)(image, label, None, np.random.default_rng(1))[0]
+    blurred = augmented(Augment(blur=3.0), image, label, None, np.random.default_rng(1))[0]
     assert blurred.std() < image.std() * 0.9
-    jittered = Augment(colour=0.5)(image, label, None, np.random.default_rng(1))[0]
+    jittered = augmented(Augment(colour=0.5), image, label, None, np.random.default_rng(1))[0]
     assert np.abs(jittered.astype(int) - image).mean() > 3
-    small = Augment(resize=(16, 16))(image, label, None, np.random.default_rng(0))
+    small = augmented(Augment(resize=(16, 16)), image, label, None, np.random.default_rng(0))
     assert small[0].shape == (16, 16, 3) and set(np.unique(small[1])) <= {0, 1, 2}
 
 

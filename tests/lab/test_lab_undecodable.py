@@ -1,5 +1,6 @@
 """One image that does not decode, at every verb: left out and named, and nothing else differs."""
 
+import json
 import logging
 from dataclasses import dataclass, replace
 
@@ -11,18 +12,22 @@ from test_lab_verbs import BENCH
 from toylab import Plain, toy_lab
 from toyworld import TOY, toy_scene
 
-from segfrontier.errors import StageError
+from segfrontier.errors import StageError, Stopped
 from segfrontier.lab import Argmax, Fine, LocalLab, Part, Plan, Sketch, Stream
 from segfrontier.lab.augment import Augment
+from segfrontier.lab.crew import Crew
+from segfrontier.lab.leftout import LeftOut
 from segfrontier.lab.loader import StepDataset, batches
 from segfrontier.lab.pictures import Album
 from segfrontier.lab.places import Places
 from segfrontier.lab.scoring import Scores
+from segfrontier.lab.training import Job, run
 from segfrontier.scenes.codec import Undecodable
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import WorldWriter
 
 TRAIN, VAL = 12, 5
+CPU = Crew(device=torch.device("cpu"))
 
 
 def write_spoilt(folder, *, bad=(), train=TRAIN, val=VAL):
@@ -174,6 +179,37 @@ def test_scores_are_those_of_the_scenes_that_decode(tmp_path):
         assert again.left_out == scores.left_out and again.values == scores.values, "as stored"
 
 
+@pytest.mark.parametrize("stop_after", [None, 5])
+def test_a_trainings_result_names_what_it_left_out(tmp_path, stop_after):
+    """Also where the scene was met before a stop alone; the result of an intact world has no such file."""
+    for number, bad in enumerate(((), (3,))):
+        folder = tmp_path / str(number)
+        streams = {"labelled": stream(write_spoilt(folder / "w", bad=bad), folder)}
+        job = Job(objective=Plain(), streams=streams, plan=Plan(steps=6))
+        calls = iter(range(1, 100))
+        (folder / "work").mkdir()
+        common = {"work": folder / "work", "out": folder / "out"}
+        if stop_after:
+            with pytest.raises(Stopped):
+                run(
+                    job, CPU, replace(BENCH, checkpoint_seconds=0), stop=lambda c=calls: next(c) == stop_after, **common
+                )
+        run(job, CPU, BENCH, **common)
+        found = folder / "out" / "left_out.json"
+        assert found.exists() is bool(bad)
+        if bad:
+            ((stream_name, (line,)),) = json.loads(found.read_text()).items()
+            assert stream_name == "labelled" and line.startswith(f"{name(3)}: ")
+
+
+def test_what_all_workers_left_out_is_gathered(tmp_path):
+    for rank, faults in enumerate((["b: bad", "a: bad"], ["b: bad"], [])):
+        LeftOut(tmp_path, rank).take({"x": faults, "y": faults[:1]})
+    LeftOut(tmp_path, 1).take({"x": ["c: bad"]})
+    assert LeftOut.of_all(tmp_path) == {"x": ["a: bad", "b: bad", "c: bad"], "y": ["b: bad"]}
+    assert len(list(tmp_path.iterdir())) == 2, "nothing is written of nothing"
+
+
 def test_too_many_or_all_end_the_scoring(tmp_path):
     for bad, val, told in (((12, 13), 5, "2 of 5"), ((12,), 1, "1 of 1")):
         world = write_spoilt(tmp_path / f"w{val}", bad=bad, val=val)
@@ -193,7 +229,6 @@ def test_an_intact_worlds_scores_are_stored_as_ever(tmp_path):
 def test_early_stopping_looks_at_the_same_scenes(tmp_path):
     from segfrontier.lab.peeking import Peek
     from segfrontier.lab.sealed import unseal
-    from segfrontier.lab.training import Job
     from segfrontier.maths import Confusion, semantic_scores
 
     world = write_spoilt(tmp_path / "w", bad=(TRAIN + 2,))
@@ -201,9 +236,9 @@ def test_early_stopping_looks_at_the_same_scenes(tmp_path):
         model = trained(lab, steps=2)
         places: Places = unseal(lab._places)
         job = Job(objective=Plain(), streams={"labelled": stream(world, tmp_path)}, plan=Plan(steps=2))
-        (tmp_path / "work" / "snapshots").mkdir(parents=True)
+        (tmp_path / "work" / "peeks").mkdir(parents=True)
         weights = torch.load(model.file(), weights_only=True)
-        torch.save(weights, tmp_path / "work" / "snapshots" / "weights-000000001.pt")
+        torch.save(weights, tmp_path / "work" / "peeks" / "weights-000000001.pt")
         ((_, miou),) = Peek(job, tmp_path / "work", places, lab.classes, torch.device("cpu")).fresh()
         kept = [name(n) for n in range(TRAIN, TRAIN + VAL) if n != TRAIN + 2]
         plain = sums_of(lab, model, kept)["confusion"]

@@ -242,7 +242,7 @@ def test_free_things_are_recorded(lab, tmp_path):
     model = lab.train(Plain(), labelled(lab), Plan(steps=1))
     lab.score(model)
     lab.label(model, Part(images=lab.pool), Argmax())
-    lines = {line.what: line for line in Ledger(tmp_path / "home" / "ledger.sqlite").free_lines("bench")}
+    lines = {line.what: line for line in Ledger(tmp_path / "home" / "ledger").free_lines("bench")}
     assert {"class_list", "source_labels", "pseudo_labels", "validation"} <= set(lines)
     assert lines["source_labels"].count == 5 and lines["validation"].count == 3
     assert "encoder_pretraining" not in lines, "random weights are no pretraining"
@@ -316,3 +316,19 @@ def test_a_closed_lab_says_so(toy_world, tmp_path):
         lab.buy(Fine(lab.pool.scenes()))
     with pytest.raises(Exception, match="closed"):
         lab.score(None)
+
+
+def test_a_model_is_looked_at_in_its_own_way_by_every_verb(toy_world, tmp_path):
+    """What a method says of its model holds for its headline, its labels and what is measured and noted of it."""
+    half = Looking(resize=(12, 16))
+    with toy_lab(tmp_path / "home", toy_world) as lab:
+        part = Part(images=lab.pool, labels=lab.buy(Fine(lab.pool.scenes())))
+        whole = lab.train(Plain(), {"labelled": Stream(parts=(part,), batch=2)}, Plan(steps=30))
+        model = whole.looked(half)
+        assert lab.score(model).values != lab.score(whole).values
+        assert lab.score(model.looked(Looking())).values == lab.score(whole).values
+        everything = Part(images=lab.pool)
+        made, full = lab.label(model, everything, Argmax()), lab.label(whole, everything, Argmax())
+        assert made.digest != full.digest
+        assert model.teacher().looking == model.called("segmenter").looking == half
+        assert lab.oracle_best(model)[1].values == lab.score(model, pictures=0).values

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from rayhere import LOOPBACK, family, listening
-from toylab import Adversarial, Plain
+from toylab import Adversarial, Plain, fine_part
 from toyworld import write_toy
 
 from segfrontier.errors import BadInput
@@ -87,10 +87,12 @@ def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
     assert watcher.found_kinds == ["train", "label", "score"], "what one lab has computed, the other finds"
 
 
-def two_networks(lab, objective=None):
+def two_networks(lab, world, objective=None):
+    """A source of which some scenes are all labelled, some at one pixel, some not at all."""
     objective = objective or Adversarial(norm=False, noise=0.0)
+    source = fine_part(world, Path(world.uri).parent / "uneven", domain="source", uneven=True)
     streams = {
-        "source": Stream(parts=(lab.synthetic,), batch=4),
+        "source": Stream(parts=(source,), batch=4),
         "target": Stream(parts=(Part(images=lab.pool),), batch=4),
     }
     return lab.train(objective, streams, Plan(steps=20))
@@ -101,16 +103,16 @@ def undisturbed(world, tmp_path_factory):
     """The weights of two networks that two workers trained, and what was heard of it."""
     watcher = Noting()
     with open_toy(tmp_path_factory.mktemp("two"), world, RayLab, workers=2, watcher=watcher) as lab:
-        return weights(two_networks(lab)), watcher
+        return weights(two_networks(lab, world)), watcher
 
 
 def test_two_workers_agree_with_one_process(world, tmp_path, undisturbed):
     """The same global batch, split: gradients are means of two halves instead of one mean, so float32 rounds otherwise.
 
-    No batch norm and no noise, which see a worker's share alone; every share has equally many labelled pixels.
+    No batch norm and no noise, which see a worker's share alone. Shares have very different numbers of labels.
     """
     with open_toy(tmp_path / "home", world, LocalLab) as lab:
-        alone = weights(two_networks(lab))
+        alone = weights(two_networks(lab, world))
     together, _ = undisturbed
     for name, tensors in alone.items():
         for key, value in tensors.items():
@@ -141,7 +143,7 @@ class Doomed(Adversarial):
 def test_a_killed_worker_is_replaced_and_changes_nothing(world, tmp_path, undisturbed):
     mark = tmp_path / "killed"
     with open_toy(tmp_path / "home", world, RayLab, workers=2) as lab:
-        assert_same(weights(two_networks(lab, Doomed(mark=str(mark)))), undisturbed[0])
+        assert_same(weights(two_networks(lab, world, Doomed(mark=str(mark)))), undisturbed[0])
     assert mark.exists()
 
 

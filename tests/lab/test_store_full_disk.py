@@ -158,7 +158,7 @@ writers = {{
     "log": lambda: logged(disk / "l"),
     "spool": lambda: Spool(disk / "spool").put("cell", "k", {{"x": "x" * 10_000}}),
     "labels": lambda: fine_part(world, disk / "labels"),
-    "acts": lambda: export_acts(Ledger(disk.parent / "ledger.sqlite", create=True), disk / "acts.parquet"),
+    "acts": lambda: export_acts(Ledger(disk.parent / "ledger", create=True), disk / "acts.parquet"),
     "stage": lambda: store.once("k1", stage, about=about),
 }}
 told = {{}}

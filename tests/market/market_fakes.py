@@ -2,14 +2,13 @@
 
 import os
 import signal
-import sqlite3
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from segfrontier.errors import SegFrontierError
-from segfrontier.market import Coarse, Ledger, Market, Points, _sql, load_prices, market
+from segfrontier.market import Coarse, Ledger, Market, Points, _account, load_prices, market
 from segfrontier.scenes import labels
 from segfrontier.scenes.classes import CITYSCAPES, VOID, ClassTable, SceneClass
 
@@ -111,21 +110,7 @@ def street_like(seed, height=96, width=192):
     return m
 
 
-class Killed(sqlite3.Connection):
-    """A connection in whose process a SIGKILL falls just before or just after a commit."""
-
-    when = "before"
-
-    def execute(self, sql, *values):
-        if sql != "COMMIT":
-            return super().execute(sql, *values)
-        if self.when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().execute(sql, *values)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-STEPS = ("in a row", "written", "before", "after", "published")
+STEPS = ("in a row", "written", "before", "torn", "after", "published")
 """Between which steps of a purchase a kill may fall; it is charged from `after` on."""
 
 
@@ -149,9 +134,11 @@ def buy_and_die(folder, step):
         dying("write_labels", market)
     elif step == "published":
         dying("_publish", shop)
+    elif step == "torn":
+        write = os.pwrite
+        os.pwrite = lambda fd, data, at: write(fd, data[: len(data) // 2], at) and os.kill(os.getpid(), signal.SIGKILL)
     else:
-        connect, Killed.when = sqlite3.connect, step
-        _sql.sqlite3.connect = lambda *a, **k: connect(*a, **k, factory=Killed)
+        dying("append", _account.Pen, first=step == "after")
     shop.buy(Coarse(["s0", "s1"]), stage="t")
 
 

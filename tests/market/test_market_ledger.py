@@ -1,21 +1,22 @@
 """The ledger: append-only, once per act, never over budget, whole after a full disk, clear about damaged files."""
 
+import errno
+import os
 import pickle
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from segfrontier.basics.locks import hold_file
 from segfrontier.errors import BadInput, DiskFull, LedgerError
-from segfrontier.market import Ledger, _sql, export_acts, load_prices
+from segfrontier.market import Ledger, _account, export_acts, load_prices
 from segfrontier.market.acts import Acts
-from segfrontier.market.ledger import Order, Terms, Totals
+from segfrontier.market.lines import Order, Terms, Totals
 
 TERMS = Terms(truth="t", annotators="a", prices=load_prices("street"))
 
@@ -23,6 +24,10 @@ TERMS = Terms(truth="t", annotators="a", prices=load_prices("street"))
 def order(cell="c", kind="point", stage="s", terms=TERMS, **scenes):
     acts = {s: Acts.of(items, np.ones(len(items)), np.ones(len(items))) for s, items in scenes.items()}
     return Order(cell, stage, kind, acts, "/labels/x.arrow", "d1", terms)
+
+
+def account(ledger, cell="c"):
+    return ledger.path / f"{cell}.jsonl"
 
 
 def units(totals):
@@ -58,20 +63,6 @@ def test_the_same_act_is_charged_once_in_a_cell_and_again_in_another(ledger):
     assert charge(ledger, "other", a=[1, 2]).seconds == 2
     assert ledger.cells() == ["c", "other"]
     assert set(ledger.totals("other")) == {"other"} and ledger.totals("nobody") == {}
-
-
-def test_the_schema_itself_refuses_the_same_act_twice_and_every_change(ledger):
-    charge(ledger, a=[1])
-    ledger.note_free(cell="c", stage="s", what="class_list", detail="toy", count=4)
-    with closing(sqlite3.connect(ledger.path)) as db:
-        row = db.execute("SELECT * FROM acts").fetchone()
-        with pytest.raises(sqlite3.IntegrityError):
-            db.execute("INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        for table in ("acts", "purchases", "cells", "scenes", "price_lists", "free_lines"):
-            column = db.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchone()[0]
-            for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
-                with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                    db.execute(statement)
 
 
 def test_nothing_is_written_over_the_budget(ledger):
@@ -124,46 +115,31 @@ def test_a_ledger_travels_and_is_not_made_by_accident(ledger, tmp_path):
     charge(ledger, a=[1])
     assert pickle.loads(pickle.dumps(ledger)).totals() == ledger.totals()
     assert Ledger(ledger.path, create=True).totals() == ledger.totals()
-    with pytest.raises(LedgerError, match="exists and can be opened"):
+    with pytest.raises(LedgerError, match="there is nothing"):
         Ledger(tmp_path / "typo.db")
     assert not (tmp_path / "typo.db").exists()
 
 
-def test_the_file_has_no_companions_between_purchases(ledger):
+def test_there_is_a_file_for_each_cell_and_nothing_else(ledger):
     charge(ledger, a=[1])
-    assert [p.name for p in ledger.path.parent.iterdir()] == ["ledger.db"]
-    with closing(sqlite3.connect(ledger.path)) as db:
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    charge(ledger, "other/cell", a=[1])
+    charge(ledger, "broke", a=[1], budget=0)
+    names = {p.name for p in ledger.path.iterdir() if p.stat().st_size}
+    assert len(names) == 3 and {".segfrontier.json", "c.jsonl"} < names
+    assert ledger.cells() == ["c", "other/cell"]
 
 
-@pytest.mark.parametrize("length", [0, 50, 4096, 5000, 8192, -1])
-def test_a_cut_ledger_is_named_and_left_alone(ledger, length):
-    charge(ledger, **{f"s{i}": range(20) for i in range(50)})
-    data = ledger.path.read_bytes()
-    ledger.path.write_bytes(data[:length])
-    with pytest.raises(LedgerError, match=r"must be.*(cut|not one).*backup"):
-        Ledger(ledger.path, create=True)
-    assert ledger.path.read_bytes() == data[:length]
-
-
-def test_other_files_are_no_ledgers(tmp_path):
+def test_other_things_are_no_ledgers(tmp_path):
     (tmp_path / "text").write_text("scene,kind\n" * 1000)
     with pytest.raises(LedgerError, match="must be a whole ledger"):
         Ledger(tmp_path / "text", create=True)
-    with closing(sqlite3.connect(tmp_path / "other.db")) as db:
-        db.execute("CREATE TABLE x (y)")
-    with pytest.raises(LedgerError, match="not one"):
-        Ledger(tmp_path / "other.db", create=True)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(LedgerError, match="exists and can be opened"):
+    with pytest.raises(LedgerError, match="a folder without"):
         Ledger(tmp_path / "folder")
-
-
-def test_a_newer_format_asks_for_a_newer_version(ledger):
-    with closing(sqlite3.connect(ledger.path)) as db:
-        db.execute("PRAGMA user_version = 9")
-    with pytest.raises(LedgerError, match="must have format 1; it has format 9"):
-        Ledger(ledger.path)
+    (tmp_path / "folder" / "mine.txt").touch()
+    with pytest.raises(LedgerError, match="a folder without"):
+        Ledger(tmp_path / "folder", create=True)
+    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["mine.txt"]
 
 
 def test_a_place_without_room_for_a_new_ledger(tmp_path):
@@ -172,34 +148,35 @@ def test_a_place_without_room_for_a_new_ledger(tmp_path):
         Ledger(tmp_path / "file" / "ledger.db", create=True)
 
 
-def test_a_full_disk_charges_nothing_loses_nothing_and_passes(ledger, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("when", ["at once", "half-way", "synced"])
+def test_a_full_or_failing_disk_charges_nothing_loses_nothing_and_passes(ledger, monkeypatch, number, when):
     charge(ledger, a=[1, 2])
-    before = ledger.path.read_bytes()
-    connect = _sql.connect
+    before, write = account(ledger).read_bytes(), os.pwrite
 
-    def connect_to_a_full_disk(path):
-        connection = connect(path)
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-        return connection
+    def fails(fd, data=b"", at=0):
+        if when == "half-way":
+            write(fd, data[: len(data) // 2], at)
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(_sql, "connect", connect_to_a_full_disk)
-    with pytest.raises(DiskFull, match=r"must be room on the disk.*Make room"):
-        charge(ledger, **{f"s{i}": range(500) for i in range(100)})
-    assert ledger.path.read_bytes() == before
-    assert ledger.totals()["c"]["point"].units == 2
+    monkeypatch.setattr(os, "fsync" if when == "synced" else "pwrite", fails)
+    found = (DiskFull, r"must be room on the disk.*Make room") if number == errno.ENOSPC else (LedgerError, "fails")
+    with pytest.raises(found[0], match=found[1]):
+        charge(ledger, b=[1, 2])
     monkeypatch.undo()
+    assert account(ledger).read_bytes() == before
+    assert ledger.totals()["c"]["point"].units == 2
     assert charge(ledger, b=[1]).bill == 3
 
 
 def test_a_file_size_limit_is_a_full_disk_too(ledger):
     """The same with the operating system refusing the write, in a process of its own."""
     charge(ledger, a=[1, 2])
-    before = ledger.path.read_bytes()
+    before = account(ledger).read_bytes()
     code = (
         "import resource, signal, sys; from test_market_ledger import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 8192},) * 2)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 100},) * 2)\n"
         "try: charge(Ledger(sys.argv[1]), **{f's{i}': range(500) for i in range(100)})\n"
         "except LedgerError as error: print(error)\n"
     )
@@ -210,33 +187,44 @@ def test_a_file_size_limit_is_a_full_disk_too(ledger):
         env={"PYTHONPATH": ":".join(sys.path)},
         check=True,
     )
-    assert "fails or has no room" in done.stdout, done
+    assert "its disk fails, has no room" in done.stdout and account(ledger).read_bytes() == before, done
     assert ledger.totals()["c"]["point"].units == 2
     assert charge(ledger, b=[1]).bill == 3
 
 
 def test_a_ledger_that_may_not_be_written_can_be_read(ledger, monkeypatch):
     charge(ledger, a=[1])
-    connect = _sql.connect
+    opened = os.open
 
-    def read_only(path):
-        connection = connect(path)
-        connection.execute("PRAGMA query_only = 1")
-        return connection
+    def read_only(path, flags, *more):
+        if flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, flags, *more)
 
-    monkeypatch.setattr(_sql, "connect", read_only)
+    monkeypatch.setattr(os, "open", read_only)
     with pytest.raises(LedgerError, match=r"must be writable.*permissions"):
         charge(ledger, b=[1])
     assert ledger.totals()["c"]["point"].units == 1
 
 
-def test_a_stuck_writer_is_reported_after_a_while(ledger, monkeypatch):
-    monkeypatch.setattr(_sql, "BUSY_SECONDS", 0.05)
-    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as stuck:
-        stuck.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(LedgerError, match="another process held it that long"):
-            charge(ledger, a=[1])
+def test_a_stuck_writer_is_reported_after_a_while_and_stops_no_other_cell(ledger, monkeypatch):
+    monkeypatch.setattr(_account, "BUSY_SECONDS", 0.05)
+    stuck = hold_file(account(ledger), patience=0)
+    with pytest.raises(LedgerError, match="another process held it that long"):
+        charge(ledger, a=[1])
+    assert charge(ledger, "other", a=[1]).bill == 1
+    assert ledger.totals("c") == {}, "readers wait for nobody"
+    stuck.release()
     assert charge(ledger, a=[1]).bill == 1
+
+
+def test_an_account_has_an_end(ledger, monkeypatch):
+    """Nothing is written that could not be read again."""
+    charge(ledger, a=[1])
+    monkeypatch.setattr(_account, "LARGEST", account(ledger).stat().st_size + 50)
+    with pytest.raises(LedgerError, match="may grow to"):
+        charge(ledger, b=[1])
+    assert ledger.totals()["c"]["point"].units == 1
 
 
 def test_acts_go_to_parquet(ledger, tmp_path):
@@ -251,7 +239,7 @@ def test_acts_go_to_parquet(ledger, tmp_path):
     ]
     assert {r["prices"] for r in rows} == {"street"} and [r["purchase"] for r in rows] == [1, 1, 2]
     with pytest.raises(LedgerError, match="ledger is untouched"):
-        export_acts(ledger, ledger.path / "acts.parquet")
+        export_acts(ledger, tmp_path / "out" / "acts.parquet" / "x")
 
 
 @pytest.mark.slow
@@ -264,7 +252,8 @@ def test_totals_of_a_million_acts_take_under_a_second(ledger, capsys):
     totals = ledger.totals()
     took = time.perf_counter() - start
     with capsys.disabled():
-        print(f"\ntotals of 1,000,000 acts: {took:.3f} s; file {ledger.path.stat().st_size / 1e6:.0f} MB")
+        size = sum(p.stat().st_size for p in ledger.path.iterdir())
+        print(f"\ntotals of 1,000,000 acts: {took:.3f} s; files {size / 1e6:.0f} MB")
     for cell in range(2):
         assert totals[f"points{cell}"] == {"point": Totals(250, 250_000, 250_000, 250_000)}
         assert totals[f"masks{cell}"] == {"fine": Totals(250_000, 250_000, 250_000, 250_000)}

@@ -84,7 +84,7 @@ def test_a_list_that_cannot_price_the_ledger_says_which_act(ledger):
 
 def test_json_is_plain_and_complete(ledger):
     plain = json.loads(json.dumps(ledger_table(ledger).to_json()))
-    assert set(plain) == {"cells", "rows", "seconds", "hours"}
+    assert set(plain) == {"cells", "rows", "seconds", "hours", "faults"}
     assert plain["cells"][0]["rows"][0] == {
         "kind": "coarse", "scenes": 2, "acts": 2, "units": 2, "milliseconds": 840_000, "hours": 840 / 3600,
     }  # fmt: skip

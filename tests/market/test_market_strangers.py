@@ -1,17 +1,30 @@
 """Price lists and ledgers that come from anywhere: validated when they are read, refused in a sentence, never made."""
 
+import errno
 import os
 import sqlite3
 import sys
 import time
 from contextlib import closing
-from types import SimpleNamespace
 
 import pytest
+from former_ledger import write_former
 from market_fakes import open_market
 
 from segfrontier.errors import BadInput, BadPrices, DiskFull, LedgerError
-from segfrontier.market import Coarse, Ledger, _sql, default_prices, given_ledger, load_prices, prices_for, read_prices
+from segfrontier.market import (
+    Coarse,
+    Ledger,
+    Points,
+    _account,
+    default_prices,
+    export_acts,
+    given_ledger,
+    ledger_table,
+    load_prices,
+    prices_for,
+    read_prices,
+)
 from segfrontier.market.prices import parse_prices
 
 LIST = """\
@@ -78,7 +91,7 @@ def words(path):
 
 
 def a_newer_one(path):
-    Ledger(path, create=True)
+    write_former(path)
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
 
@@ -91,13 +104,12 @@ def another_database(path):
 def one_without_tables(path):
     another_database(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA application_id = {_sql.APPLICATION}")
-        db.execute(f"PRAGMA user_version = {_sql.VERSION}")
+        db.execute(f"PRAGMA application_id = {0x53464C47}")
+        db.execute(f"PRAGMA user_version = {1}")
 
 
 def one_with_words_for_numbers(path):
-    open_market(path.parent).buy(Coarse(["s0"]), stage="t")
-    (path.parent / "ledger.db").replace(path)
+    write_former(path)
     with closing(sqlite3.connect(path)) as db:
         db.execute("DROP TRIGGER acts_no_update")
         db.execute("UPDATE acts SET units = 'many'")
@@ -105,8 +117,8 @@ def one_with_words_for_numbers(path):
 
 
 def half_a_one(path):
-    open_market(path.parent).buy(Coarse(["s0"]), stage="t")
-    path.write_bytes((path.parent / "ledger.db").read_bytes()[:5000])
+    write_former(path)
+    path.write_bytes(path.read_bytes()[:5000])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +143,7 @@ def test_the_command_says_so_with_the_code_of_bad_input(tmp_path, monkeypatch, c
         monkeypatch.setattr(sys, "argv", ["segfrontier", "ledger", str(path)])
         with pytest.raises(SystemExit) as left:
             main()
-        assert left.value.code == 3 and "must be a file" in " ".join(capsys.readouterr().err.split())
+        assert left.value.code == 3 and "must be a ledger" in " ".join(capsys.readouterr().err.split())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -152,23 +164,137 @@ def test_names_in_a_ledger_are_shown_as_they_are(tmp_path, monkeypatch, capsys):
 def test_a_disk_that_fills_up_is_named_and_nothing_is_half_charged(tmp_path, monkeypatch):
     shop = open_market(tmp_path)
     shop.buy(Coarse(["s0"]), stage="t")
-    before = (tmp_path / "ledger.db").read_bytes()
+    account = tmp_path / "ledger.db" / "c.jsonl"
+    before, sync = account.read_bytes(), os.fsync
 
-    class Full(sqlite3.Connection):
-        def execute(self, sql, *values):
-            if sql == "COMMIT":
-                error = sqlite3.OperationalError("disk I/O error")
-                error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
-                raise error
-            return super().execute(sql, *values)
+    def full(fd):
+        if os.path.samestat(os.fstat(fd), account.stat()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(fd)
 
-    connect = sqlite3.connect
-    monkeypatch.setattr(_sql.sqlite3, "connect", lambda *a, **more: connect(*a, **more, factory=Full))
-    with pytest.raises(LedgerError, match="fails or has no room"):
-        shop.buy(Coarse(["s1"]), stage="t")
-    monkeypatch.setattr(_sql.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskFull, match="must be room on the disk"):
         shop.buy(Coarse(["s1"]), stage="t")
     monkeypatch.undo()
-    assert (tmp_path / "ledger.db").read_bytes() == before and shop.spent == 420
+    assert account.read_bytes() == before and shop.spent == 420
     assert len(list((tmp_path / "labels").rglob("*.arrow"))) == 1
+
+
+def a_pipe_in_its_place(account):
+    account.unlink()
+    os.mkfifo(account)
+
+
+def a_folder_in_its_place(account):
+    account.unlink()
+    account.mkdir()
+
+
+def a_hole_of_a_terabyte(account):
+    os.truncate(account, 2**40)
+
+
+def words_for_counts(account):
+    resign(account, lambda line: line.replace('"totals": [1,', '"totals": ["many",'))
+
+
+def an_endless_nest(account):
+    resign(account, lambda line: line.replace('"time": ', '"x": ' + "[" * 100_000 + ', "time": '))
+
+
+def a_number_without_end(account):
+    resign(account, lambda line: line.replace('"seconds": ', '"seconds": ' + "9" * 5000))
+
+
+def something_more(account):
+    resign(account, lambda line: line.replace('"cell": ', '"more": 1, "cell": '))
+
+
+def two_cells_in_one(account):
+    resign(account, lambda line: line.replace('"cell": "b"', '"cell": "z"'))
+
+
+def a_changed_number(account):
+    account.write_bytes(account.read_bytes().replace(b'"seconds": 420', b'"seconds": 421', 1))
+
+
+def a_line_less(account):
+    account.write_bytes(b"".join(account.read_bytes().splitlines(keepends=True)[1:]))
+
+
+def lines_the_other_way_round(account):
+    account.write_bytes(b"".join(reversed(account.read_bytes().splitlines(keepends=True))))
+
+
+def resign(account, change):
+    """Change the first line and make all sums right again, as only somebody who means it does."""
+    lines, before = account.read_bytes().splitlines(keepends=True), ""
+    for i, line in enumerate(lines):
+        rest = (change(line.decode()) if i == 0 else line.decode())[28:-1].encode()
+        lines[i] = _account._signed(before, rest) + rest + b"\n"
+        before = _account.sum_of(lines[i])
+    account.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [a_pipe_in_its_place, a_folder_in_its_place, a_hole_of_a_terabyte, words_for_counts, an_endless_nest,
+     a_number_without_end, something_more, two_cells_in_one, a_changed_number, a_line_less, lines_the_other_way_round],
+)  # fmt: skip
+def test_a_damaged_account_is_named_and_costs_the_others_nothing(tmp_path, damage, monkeypatch, capsys):
+    from segfrontier.cli import main
+
+    for cell in "abc":
+        for scene in ("s0", "s1"):
+            open_market(tmp_path, cell=cell).buy(Coarse([scene]), stage="t")
+    damage(tmp_path / "ledger.db" / "b.jsonl")
+    began = time.perf_counter()
+    table = ledger_table(given_ledger(tmp_path / "ledger.db"))
+    assert [c.cell for c in table.cells] == ["a", "c"] and table.seconds == 2 * 840
+    (fault,) = table.faults
+    assert "b.jsonl must" in fault and fault.isprintable() and len(fault) < 1000
+    with pytest.raises(LedgerError, match=r"b\.jsonl"):
+        open_market(tmp_path, cell="b")
+    assert open_market(tmp_path, cell="a").buy(Coarse(["s2"]), stage="t").spent == 1260
+    assert time.perf_counter() - began < 5
+    monkeypatch.setattr(sys, "argv", ["segfrontier", "ledger", str(tmp_path / "ledger.db")])
+    with pytest.raises(SystemExit) as left:
+        main()
+    out = " ".join(capsys.readouterr().out.split())
+    assert left.value.code in (0, None) and "note" in out and "all cells: 0.58 h (2100 s)" in out
+
+
+def acts_that_do_not_add_up(text):
+    return text.replace('"counts":2', '"counts":9')
+
+
+def acts_of_a_trillion(text):
+    return text.replace('"counts":2', '"counts":1000000000000').replace('"items":[31,62]', '"items":0')
+
+
+def acts_below_zero(text):
+    return text.replace('"items":[31,62]', '"items":[-31,62]')
+
+
+def acts_of_fractions(text):
+    return text.replace('"items":[31,62]', '"items":[31,6.5]')
+
+
+def acts_of_nothing(text):
+    return text.replace('"items":[31,62]', '"items":null')
+
+
+@pytest.mark.parametrize(
+    "change", [acts_that_do_not_add_up, acts_of_a_trillion, acts_below_zero, acts_of_fractions, acts_of_nothing]
+)
+def test_acts_that_no_purchase_has_are_refused_when_they_are_read(tmp_path, change):
+    open_market(tmp_path).buy(Points(["s0"], [[[1, 1], [2, 2]]]), stage="t")
+    account = tmp_path / "ledger.db" / "c.jsonl"
+    before = account.read_bytes()
+    resign(account, change)
+    assert account.read_bytes() != before
+    for ask in (lambda: open_market(tmp_path).buy(Points(["s0"], [[[3, 3]]]), stage="t"),
+                lambda: export_acts(Ledger(tmp_path / "ledger.db"), tmp_path / "acts.parquet")):  # fmt: skip
+        with pytest.raises(LedgerError, match=r"c\.jsonl must be whole"):
+            ask()
+    assert not (tmp_path / "acts.parquet").exists()

@@ -140,7 +140,7 @@ def test_later_rounds_keep_what_was_asked_and_pay_for_the_rest_alone(lab):
 def test_a_points_record_is_bytes(lab, tmp_path):
     (labels,) = bought(lab, knobs(patches=8, points=4), 8 * 6)
     assert labels.values(labels.scenes()[0]).nbytes == 8 * 4 * 12
-    ledger = Ledger(tmp_path / "home" / "ledger.sqlite")
+    ledger = Ledger(tmp_path / "home" / "ledger")
     assert ledger.totals("bench")["bench"]["point"].units == 6 * 8 * 4
 
 

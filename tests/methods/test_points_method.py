@@ -9,7 +9,7 @@ from PIL import Image
 from pointhere import KNOBS, RECIPE, larger_toy, point_lab
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Argmax, Part, Watcher, make_method
+from segfrontier.lab import Argmax, Looking, Part, Watcher, make_method
 from segfrontier.market import Ledger
 from segfrontier_methods.active_points.class_sets import CLASS_SETS, miou_over
 
@@ -146,7 +146,7 @@ def test_a_run_that_was_stopped_anywhere_goes_on_without_asking_twice(world, hom
 
 def purchases(home, knobs):
     """Every point that a cell was charged for."""
-    owned = Ledger(home / "ledger.sqlite").owned(str(knobs), "point")
+    owned = Ledger(home / "ledger").owned(str(knobs), "point")
     return {(scene, item) for scene, items in owned.items() for item in items.tolist()}
 
 
@@ -267,3 +267,10 @@ def test_sixteen_and_thirteen_classes_are_judged_alone(world, home):
         expected = np.mean([hits[c] / union[c] for c in (0, 2) if union[c]])
         assert miou_over(scores, ["ground", "car"], lab.classes.names) == pytest.approx(expected)
         assert miou_over(scores, lab.classes.names, lab.classes.names) == pytest.approx(scores.miou)
+
+
+def test_a_model_that_works_at_half_size_is_scored_there(world, tmp_path):
+    with point_lab(tmp_path, world) as lab:
+        model = make_method("active_points", KNOBS | {"target_size": [20, 26]}).run(lab, RECIPE)
+        assert model.looking == Looking(resize=(20, 26))
+        assert lab.score(model).values == lab.score(model.looked(Looking()), looking=model.looking).values

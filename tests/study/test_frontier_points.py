@@ -1,5 +1,6 @@
 """From records to points: what is grouped, what it costs, what is missing; and the stars of papers beside them."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from segfrontier.market.prices import parse_prices
 from segfrontier.report.load import harvest
 from segfrontier.report.points import compute_unit, entries, knob_words, points
 from segfrontier.report.references import load_references, stars
+from segfrontier.scenes.files import digest
 
 CHEAP = parse_prices(
     "{format: 1, name: cheap, version: 3, acts: {fine: {seconds: 600, per: image, source: me},"
@@ -127,9 +129,22 @@ def test_a_record_of_impossible_numbers_is_named(tmp_path, odd):
 
 def test_a_lost_ledger_costs_the_prices_alone(tmp_path):
     place = study(tmp_path, baselines())
-    place.home.ledger.unlink()
+    shutil.rmtree(place.home.ledger)
     found = harvest(place)
     assert found.prices == {} and "prices of street" in found.faults[0] and len(found.entries) == 8
+
+
+def test_a_damaged_account_is_named_and_its_facet_has_the_prices_of_the_next(tmp_path):
+    made = baselines()
+    place = study(tmp_path, made)
+    first = next(r for r in made if r.acts)
+    study(tmp_path, [r for r in made if r is not first])  # the next buyer has an account, too
+    study(tmp_path, made)
+    account = place.home.ledger / f"{digest(first.key.encode())}.jsonl"
+    account.write_bytes(account.read_bytes().replace(b'"cell"', b'"call"'))
+    found = harvest(place)
+    assert list(found.prices.values()) == [STREET] and len(found.entries) == 8
+    assert len(found.faults) == 1 and f"{account} must be whole" in found.faults[0]
 
 
 def test_references_are_stars_of_the_facets_they_belong_to(tmp_path):

@@ -158,7 +158,7 @@ def run_for_real(study, home):
 
 
 def bills(home, keys):
-    ledger = Ledger(home / "ledger.sqlite")
+    ledger = Ledger(home / "ledger")
     return {key: ledger.totals(key).get(key, {}) for key in keys}
 
 
@@ -265,9 +265,9 @@ def test_a_home_is_left_as_it_was(toy_world, tmp_path):
     def content():
         return {p: (p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(home.rglob("*")) if p.is_file()}
 
-    before, bought = content(), Ledger(home / "ledger.sqlite").cells()
+    before, bought = content(), Ledger(home / "ledger").cells()
     plan_study(study(toy_world), home=home, probe=True)
-    assert content() == before and Ledger(home / "ledger.sqlite").cells() == bought
+    assert content() == before and Ledger(home / "ledger").cells() == bought
 
 
 def test_what_cannot_be_foreseen_is_told_of_its_cells_alone(toy_world, tmp_path):

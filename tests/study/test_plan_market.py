@@ -51,7 +51,7 @@ def test_what_was_drawn_is_not_drawn_again(toy_world, tmp_path, monkeypatch):
         return annotator
 
     monkeypatch.setattr(rehearsal_market.Market, "_annotator", watched)
-    ledger, memory = Ledger(tmp_path / "ledger.sqlite", create=True), Memory(tmp_path / "memory")
+    ledger, memory = Ledger(tmp_path / "ledger", create=True), Memory(tmp_path / "memory")
     scenes = toy_world.pool().scenes()
     for cell, some in enumerate((scenes[:3], scenes[:3], scenes[:5])):
         terms = (toy_world.truth(), load_prices("street"), ledger, f"{cell}", 10**6, tmp_path)

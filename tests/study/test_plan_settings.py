@@ -33,5 +33,5 @@ def test_a_run_of_it_fails_before_it_buys(tmp_path):
     run_study(mine, home=tmp_path / "home")
     record = Record.read(Home(tmp_path / "home").cell(cell.key))
     assert record.state == "failed" and "recipe.crop must be at most" in record.error and not record.seconds
-    ledger = tmp_path / "home" / "ledger.sqlite"
+    ledger = tmp_path / "home" / "ledger"
     assert not ledger.exists() or Ledger(ledger).totals() == {}

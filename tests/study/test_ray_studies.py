@@ -216,7 +216,7 @@ def test_forty_cells_survive_five_kills_with_exactly_the_same_numbers(tmp_path):
     killed = Finished(Home(home).study("toy"), {})
     for one, other in zip(by_label(undisturbed), by_label(killed), strict=True):
         assert one == other
-    ledgers = [Ledger(h / "ledger.sqlite") for h in (home, tmp_path / "whole")]
+    ledgers = [Ledger(h / "ledger") for h in (home, tmp_path / "whole")]
     totals = [{cell: ledger.totals(cell) for cell in ledger.cells()} for ledger in ledgers]
     assert totals[0] == totals[1], "nothing was bought twice"
 

@@ -20,8 +20,8 @@ def upgrade(monkeypatch):
     """Another version of the code behind all cells; their stages are as they were."""
 
     def make(version):
-        real = identity.code_digest
-        monkeypatch.setattr(identity, "code_digest", lambda *things: f"{version} {real(*things)}")
+        real = identity.code_behind
+        monkeypatch.setattr(identity, "code_behind", lambda *things: f"{version} {real(*things)}")
 
     return make
 

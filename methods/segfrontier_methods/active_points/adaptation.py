@@ -53,6 +53,7 @@ def trained(
     target: list[Part] | None = None,
     pull: Literal["entropy", "critics"] = "critics",
     source_size: tuple[int, int] | None = None,
+    draw: int = 0,
 ) -> Model:
     """A fresh segmenter with fresh critics; target parts that have labels are learned from."""
     streams = {"source": _stream(recipe, [source], source_size or knobs.source_size)}
@@ -68,7 +69,7 @@ def trained(
             target_weights=(knobs.target_weight, knobs.aux_target_weight)[: knobs.levels],
             label_weight=knobs.label_weight if target[0].labels is not None else 0.0,
         )
-    return lab.train(objective, streams, recipe.plan()).looked(knobs.looking)
+    return lab.train(objective, streams, recipe.plan(draw=draw)).looked(knobs.looking)
 
 
 def source_of(lab: Lab) -> Part:

@@ -31,7 +31,7 @@ class ActivePoints(Knobs):
             rule = PointLabels(draw=draw, reading=self.reading)  # equation 6
             asked = [Part(images=lab.pool, labels=labels) for labels in bought]
             target = [Part(images=lab.pool, labels=lab.label(before, part, rule)) for part in asked]
-            model = trained(self, lab, recipe, source=source, target=target)  # C: G2, D2
+            model = trained(self, lab, recipe, source=source, target=target, draw=number)  # C: G2, D2
             self._tell(lab, number, before, model)
             if self.pictures and number == len(totals):
                 story = Story(draw=draw)

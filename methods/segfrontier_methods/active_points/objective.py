@@ -43,12 +43,13 @@ class Adapt(Objective):
     def step(self, nets: Nets, batch: Mapping[str, Batch], at: Moment) -> Iterator[Loss]:
         """The source's labels; then the target's labels and pull; then what the critics learn from both answers."""
         mine = _answers(nets, batch["source"])
-        yield Loss("source", _weighted(self.seg_weights, [cross_entropy(x, batch["source"].label) for x in mine]))
+        labelled = [cross_entropy(logits, batch["source"].label, over=at) for logits in mine]
+        yield Loss("source", _weighted(self.seg_weights, labelled))
         if not self.target_weights:
             return
         theirs = _answers(nets, batch["target"])
         pull = _weighted(self.target_weights, list(self._pulls(nets, theirs)))
-        known = self._known(theirs, batch["target"]) if self.label_weight else torch.zeros_like(pull)
+        known = self._known(theirs, batch["target"], at) if self.label_weight else torch.zeros_like(pull)
         at.log(target_pull=pull.detach(), target_labels=known.detach())
         yield Loss("target", known + pull)
         for name, source, target in zip(self._critics, mine, theirs, strict=False):
@@ -60,8 +61,8 @@ class Adapt(Objective):
     def _critics(self) -> Sequence[str]:
         return CRITICS[: len(self.target_weights)] if self.pull == "critics" else ()
 
-    def _known(self, theirs: Sequence[Tensor], target: Batch) -> Tensor:
-        each = [cross_entropy(logits, target.label, normalisation=self.normalisation) for logits in theirs]
+    def _known(self, theirs: Sequence[Tensor], target: Batch, at: Moment) -> Tensor:
+        each = [cross_entropy(x, target.label, normalisation=self.normalisation, over=at) for x in theirs]
         return self.label_weight * _weighted(self.seg_weights, each)
 
     def _pulls(self, nets: Nets, theirs: Sequence[Tensor]) -> Iterator[Tensor]:

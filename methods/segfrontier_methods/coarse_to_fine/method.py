@@ -32,7 +32,8 @@ class CoarseToFine(Knobs):
         for iteration in range(1, self.iterations + 1):
             filled = lab.label(model, real, rule)  # Step 2: fills the blanks of the masks as they were bought
             start = model if self.start == "last" else None
-            model = self._train(lab, recipe, Part(images=lab.pool, labels=filled), fine, start=start)  # Step 3
+            known = Part(images=lab.pool, labels=filled)
+            model = self._train(lab, recipe, known, fine, start=start, draw=iteration)  # Step 3
             self._note(lab, iteration, model)
         if fine is not None and self.mix == "coarse<-synthetic":
             model = fit(lab, recipe, fine, start=model)
@@ -41,13 +42,15 @@ class CoarseToFine(Knobs):
             lab.note("multi_scale/miou", lab.score(model).miou)
         return model
 
-    def _train(self, lab: Lab, recipe: Recipe, real: Part, fine: Part | None, *, start: Model | None = None) -> Model:
-        """On real images, synthetic ones and mixtures of the two."""
+    def _train(
+        self, lab: Lab, recipe: Recipe, real: Part, fine: Part | None, *, start: Model | None = None, draw: int = 0
+    ) -> Model:
+        """On real images, synthetic ones and mixtures of the two; each iteration has draws of its own."""
         objective = HybridSupervision(
             network=recipe.network(len(lab.classes)), num_classes=len(lab.classes), **self._fields_of(HybridSupervision)
         )
         begin = {} if start is None else {"segmenter": start}
-        return lab.train(objective, streams_of(self, lab, recipe, real, fine), recipe.plan(), start=begin)
+        return lab.train(objective, streams_of(self, lab, recipe, real, fine), recipe.plan(draw=draw), start=begin)
 
     def _buy(self, lab: Lab, recipe: Recipe) -> tuple[Part | None, Part]:
         """Fine masks with their share of the budget, if they have one; and the real images that are trained on."""

@@ -46,9 +46,9 @@ class NaiveStudent:
             return model  # every image has its mask
         views = make_views(scales=self.scales, flips=(False, True) if self.flips else (False,))
         looking, rule = Looking(views=views), Argmax(above=self.above)
-        for _ in range(self.iterations):
+        for iteration in range(1, self.iterations + 1):
             guessed = lab.label(model.looked(looking), Part(images=lab.pool, scenes=rest), rule)
             objective = CrossEntropy(network=recipe.network(len(lab.classes)))
             both = recipe.stream(fine, Part(images=lab.pool, labels=guessed))
-            model = lab.train(objective, {"labelled": both}, recipe.plan())
+            model = lab.train(objective, {"labelled": both}, recipe.plan(draw=iteration))
         return model

@@ -60,11 +60,11 @@ class HybridSupervision(Objective):
             pairs.append((batch["synthetic"].image, batch["synthetic"].label))
         images, labels = (torch.cat(each) for each in zip(*pairs, strict=True))
         out = nets["segmenter"](images)
-        loss = torch.stack([cross_entropy(logits, labels) for logits in out.logits]).mean()
+        loss = torch.stack([cross_entropy(logits, labels, over=at) for logits in out.logits]).mean()
         if out.aux is not None:
-            loss = loss + self.aux_weight * cross_entropy(out.aux, labels)
+            loss = loss + self.aux_weight * cross_entropy(out.aux, labels, over=at)
         if self.boundary and "synthetic" in batch:
-            edges = self._boundary(out.mean_logits, batch["synthetic"].label)
+            edges = self._boundary(out.mean_logits, batch["synthetic"].label, at)
             at.log(cross_entropy=loss.detach(), boundary=edges.detach())
             loss = loss + self.boundary * edges
         yield Loss("hybrid", loss)
@@ -83,13 +83,13 @@ class HybridSupervision(Objective):
         mask_NHW &= picked_N.to(mask_NHW.device)[:, None, None]
         return [_pasted(mask_NHW, (partner.image, partner.label), (real.image, real.label))]
 
-    def _boundary(self, logits_BKHW: Tensor, labels_NHW: Tensor) -> Tensor:
+    def _boundary(self, logits_BKHW: Tensor, labels_NHW: Tensor, at: Moment) -> Tensor:
         """Of the last N images of the batch, which are the synthetic ones."""
         noise: Literal["gumbel"] | None = "gumbel" if self.boundary_noise else None
         return boundary_loss(
             logits_BKHW, labels_NHW, noise_NKHW=noise, temperature=self.boundary_temperature,
             border=self.boundary_border, epsilon=self.boundary_epsilon, normalise=self.boundary_normalise,
-            threshold=self.boundary_threshold, weights=self.boundary_weights,
+            threshold=self.boundary_threshold, weights=self.boundary_weights, over=at,
         )  # fmt: skip
 
 

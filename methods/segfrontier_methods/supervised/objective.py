@@ -13,7 +13,7 @@ from segfrontier.maths import cross_entropy
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropy(Objective):
-    """Mean cross-entropy over labelled pixels, plus that of the auxiliary output where the network has one."""
+    """Mean cross-entropy over the batch's labelled pixels, plus that of the auxiliary output where there is one."""
 
     network: Network
     class_weights: tuple[float, ...] | None = None
@@ -23,14 +23,14 @@ class CrossEntropy(Objective):
         """One segmenter."""
         return {"segmenter": self.network}
 
-    def step(self, nets: Nets, batch: Mapping[str, Batch], at: Moment) -> Iterator[Loss]:  # noqa: ARG002
+    def step(self, nets: Nets, batch: Mapping[str, Batch], at: Moment) -> Iterator[Loss]:
         """Streams are laid side by side into one batch."""
         image = torch.cat([b.image for b in batch.values()])
         label = torch.cat([b.label for b in batch.values()])
         weights = None if self.class_weights is None else torch.tensor(self.class_weights, device=image.device)
         out = nets["segmenter"](image)
-        each = [cross_entropy(logits, label, class_weights_K=weights) for logits in out.logits]
+        each = [cross_entropy(logits, label, class_weights_K=weights, over=at) for logits in out.logits]
         loss = torch.stack(each).mean()
         if out.aux is not None:
-            loss = loss + self.aux_weight * cross_entropy(out.aux, label, class_weights_K=weights)
+            loss = loss + self.aux_weight * cross_entropy(out.aux, label, class_weights_K=weights, over=at)
         yield Loss("cross_entropy", loss)

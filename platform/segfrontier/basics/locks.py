@@ -66,6 +66,8 @@ def _drop_inherited() -> None:
     """A forked child (a DataLoader worker) shares its parent's locks; it must not outlive the parent as their owner."""
     for lock in list(_HELD):
         lock.drop()
+    for hold in list(_OWNED):
+        hold.release()
 
 
 os.register_at_fork(after_in_child=_drop_inherited)
@@ -75,7 +77,25 @@ class Hold:
     """An open, locked file; released when asked, collected, or when the process ends."""
 
     def __init__(self, fd: int) -> None:
+        self.fd = fd
         self.release = weakref.finalize(self, os.close, fd)
+
+
+_OWNED: weakref.WeakSet[Hold] = weakref.WeakSet()
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+
+
+def hold_file(path: Path, *, patience: float) -> Hold | None:
+    """Own a file that stays, made where there is none; None where others owned it for all of `patience` seconds."""
+    pause, until = _FIRST_PAUSE, time.monotonic() + patience
+    while (fd := _locked(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
+        if time.monotonic() > until:
+            return None
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    hold = Hold(fd)
+    _OWNED.add(hold)
+    return hold
 
 
 def hold_new(path: Path) -> Hold | None:

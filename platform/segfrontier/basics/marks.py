@@ -15,7 +15,7 @@ from segfrontier.errors import BadInput
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
-Kind = Literal["store", "home", "cache"]
+Kind = Literal["store", "home", "cache", "ledger"]
 MARK = ".segfrontier.json"
 VERSION = 1
 

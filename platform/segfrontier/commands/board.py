@@ -1,4 +1,4 @@
-"""A study's state as a table: live while it runs, or once."""
+"""A study's state while it runs: a table that follows it, or a line a cell."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from segfrontier.commands.cells_table import drawn
 from segfrontier.commands.console import console
-from segfrontier.home.status import Board, CellState, State, best, counts, seconds_left
+from segfrontier.home.status import Board, counts, seconds_left
 from segfrontier.study.run import StudyWatcher
 
 if TYPE_CHECKING:
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
 
     from segfrontier.home.records import Record
     from segfrontier.study.cellwork import Outcome
-
-_STYLES: dict[State, str] = {
-    "running": "cyan",
-    "done": "green",
-    "failed": "red",
-    "cut": "yellow",
-    "stopped": "yellow",
-    "waiting": "dim",
-}
 
 
 class LiveBoard(StudyWatcher):
@@ -73,31 +65,3 @@ class LiveBoard(StudyWatcher):
         assert self._board is not None
         cells = self._board.look()
         return drawn(cells, left=seconds_left(cells, spent=time.monotonic() - self._began, before=self._before))
-
-
-def drawn(cells: tuple[CellState, ...], *, left: float | None = None) -> RenderableType:
-    """Counts and time left, what runs now, the best of each method, and what failed."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    count = counts(cells)
-    head = Text("  ").join(Text(f"{n} {state}", _STYLES[state]) for state in _STYLES if (n := count[state]))
-    if left is not None and count["running"] + count["waiting"]:
-        head.append(f"   about {_span(left)} left")
-    running = Table("running", "stage", "", box=None, header_style="dim")
-    for cell in [c for c in cells if c.state == "running"][:12]:
-        running.add_row(cell.label, cell.waiting or cell.stage, "" if cell.share is None else f"{cell.share:.0%}")
-    leading = Table("best so far", "mIoU", box=None, header_style="dim")
-    for cell in best(cells).values():
-        leading.add_row(cell.label, f"{cell.miou:.1%}")
-    failed = Table("failed", "because", "log", box=None, header_style="red")
-    for cell in [c for c in cells if c.state == "failed"][:12]:
-        failed.add_row(cell.label, Text(cell.error[:160]), cell.key[:8])
-    return Group(head, *(table for table in (running, leading, failed) if table.row_count))
-
-
-def _span(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

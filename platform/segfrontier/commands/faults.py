@@ -122,7 +122,7 @@ def _places(words: Sequence[str]) -> list[Path]:
     given = [b for a, b in zip(words, [*words[1:], ""], strict=True) if a == "--home"]
     given += [word.removeprefix("--home=") for word in words if word.startswith("--home=")]
     home = Path((given or ["runs"])[-1]).absolute()
-    is_home = kind_of(home) == "home" or (home / "ledger.sqlite").is_file()
+    is_home = kind_of(home) == "home" or (home / "ledger").is_dir() or (home / "ledger.sqlite").is_file()
     cache = os.environ.get("SEGFRONTIER_CACHE") or str(Path.home() / ".cache" / "segfrontier")
     errors = [home / "errors"] if is_home else []
     return [*errors, Path(cache) / "errors", Path(tempfile.gettempdir())]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def ledger(
-    file: Annotated[Path, typer.Argument(help="A ledger, e.g. runs/ledger.sqlite.")],
+    file: Annotated[Path, typer.Argument(help="A home, or its ledger, e.g. runs.")],
     prices: Annotated[
         str | None, typer.Option(help="A price list by name or YAML file; default: the one each cell bought under.")
     ] = None,
@@ -32,6 +32,8 @@ def ledger(
         return
     for bill in table.cells:
         _print_bill(bill)
+    for fault in table.faults:
+        console().print(f"[yellow]note[/] {_as_it_is(fault)}", highlight=False)
     console().print(f"\n[bold]all cells: {table.hours:.2f} h[/] ({table.seconds} s)")
 
 

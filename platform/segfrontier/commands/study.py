@@ -59,14 +59,15 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Show how far a study is: cells done, running and failed, and the best so far of each method."""
-    from segfrontier.commands.board import drawn
+    from segfrontier.commands.cells_table import drawn
     from segfrontier.commands.console import console
     from segfrontier.home.layout import find_home
     from segfrontier.home.status import Board
-    from segfrontier.study.keys import is_stale
+    from segfrontier.study.stale import staleness
 
     place = find_home(home)
     found = [place.find(study)] if study else [place.study(name) for name in place.studies()]
+    is_stale = staleness()
     boards = {one.name: Board(one, is_stale) for one in found}
     if as_json:
         plain = {n: {"running": b.alive(), "cells": [c.plain() for c in b.look()]} for n, b in boards.items()}
@@ -134,7 +135,7 @@ def stop(study: Annotated[str, NAME], home: Annotated[Path, HOME] = Path("runs")
 
 
 def _report(finished: Finished, *, as_json: bool) -> None:
-    from segfrontier.commands.board import drawn
+    from segfrontier.commands.cells_table import drawn
     from segfrontier.commands.console import console
     from segfrontier.home.status import Board, counts
 

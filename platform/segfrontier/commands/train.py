@@ -151,5 +151,5 @@ def _report(scores: Scores, spent: int, home: Path, best: tuple[int, Scores] | N
         out.print(f"  {name}: {value:.4f}", markup=False)
     if best is not None:
         out.print(f"  oracle_best: {best[1].miou:.1%} after step {best[0]} (chosen on validation; not for ranking)")
-    out.print(f"annotation: {spent / 3600:.1f} h; see `segfrontier ledger {home / 'ledger.sqlite'}`", markup=False)
+    out.print(f"annotation: {spent / 3600:.1f} h; see `segfrontier ledger {home}`", markup=False)
     out.print(f"pictures: {scores.folder}/pictures.png", markup=False)

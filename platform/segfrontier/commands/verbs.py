@@ -9,7 +9,22 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
-from segfrontier.commands import claims, demo, doctor, faults, frontier, ledger, plan, store, study, train, ui, world
+from segfrontier.commands import (
+    claims,
+    demo,
+    doctor,
+    export,
+    faults,
+    frontier,
+    ledger,
+    plan,
+    predict,
+    store,
+    study,
+    train,
+    ui,
+    world,
+)  # fmt: skip
 
 
 class _Group(TyperGroup):
@@ -54,6 +69,8 @@ app.command("frontier", epilog=frontier.EPILOG)(frontier.frontier)
 app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)
 app.command("ui", epilog=ui.EPILOG)(ui.ui)
 app.command("train", epilog="Example: segfrontier train coarse --hours 20 --encoder resnet18 --steps 200")(train.train)
+app.command("predict", epilog=predict.EPILOG)(predict.predict)
+app.command("export", epilog=export.EPILOG)(export.export)
 app.command("methods")(train.methods)
 app.command("ledger")(ledger.ledger)
 app.add_typer(claims.app, name="claims")

@@ -1,6 +1,6 @@
 """Where studies and their cells are kept on disk. Stages, labels, ledger and cells are shared by all studies of a home.
 
-HOME/ledger.sqlite  HOME/labels/  HOME/store/      what the lab keeps
+HOME/ledger/  HOME/labels/  HOME/store/            what the lab keeps
 HOME/cells/KEY/     cell.json  status.json  log.txt  record.json
 HOME/studies/NAME/  study.yaml  cells.json  run.json  lease.N  runs.json  spool/  report/
 HOME/.segfrontier.json                             says that it is a home
@@ -32,8 +32,8 @@ class Home:
 
     @property
     def ledger(self) -> Path:
-        """The record of all acts."""
-        return self.path / "ledger.sqlite"
+        """The record of all acts: a folder with an account for each cell."""
+        return self.path / "ledger"
 
     @property
     def store(self) -> Path:

@@ -45,6 +45,16 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelNote:
+    """The model that a cell came to: where its weights lie, and how it is looked at."""
+
+    stage: str  # the key of its training
+    network: str
+    weights: str
+    looking: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """The whole outcome of a cell, in plain values.
 
@@ -71,6 +81,7 @@ class Record:
     started: float = 0.0  # seconds since 1970
     ended: float = 0.0
     error: str = ""  # of a failed cell: the exception in a line
+    model: ModelNote | None = None  # none where the cell has no final model, or an earlier version made the record
     code: str = ""  # digest of the code that computed it; see `identity.code_of`
 
     @property

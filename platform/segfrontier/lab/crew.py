@@ -47,6 +47,18 @@ class Crew:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
+    def total(self, tensor: Tensor) -> Tensor:
+        """The sum of a tensor over the workers; every worker must ask, in the same order."""
+        if self.world == 1:
+            return tensor
+        added = tensor.detach().clone()
+        dist.all_reduce(added)
+        return added
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean of a tensor over the workers; every worker must ask, in the same order."""
+        return tensor if self.world == 1 else self.total(tensor) / self.world
+
     def leader_says(self, flag: bool) -> bool:
         """The leader's answer, the same on every worker."""
         if self.world == 1:

@@ -37,13 +37,13 @@ class Model:
         """Identity of this network with these weights, for the keys of later stages; `looking` is none of it."""
         return f"{self.key}:{self.weights}:{self.network}"
 
-    def looked(self, looking: Looking) -> Model:
-        """The same model, to be looked at in another way."""
-        return dataclasses.replace(self, looking=looking)
-
     def teacher(self) -> Model:
         """The same model, predicting with the EMA teacher of its network."""
         return dataclasses.replace(self, network=f"{self.network.partition('/')[0]}/teacher")
+
+    def looked(self, looking: Looking) -> Model:
+        """The same model, to be looked at like this from now on: labelled with, measured, scored, drawn, taken away."""
+        return dataclasses.replace(self, looking=looking)
 
     def called(self, network: str) -> Model:
         """The same stage's other network."""

@@ -62,8 +62,8 @@ class History:
         bad = [name for name, value in values.items() if value != value or abs(value) == float("inf")]
         if bad:
             raise StageError(
-                f"every loss must stay finite; {', '.join(bad)} became {values[bad[0]]} by step {done}. Lower the "
-                f"learning rate, clip gradients (Network(clip=1.0)), or train in fp32."
+                f"every number that is logged must be finite; {', '.join(bad)} became {values[bad[0]]} by step {done}. "
+                f"Correct what the objective logs, or lower the learning rate."
             )
         # Speed changes from run to run; it is told, and kept out of the stored log, which is the same every time.
         pace = {"samples_a_second": self._samples * self.crew.world / spent, "data_wait": self._waited / spent}

@@ -102,7 +102,8 @@ def _pass_key(
 
 
 def _stream(stream: Stream) -> dict[str, Any]:
-    return {"batch": stream.batch, "augment": stream.augment, "shares": stream.shares, "balance": stream.balance}
+    settings = {"batch": stream.batch, "augment": stream.augment, "shares": stream.shares, "balance": stream.balance}
+    return settings | ({"views": stream.views} if stream.views else {})
 
 
 def _part(part: Part) -> dict[str, str]:

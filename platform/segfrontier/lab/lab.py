@@ -23,6 +23,7 @@ import numpy as np
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.errors import BadInput, Stopped
+from segfrontier.lab.card import card_of
 from segfrontier.lab.doors import (
     Models,
     require_evaluation,
@@ -156,8 +157,15 @@ class Lab(ABC):
             require_kinds(start=(model, Model))
         plan = dataclasses.replace(plan, seed=stable_seed(self.seed, plan.seed))
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
-        key = train_key(job, start)
-        self._stage("train", key, lambda out: self._train(job, self._store.scratch(key), out), inputs=_keys(start))
+        key, an_epoch = train_key(job, start), job.steps_an_epoch
+        job = dataclasses.replace(job, peeks=tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch)))
+
+        def compute(out: Path) -> None:
+            self._train(job, self._store.scratch(key), out)
+            card_of(job, start, self.classes, world=unseal(self._places).world.name).write(out)
+
+        self._stage("train", key, compute, inputs=_keys(start))
+        unseal(self._watcher).trained(plan.steps / an_epoch)
         networks = objective.networks()
         self._note_pretraining(networks)
         return Model(
@@ -300,8 +308,8 @@ class Lab(ABC):
             raise Stopped(f"a pass over images was asked to stop and did, after {done} of {total}; run it again")
 
     def _watching(self, job: Job, work: Path) -> Watch:
-        """Pass on what a training tells and, where the watcher wants it, how well its kept weights do."""
-        if not unseal(self._watcher).peeks:
+        """Pass on what a training tells and, where the watcher wants it, how well its weights do on the way."""
+        if not job.peeks:
             return unseal(self._watcher).step
         peek = Peek(job, work, unseal(self._places), self.classes, self.bench.torch_device())
 

@@ -61,10 +61,33 @@ class Learners:
                     self.scaler.scale(loss.value * share).backward()
                 yield loss
 
+    @torch.no_grad()
+    def count(self, objective: Objective, batch: Mapping[str, Batch], at: Moment) -> None:
+        """Run one step of the objective for the totals it asks for; nothing learns, running statistics included."""
+        modules = [*self.bare.values(), *self.teachers.values()]
+        kept = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+        step = objective.step(Nets(self.bare, self.bare, self.teachers), batch, at)
+        while True:
+            with self._autocast():
+                if next(step, None) is None:
+                    break
+        for buffer, before in kept:
+            buffer.copy_(before)
+
     def _autocast(self) -> Any:
         if self.dtype is None:
             return nullcontext()
         return torch.autocast(self.crew.device.type, dtype=self.dtype)
+
+    def gradient_sizes(self) -> dict[str, Tensor]:
+        """Sums of absolute gradients, by network; none where fp16 scales them: it skips a step that it scaled too far.
+
+        They are finite where all gradients are; of the norms that see this, it is a quick one that does not overflow.
+        """
+        if self.scaler.is_enabled():
+            return {}
+        found = {n: [p.grad for p in m.parameters() if p.grad is not None] for n, m in self.bare.items()}
+        return {n: torch.stack(torch._foreach_norm(g, 1)).sum().float() for n, g in found.items() if g}
 
     def update(self, *, step: int, steps: int, steps_an_epoch: int) -> dict[str, float]:
         """Let every optimiser step with the gradients at hand, then the teachers; returns the learning rates."""

@@ -15,13 +15,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from segfrontier.errors import BadInput, StageError
+from segfrontier.lab.augment import Augment
+from segfrontier.lab.knowing import pixels_in, sparse_in
 from segfrontier.lab.leftout import require_few
 from segfrontier.lab.objective import Batch
 from segfrontier.lab.streams import Deck, Slot, Stream, stable_seed
 from segfrontier.scenes.codec import Undecodable
+from segfrontier.scenes.known import SceneLabels
 
 log = logging.getLogger(__name__)
-VOID = 255
 
 
 class Raw(NamedTuple):
@@ -32,9 +34,19 @@ class Raw(NamedTuple):
     instance: Tensor | None
     scene: list[str]
     left_out: list[str]  # what this process found not to decode so far, one line each
+    views: dict[str, Tensor]
+    labels: dict[str, list[SceneLabels]]
 
 
-_Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16] | None, str]
+class _Sample(NamedTuple):
+    """One sample as it is shown."""
+
+    image: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+    instance: NDArray[np.uint16] | None
+    scene: str
+    views: dict[str, NDArray[np.uint8]]
+    sparse: dict[str, SceneLabels]
 
 
 class StepDataset(Dataset[dict[str, Raw]]):
@@ -77,33 +89,65 @@ class StepDataset(Dataset[dict[str, Raw]]):
         stream = self.streams[slot.stream]
         part = stream.parts[slot.part]
         image = part.images.image(slot.scene)
-        if part.labels is None:
-            label, instance = np.full(image.shape[:2], VOID, np.uint8), None
-        else:
-            known = part.pixels(slot.scene)
-            label, instance = known.map(), known.instance
-        if label.shape != image.shape[:2]:
-            raise BadInput(f"scene {slot.scene!r}: labels {label.shape} and image {image.shape[:2]} differ in size")
+        size = (image.shape[0], image.shape[1])
+        known, sparse = pixels_in(part.labels, slot.scene), sparse_in(part.labels, slot.scene)
+        for each in (known, *sparse.values()):
+            if each is not None and each.size != size:
+                raise BadInput(f"scene {slot.scene!r}: labels {each.size} and image {size} differ in size")
         stand_in = () if place == slot.number else (place,)  # it may stand in its own place too, and looks other there
-        rng = np.random.default_rng(stable_seed(self.seed, slot.stream, slot.epoch, slot.scene, *stand_in))
-        return *stream.augment(image, label, instance, rng), slot.scene
+        drawn_by = (self.seed, slot.stream, slot.epoch, slot.scene, *stand_in)
+        rng = np.random.default_rng(stable_seed(*drawn_by))
+        geometry = stream.augment.geometry(size, rng)
+        moved = geometry.image(image)
+        views = {
+            name: _viewed(view, image, moved, np.random.default_rng(stable_seed(*drawn_by, "view", name)))
+            for name, view in stream.views.items()
+        }
+        instance = None if known is None or known.instance is None else known.instance
+        return _Sample(
+            image=stream.augment.recoloured(moved, rng),
+            label=geometry.labels(known),
+            instance=None if instance is None else geometry.map(instance, outside=0),
+            scene=slot.scene,
+            views=views,
+            sparse={name: geometry.sparse(each) for name, each in sparse.items()},
+        )
+
+
+def _viewed(
+    view: Augment, image: NDArray[np.uint8], moved: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """The sample in another view's colours; one that moves pixels itself starts from the image."""
+    if view.moves:
+        moved = view.geometry((image.shape[0], image.shape[1]), rng).image(image)
+    return view.recoloured(moved, rng)
 
 
 def _stack(samples: Sequence[_Sample], left_out: list[str]) -> Raw:
-    images, labels, instances, scenes = zip(*samples, strict=True)
-    sizes = sorted({image.shape[:2] for image in images})
+    ids = [s.instance.astype(np.int64) for s in samples if s.instance is not None]
+    names = dict.fromkeys(name for s in samples for name in s.sparse)
+    return Raw(
+        image=_stacked([s.image for s in samples]),
+        label=torch.from_numpy(np.stack([s.label for s in samples])),
+        instance=torch.from_numpy(np.stack(ids)) if len(ids) == len(samples) else None,
+        scene=[s.scene for s in samples],
+        left_out=left_out,
+        views={name: _stacked([s.views[name] for s in samples]) for name in samples[0].views},
+        labels={n: [s.sparse.get(n, SceneLabels(size=_size(s.label))) for s in samples] for n in names},
+    )
+
+
+def _stacked(images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    sizes = sorted({_size(image) for image in images})
     if len(sizes) > 1:
         raise BadInput(
             f"the images of one batch must have one size; found {sizes}. Set augment crop or resize, or batch 1."
         )
-    ids = [i.astype(np.int64) for i in instances if i is not None]
-    return Raw(
-        image=torch.from_numpy(np.stack(images)),
-        label=torch.from_numpy(np.stack(labels)),
-        instance=torch.from_numpy(np.stack(ids)) if len(ids) == len(samples) else None,
-        scene=list(scenes),
-        left_out=left_out,
-    )
+    return torch.from_numpy(np.stack(images))
+
+
+def _size(pixels: NDArray[np.uint8]) -> tuple[int, int]:
+    return (pixels.shape[0], pixels.shape[1])
 
 
 def batches(
@@ -143,8 +187,17 @@ def _start_worker(_: int) -> None:
 
 def to_device(raw: Raw, device: torch.device, *, channels_last: bool) -> Batch:
     """Move first, convert there: a quarter of the bytes travel."""
-    image = raw.image.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
-    if not channels_last:
-        image = image.contiguous()
+
+    def shown(pixels: Tensor) -> Tensor:
+        image = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+        return image if channels_last else image.contiguous()
+
     instance = None if raw.instance is None else raw.instance.to(device, non_blocking=True)
-    return Batch(image, raw.label.to(device, non_blocking=True).long(), instance, raw.scene)
+    return Batch(
+        image=shown(raw.image),
+        label=raw.label.to(device, non_blocking=True).long(),
+        instance=instance,
+        scene=raw.scene,
+        views={name: shown(pixels) for name, pixels in raw.views.items()},
+        labels={name: tuple(known) for name, known in raw.labels.items()},
+    )

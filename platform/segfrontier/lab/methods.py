@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,12 +31,17 @@ class Method(Protocol):
 
 def installed() -> dict[str, str]:
     """Name -> `module:class` of every installed method."""
-    return {e.name: e.value for e in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+    return {e.name: e.value for e in sorted(_entries(entry_points), key=lambda e: e.name)}
+
+
+def packages() -> frozenset[str]:
+    """The packages whose code a stored model may be built from: ours, and those that bring methods."""
+    return frozenset(place.partition(".")[0].partition(":")[0] for place in installed().values()) | {"segfrontier"}
 
 
 def method_class(name: str) -> type[Any]:
     """The class behind a method's name."""
-    found = [e for e in entry_points(group=GROUP) if e.name == name]
+    found = [e for e in _entries(entry_points) if e.name == name]
     if not found:
         known = installed()
         near = get_close_matches(name, known, n=1)
@@ -45,6 +51,12 @@ def method_class(name: str) -> type[Any]:
     if not (dataclasses.is_dataclass(cls) and callable(getattr(cls, "run", None))):
         raise BadInput(f"method {name!r} ({found[0].value}) must be a dataclass with run(lab, recipe); it is not")
     return cls
+
+
+@cache
+def _entries(look: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ...]:
+    """All methods, looked for once: that goes through every installed package, and each cell asks several times."""
+    return tuple(look(group=GROUP))
 
 
 def demo_knobs(cls: type[Any]) -> Mapping[str, Any]:

@@ -8,6 +8,11 @@ clipping, schedules, teachers and checkpoints. All optimisers step together when
         out = nets["segmenter"](batch["target"].image).logits
         yield Loss("fool", bce(nets.frozen("critic")(out), 1))        # reaches the segmenter alone
         yield Loss("critic", bce(nets["critic"](out.detach()), 0))    # reaches the critic alone
+
+A step sees one share of its batch: this worker's, and of that one accumulated part. The engine averages what the shares
+yield. So a mean over samples or over all pixels is right as it is, for shares are equally large; a mean over what
+differs from share to share, such as labelled pixels, is not. `at.mean(summed, mass)` is that of the whole batch, and
+the losses of `segfrontier.maths` take it `over=at`: one worker, four, and accumulation then give the same gradient.
 """
 
 from __future__ import annotations
@@ -17,10 +22,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segfrontier.lab.crew import Crew
 from segfrontier.lab.optimisers import Optimiser, Schedule
+from segfrontier.lab.shares import Shares
+from segfrontier.lab.streams import stable_seed
+from segfrontier.maths.whole_batch import mean_over
+from segfrontier.scenes.known import SceneLabels
 
 
 class Blueprint(Protocol):
@@ -77,6 +88,9 @@ class Batch(NamedTuple):
     label: Tensor  # N H W int64, 255 is void; all void where the stream has no labels
     instance: Tensor | None  # N H W int64, 0 is none
     scene: Sequence[str]
+    views: Mapping[str, Tensor] = {}  # other views of the same samples, as `Stream.views` names them
+    labels: Mapping[str, Sequence[SceneLabels]] = {}
+    """By set, what is known of each sample at coordinates (points, boxes) or as a whole (tags)."""
 
 
 class Loss(NamedTuple):
@@ -94,7 +108,10 @@ class Moment:
     steps: int
     epoch: int
     steps_an_epoch: int
+    seed: int = 0
+    cut: Shares = field(default_factory=lambda: Shares(Crew(device=torch.device("cpu"))))
     logged: dict[str, Tensor | float] = field(default_factory=dict)
+    _rng: np.random.Generator | None = None
 
     @property
     def progress(self) -> float:
@@ -104,6 +121,40 @@ class Moment:
     def log(self, **values: Tensor | float) -> None:
         """Record scalars of this step."""
         self.logged.update(values)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Draws that are the same on every worker and in every accumulated part: (seed, step) alone decides them.
+
+        `Objective.streams` and `Objective.step` each have it from its beginning: a domain that `streams` draws first is
+        what `step` draws first. Torch's own generator differs from share to share.
+        """
+        if self._rng is None:
+            self._rng = np.random.default_rng(stable_seed(self.seed, self.step, "alike"))
+        return self._rng
+
+    @property
+    def shares(self) -> int:
+        """How many shares the step's batch is cut into: workers times accumulated parts."""
+        return self.cut.count
+
+    def total(self, amount: Tensor) -> Tensor:
+        """The sum over all shares of the step's batch, without a gradient.
+
+        Every share must ask, in the same order, whatever its labels are. With accumulated parts, an amount must not
+        depend on an earlier total.
+        """
+        return self.cut.total(amount)
+
+    def mean(self, summed: Tensor, mass: Tensor) -> Tensor:
+        """This share's part of a mean over the whole batch: its sum, divided by the mass of all; 0 over no mass."""
+        return mean_over(self, summed, mass)
+
+    def next_part(self) -> Moment:
+        """The same moment, for the next accumulated part: shared draws and questions for totals begin anew."""
+        self._rng = None
+        self.cut.next_part()
+        return self
 
 
 class Nets:
@@ -117,6 +168,13 @@ class Nets:
     def __getitem__(self, name: str) -> nn.Module:
         """The network; a loss through it trains it."""
         return self._called[name]
+
+    def bare(self, name: str) -> nn.Module:
+        """The plain network, to read its weights.
+
+        No loss may go through it: with many workers its gradients would not be averaged.
+        """
+        return self._bare[name]
 
     def frozen(self, name: str) -> Callable[..., Any]:
         """The network with its parameters held fixed: gradients pass through it and do not reach it.

@@ -20,7 +20,7 @@ from segfrontier.lab.streams import Part
 from segfrontier.lab.training import Bench
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Ledger, Market, Noise, open_window, prices_for, seconds_from_hours
-from segfrontier.market.market import folder_name
+from segfrontier.market.ledger import folder_name
 from segfrontier.market.prices import whole
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, CITYSCAPES_TO_CAMVID
 from segfrontier.scenes.labels import LabelSet, write_labels
@@ -69,7 +69,7 @@ def open_lab(
     claim(home, "home")
     sweep_home(home, settings.cell)
     prices = prices_for(world.name, settings.prices)
-    ledger = Ledger(home / "ledger.sqlite", create=True)
+    ledger = Ledger(home / "ledger", create=True)
     store = store or Store(home / "store")
     truth = world.truth()
     if settings.hours == "all":

@@ -1,4 +1,7 @@
-"""Scores of a training that still runs: of the weights that it keeps on the way. For early stopping alone.
+"""Scores of a training that still runs: of the weights that it lays out on the way. For early stopping alone.
+
+The files lie in the training's work folder, beside the snapshots that are part of its result, and go once they are
+scored: no key and no result depends on whether anybody looks.
 
 They are made outside of the training loop, in the process that runs the lab, because no training code may see the truth
 of the validation split.
@@ -17,7 +20,7 @@ from segfrontier.lab.places import Places
 from segfrontier.lab.predict import Predictor, Predictors
 from segfrontier.lab.scoring import counted
 from segfrontier.lab.tasks import ABSENT, Semantic
-from segfrontier.lab.training import Job
+from segfrontier.lab.training import PEEKS, Job
 from segfrontier.maths import Confusion, semantic_scores
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import Undecodable
@@ -25,18 +28,18 @@ from segfrontier.scenes.known import SceneLabels
 
 
 class Peek:
-    """Looks at the weights that appear in a training's work folder."""
+    """Looks at the weights that appear among a training's peeks."""
 
     def __init__(self, job: Job, work: Path, places: Places, classes: ClassTable, device: torch.device) -> None:
         self._job, self._work, self._places = job, work, places
         self._classes, self._device = classes, device
-        self._seen: set[Path] = set()
 
     def fresh(self) -> Iterator[tuple[float, float]]:
-        """(epochs, mean IoU) of the weights that were kept since the last call."""
-        for file in sorted(set((self._work / "snapshots").glob("weights-*.pt")) - self._seen):
-            self._seen.add(file)
-            yield int(file.stem[8:]) / self._job.steps_an_epoch, self._miou(file)
+        """(epochs, mean IoU) of the weights that were laid out since the last call."""
+        for file in sorted((self._work / PEEKS).glob("weights-*.pt")):
+            score = self._miou(file)
+            file.unlink(missing_ok=True)
+            yield int(file.stem[8:]) / self._job.steps_an_epoch, score
 
     def _miou(self, file: Path) -> float:
         name, network = next(iter(self._job.objective.networks().items()))

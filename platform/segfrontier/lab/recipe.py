@@ -106,12 +106,16 @@ class Recipe:
         augment = self.augment(pool.size(parts[0].names()[0]))
         return Stream(parts=parts, shares=shares, batch=batch or self.batch, augment=augment)
 
-    def plan(self, **changes: Any) -> Plan:
-        """The training plan; `changes` are fields of `Plan`."""
+    def plan(self, *, draw: int = 0, **changes: Any) -> Plan:
+        """The training plan; `changes` are fields of `Plan`.
+
+        `draw` is the number of a training that is repeated, round after round: initial heads, order, crops and mixing
+        are drawn anew for each; those of draw 0 are the same in all trainings of a cell.
+        """
         settings: dict[str, Any] = {
             "steps": self.steps, "precision": self.precision, "accumulate": self.accumulate, "snapshots": self.snapshots
         }  # fmt: skip
-        return Plan(**(settings | changes))
+        return Plan(**(settings | {"seed": draw} | changes))
 
 
 def _broken(recipe: Recipe) -> Iterator[tuple[str, str, object]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.augment import Augment
+from segfrontier.lab.knowing import pixels_in
 from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.known import SceneLabels
 from segfrontier.scenes.labels import LabelSet
@@ -84,7 +85,9 @@ class Stream:
 
     Several parts are mixed slot by slot in the given `shares` (default: by their sizes). `balance="class"` draws a
     class first, then a scene that shows it; `balance="scene"` goes through all scenes once an epoch, each time in a new
-    order.
+    order. `views` shows each sample in further ways, e.g. `{"strong": Augment(colour=0.5, blur=2.0)}` beside a weak
+    `augment`: resized, cropped and flipped as the sample is, so that pixels correspond, and then in its own colours
+    instead. A view that itself resizes, scales, crops or flips is cut from the image anew.
     """
 
     parts: tuple[Part, ...]
@@ -92,6 +95,7 @@ class Stream:
     augment: Augment = field(default_factory=Augment)
     shares: tuple[float, ...] | None = None
     balance: Literal["scene", "class"] = "scene"
+    views: Mapping[str, Augment] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -219,7 +223,8 @@ def class_table(parts: Sequence[Part]) -> list[list[tuple[int, int]]]:
                 "a class-balanced stream needs labels in every part; use balance='scene' for unlabelled images"
             )
         for at, scene in enumerate(part.names()):
-            for label in np.unique(part.pixels(scene).map()).tolist():
+            known = pixels_in(part.labels, scene)
+            for label in [] if known is None else np.unique(known.map()).tolist():
                 if label < 255:
                     shown.setdefault(label, []).append((p, at))
     if not shown:

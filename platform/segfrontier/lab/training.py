@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
-from segfrontier.basics.atomic import sweep, write_text
+from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
-from segfrontier.errors import BadInput, Stopped
+from segfrontier.errors import BadInput, Diverged, Stopped
 from segfrontier.lab import checkpoint
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.history import History, Watch
 from segfrontier.lab.learners import Learners
+from segfrontier.lab.leftout import LeftOut
 from segfrontier.lab.loader import Raw, StepDataset, batches, to_device
 from segfrontier.lab.memory import keep_freed_memory
 from segfrontier.lab.objective import Batch, Moment, Objective
+from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import Stream, stable_seed
 
-CHECKPOINTS, SNAPSHOTS, LOG = "checkpoints", "snapshots", "log.jsonl"
+CHECKPOINTS, SNAPSHOTS, PEEKS, LOG = "checkpoints", "snapshots", "peeks", "log.jsonl"
+LEFT_OUT = "left_out.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,7 @@ class Job:
     streams: Mapping[str, Stream]
     plan: Plan
     start: Mapping[str, str] = field(default_factory=dict)  # network name -> weights file to begin with
+    peeks: tuple[int, ...] = ()  # after which steps weights are laid out for early stopping; no part of any key
 
     @property
     def steps_an_epoch(self) -> int:
@@ -147,6 +153,8 @@ def _write(learners: Learners, history: History, work: Path, out: Path) -> None:
     """What a training comes to."""
     checkpoint.write_tensors(out / "weights.pt", learners.weights())
     write_text(out / LOG, history.text(), sync=False)
+    if left_out := LeftOut.of_all(work):
+        write_json(out / LEFT_OUT, left_out, sync=False)
     with room_at(out):
         for snapshot in sorted((work / SNAPSHOTS).glob("*.pt")):
             shutil.copy(snapshot, out / snapshot.name)
@@ -157,7 +165,7 @@ class _Loop:
 
     def __init__(self, job: Job, crew: Crew, bench: Bench, learners: Learners, history: History, work: Path) -> None:
         self.job, self.crew, self.bench, self.learners, self.history = job, crew, bench, learners, history
-        self.work = work
+        self.work, self.left_out = work, LeftOut(work, crew.rank)
         self.names = tuple(job.streams)
         self.saved_at = time.monotonic()
 
@@ -169,18 +177,21 @@ class _Loop:
         for step in range(first, plan.steps):
             self.history.waiting()
             raw = next(feed)
+            self.left_out.take({name: each.left_out for name, each in raw.items()})
             self.history.working()
             self._step(step, raw)
             done = step + 1
-            if done in snapshots and done < plan.steps and self.crew.leads:
-                self._keep(done)
+            if self.crew.leads and done in snapshots and done < plan.steps:
+                self._keep(done, SNAPSHOTS)
+            if self.crew.leads and done in self.job.peeks:
+                self._keep(done, PEEKS)
             self.history.end_of_step(done, plan.steps, watch, last=done == plan.steps)
             if done < plan.steps:
                 self._save_or_stop(done, stop)
 
-    def _keep(self, done: int) -> None:
+    def _keep(self, done: int, folder: str) -> None:
         """Keep the weights as they are now, whole or not at all: others look while training goes on."""
-        path = self.work / SNAPSHOTS / f"weights-{done:09d}.pt"
+        path = self.work / folder / f"weights-{done:09d}.pt"
         checkpoint.write_tensors(path, self.learners.weights(), sync=True)
 
     def _feed(self, first: int) -> Iterator[dict[str, Raw]]:
@@ -192,19 +203,55 @@ class _Loop:
         return batches(dataset, wants, workers=self.bench.loader_workers, pin=self.crew.device.type == "cuda")
 
     def _moment(self, step: int) -> Moment:
-        an_epoch = self.job.steps_an_epoch
-        return Moment(step=step, steps=self.job.plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch)
+        plan, an_epoch = self.job.plan, self.job.steps_an_epoch
+        return Moment(
+            step=step, steps=plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch, seed=plan.seed,
+            cut=Shares(self.crew, parts=plan.accumulate),
+        )  # fmt: skip
 
     def _step(self, step: int, raw: dict[str, Raw]) -> None:
-        # Drawn anew for each (seed, step, rank): a run that continues needs no stored random state, on any device.
-        torch.manual_seed(stable_seed(self.job.plan.seed, step, self.crew.rank))
         at, parts = self._moment(step), self.job.plan.accumulate
         whole = {n: to_device(r, self.crew.device, channels_last=self.bench.channels_last) for n, r in raw.items()}
-        for number, batch in enumerate(_split(whole, parts)):
+        pieces, losses = list(_split(whole, parts)), dict[str, Any]()
+        if parts > 1:
+            with at.cut.counting():
+                for number, batch in enumerate(pieces):
+                    self._draw_for(step, number)
+                    self.learners.count(self.job.objective, batch, at.next_part())
+            at.logged.clear()
+        for number, batch in enumerate(pieces):
+            self._draw_for(step, number)
+            at.next_part()
             for loss in self.learners.losses(self.job.objective, batch, at, share=1 / parts, hold=number < parts - 1):
-                at.log(**{loss.name: at.logged.get(loss.name, 0.0) + loss.value.detach() / parts})
+                losses[loss.name] = losses.get(loss.name, 0.0) + loss.value.detach() / parts
+                at.log(**{loss.name: losses[loss.name]})
+        if losses:
+            at.log(**self._sound(step + 1, losses))
         rates = self.learners.update(step=step, steps=self.job.plan.steps, steps_an_epoch=self.job.steps_an_epoch)
         self.history.take(at.logged, rates, sum(len(b.scene) for b in whole.values()))
+
+    def _sound(self, step: int, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The losses of the whole batch, the same on every worker; Diverged where they or a gradient are not finite.
+
+        Before any state takes what came of them, and on all workers at once: the last checkpoint is as sound as it was.
+        The device is waited for once.
+        """
+        values = self.crew.mean(torch.stack([loss.float() for loss in losses.values()]))
+        sizes = self.learners.gradient_sizes()
+        if not torch.isfinite(torch.stack([*values, *sizes.values()])).all():
+            named = dict(zip(losses, values.tolist(), strict=True))
+            named |= {f"a gradient of {name}": size.item() for name, size in sizes.items()}
+            name, value = next((name, value) for name, value in named.items() if not math.isfinite(value))
+            raise Diverged(
+                f"every loss and gradient must stay finite; {name} became {value} at step {step}, which was not taken. "
+                f"Lower the learning rate, clip gradients (Network(clip=1.0)), or train in fp32."
+            )
+        return dict(losses) if self.crew.world == 1 else dict(zip(losses, values, strict=True))
+
+    def _draw_for(self, step: int, part: int) -> None:
+        """Draw anew for each (seed, step, rank, part): a run that continues needs no stored random state, anywhere."""
+        more = (part,) if part else ()
+        torch.manual_seed(stable_seed(self.job.plan.seed, step, self.crew.rank, *more))
 
     def _save_or_stop(self, done: int, stop: Callable[[], bool]) -> None:
         asking = done % self.history.every == 0 or self.crew.world == 1
@@ -244,4 +291,8 @@ def _piece(batch: Batch, i: int, parts: int) -> Batch:
     size = len(batch.scene) // parts
     cut = slice(i * size, (i + 1) * size)
     instance = None if batch.instance is None else batch.instance[cut]
-    return Batch(batch.image[cut], batch.label[cut], instance, batch.scene[cut])
+    return Batch(
+        batch.image[cut], batch.label[cut], instance, batch.scene[cut],
+        views={name: image[cut] for name, image in batch.views.items()},
+        labels={name: known[cut] for name, known in batch.labels.items()},
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Watcher:
     """Hears of stages, and may ask for their end. This one keeps quiet; override what is wanted."""
 
-    peeks = False
-    """Whether to score the weights that trainings keep on the way (`Plan.snapshots`), and tell of them by `peeked`."""
+    def peeks_at(self, steps: int, steps_an_epoch: int) -> Sequence[int]:  # noqa: ARG002
+        """A training of so many steps begins: after which of them to score its weights and tell of them by `peeked`?"""
+        return ()
 
     def stop(self) -> bool:
         """Asked between steps: should work save its state and end here, to be continued by the same call?"""

@@ -13,7 +13,6 @@ ledger holds of the run before.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -30,12 +29,12 @@ from segfrontier.errors import BadInput, BudgetExceeded, LedgerError
 from segfrontier.market.acts import KINDS, Acts
 from segfrontier.market.annotators import Annotator, annotator_for
 from segfrontier.market.budget import whole_seconds
-from segfrontier.market.ledger import Ledger, Order, Receipt, Terms, Totals
+from segfrontier.market.ledger import Ledger, folder_name
+from segfrontier.market.lines import Order, Receipt, Terms, Totals
 from segfrontier.market.noise import Noise
 from segfrontier.market.plain import plain_text
 from segfrontier.market.prices import PriceList, whole
 from segfrontier.market.requests import Request, frozen
-from segfrontier.scenes.files import digest
 from segfrontier.scenes.labels import LabelSet, write_labels
 
 if TYPE_CHECKING:
@@ -243,8 +242,3 @@ class Market:
 def _added(totals: Mapping[str, Totals], kind: str, acts: Acts) -> dict[str, Totals]:
     before = totals.get(kind, Totals())
     return {**totals, kind: before.plus(units=int(acts.units.sum()), asked=int(acts.asked.sum()))}
-
-
-def folder_name(cell: str) -> str:
-    """A cell's name where it can be a folder's, else its digest."""
-    return cell if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", cell) else digest(cell.encode())

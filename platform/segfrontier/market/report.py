@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
+from segfrontier.errors import BadPrices
+from segfrontier.market._account import Account
 from segfrontier.market.budget import SECONDS_PER_HOUR, hours
-from segfrontier.market.ledger import FreeLine, Ledger, Totals
+from segfrontier.market.ledger import Ledger
+from segfrontier.market.lines import FreeLine, Totals
 from segfrontier.market.prices import PriceList, whole
 
 
@@ -52,6 +55,8 @@ class LedgerTable:
     cells: tuple[CellBill, ...]
     rows: tuple[KindRow, ...]
     seconds: int
+    faults: tuple[str, ...] = ()
+    """Accounts that cannot be read, and so are in no sum."""
 
     @property
     def hours(self) -> float:
@@ -68,33 +73,47 @@ class LedgerTable:
             "rows": _plain(self.rows),
             "seconds": self.seconds,
             "hours": self.hours,
+            "faults": list(self.faults),
         }
 
 
 def ledger_table(ledger: Ledger, prices: PriceList | None = None) -> LedgerTable:
     """All bills under `prices`, or each cell's under the list that it bought under."""
-    totals, free = ledger.totals(), ledger.free_lines()
-    names = list(dict.fromkeys([*totals, *(line.cell for line in free)]))
-    bills = [_bill(name, totals.get(name, {}), free, prices or _own(ledger, name, totals)) for name in names]
+    faults: list[str] = []
+    found = {}
+    for account in ledger.accounts(faults):
+        try:
+            found[_place(account)] = _bill(account, prices)
+        except BadPrices as error:
+            if prices is not None:
+                raise
+            faults.append(str(error))  # its own list is damaged
+    bills = [found[place] for place in sorted(found)]
     return LedgerTable(
         cells=tuple(bills),
         rows=_summed(row for bill in bills for row in bill.rows),
         seconds=sum(b.seconds for b in bills),
+        faults=tuple(faults),
     )
 
 
-def _own(ledger: Ledger, cell: str, totals: Mapping[str, Mapping[str, Totals]]) -> PriceList | None:
-    return ledger.prices_of(cell) if cell in totals else None
+def _place(account: Account) -> tuple[bool, str, str]:
+    """Cells in order of their first purchase, then those that used free things alone."""
+    opening = account.opening
+    return opening is None, account.entries[0][0].time if opening is None else opening[0], account.cell
 
 
-def _bill(cell: str, totals: Mapping[str, Totals], free: list[FreeLine], prices: PriceList | None) -> CellBill:
+def _bill(account: Account, prices: PriceList | None) -> CellBill:
+    totals = account.totals()
+    if prices is None and totals:
+        prices = account.prices()
     rows = tuple(_row(kind, counts, prices) for kind, counts in totals.items() if prices is not None)
     seconds = whole(sum(row.milliseconds for row in rows))
     return CellBill(
-        cell=cell,
+        cell=account.cell,
         prices="" if prices is None else f"{prices.name} (version {prices.version})",
         rows=rows,
-        free=tuple(line for line in free if line.cell == cell),
+        free=tuple(account.free_lines()),
         seconds=seconds,
         money=None if prices is None else _money(prices, seconds),
     )

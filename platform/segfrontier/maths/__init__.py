@@ -99,6 +99,8 @@ if TYPE_CHECKING:
     from segfrontier.maths.views import mean_over_views as mean_over_views
     from segfrontier.maths.views import six_views as six_views
     from segfrontier.maths.views import undo_view as undo_view
+    from segfrontier.maths.whole_batch import WholeBatch as WholeBatch
+    from segfrontier.maths.whole_batch import mean_over as mean_over
     from segfrontier.maths.windows import Blend as Blend
     from segfrontier.maths.windows import Window as Window
     from segfrontier.maths.windows import blend_weights as blend_weights

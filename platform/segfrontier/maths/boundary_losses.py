@@ -32,6 +32,7 @@ from segfrontier.maths.differences import (
     length_of,
 )
 from segfrontier.maths.noise import GumbelNoise
+from segfrontier.maths.whole_batch import WholeBatch, sum_over
 
 Noise = Literal["gumbel"]
 _Noise = Tensor | GumbelNoise | None
@@ -51,6 +52,7 @@ def boundary_loss(
     threshold: float = 1e-8,
     weights: tuple[float, float] = (0.5, 0.5),
     void: int = 255,
+    over: WholeBatch | None = None,
 ) -> Tensor:
     """Mean absolute difference of the boundary maps over the truth's boundary and over the prediction's, weighted.
 
@@ -59,7 +61,8 @@ def boundary_loss(
     `epsilon` is added under the root, `normalise` divides each map by its largest value; each makes it slower. A place
     that is void, or whose differences reach a void pixel, is on neither boundary, so void costs exactly nothing. An
     empty boundary costs 0, and so do no labels at all. A label that is no class is an error on a CPU, and void on an
-    accelerator, which is not made to wait. Lengths of 2^-64 and less count as 0, whatever the threshold.
+    accelerator, which is not made to wait. Lengths of 2^-64 and less count as 0, whatever the threshold. `over` is the
+    batch that these images are a share of: the sizes are those of its boundaries (largest values stay a share's own).
     """
     _check_maps(logits_BKHW, labels_NHW, noise_NKHW, void=void)
     require_positive("temperature", temperature)
@@ -72,7 +75,7 @@ def boundary_loss(
         return logits_NKHW.sum()
     far_N1HW = _far_from_void(labels_NHW, classes=logits_BKHW.shape[1], void=void).unsqueeze(1)
     threshold = max(threshold, SHORTEST / 2)
-    rules = _Rules(temperature, border, threshold, weights)
+    rules = _Rules(temperature, border, threshold, weights, over)
     noise: _Noise = noise_NKHW if noise_NKHW is None or isinstance(noise_NKHW, Tensor) else GumbelNoise(far_N1HW.device)
     if epsilon or normalise:
         return _plainly(logits_NKHW, noise, labels_NHW, far_N1HW, rules, epsilon=epsilon, normalise=normalise)
@@ -101,6 +104,12 @@ class _Rules(NamedTuple):
     border: Border
     threshold: float
     weights: tuple[float, float]
+    over: WholeBatch | None
+
+    def divided(self, sizes: Tensor) -> Tensor:
+        """The weight of each place of the two boundaries, which have these sizes here."""
+        sizes = (sizes if self.over is None else self.over.total(sizes)).clamp_min(1)
+        return sum_over(self.over, sizes.new_tensor(self.weights)).div(sizes)
 
 
 class _Loss(torch.autograd.Function):
@@ -130,8 +139,7 @@ class _Loss(torch.autograd.Function):
         gap_nearby = (nearby - truth.length_4P).abs_()
         gap.view(-1)[truth.index_4P] = gap_nearby
         sums = [_dot(truth.share_4P, gap_nearby), _dot(on_predicted, gap)]
-        sizes = torch.stack([truth.share_4P.sum(), on_predicted.sum()]).clamp_min_(1)
-        weights = sizes.new_tensor(rules.weights).div_(2).div_(sizes)
+        weights = rules.divided(torch.stack([truth.share_4P.sum(), on_predicted.sum()])).div_(2)
         ctx.save_for_backward(soft, gap, nearby, limit, *truth, weights)
         return weights.dot(torch.stack(sums))
 
@@ -182,7 +190,8 @@ def _plainly(
             each / (each * far).amax().clamp_min(torch.finfo(soft.dtype).tiny) for each in (true, predicted)
         )
     on_each = [(each > rules.threshold).logical_and_(far) for each in (true, predicted)]
-    shares = [on * (weight / on.sum().clamp_min(1)) for on, weight in zip(on_each, rules.weights, strict=True)]
+    sizes = torch.stack([on.sum() for on in on_each]).to(soft.dtype)
+    shares = [on * weight for on, weight in zip(on_each, rules.divided(sizes), strict=True)]
     return ((predicted - true).abs() * (shares[0] + shares[1])).sum()
 
 

@@ -20,6 +20,7 @@ from segfrontier.maths.checks import (
     require_word,
     strange_label,
 )
+from segfrontier.maths.whole_batch import WholeBatch, mean_over, sum_over
 
 Normalisation = Literal["mean", "sum", "pixels"]
 
@@ -31,12 +32,14 @@ def cross_entropy(
     class_weights_K: Tensor | None = None,
     normalisation: Normalisation = "mean",
     void: int = 255,
+    over: WholeBatch | None = None,
 ) -> Tensor:
     """The weighted negative log-likelihood of the labelled pixels, as one number.
 
     `mean` divides by the summed class weights of the labelled pixels (their count without weights), `sum` by nothing,
     `pixels` by the number of all pixels, void ones included. With no labelled pixel at all the loss is 0 and still
-    hangs on the graph: its gradient is zero, not missing and not NaN.
+    hangs on the graph: its gradient is zero, not missing and not NaN. `over` is the batch that these pixels are a share
+    of, and the one that is meant: averaged over its shares, the loss is that of the whole batch.
     """
     require_word("normalisation", normalisation, Normalisation)
     require_shape("the target", target_N, (*logits_NK.shape[:1], *logits_NK.shape[2:]))
@@ -50,10 +53,10 @@ def cross_entropy(
     except IndexError as error:  # a CPU notices while it adds up; to look for it beforehand would take a third as long
         raise strange_label("the target", str(error), logits_NK.shape[1], void=void) from error
     if normalisation == "sum":
-        return total
+        return sum_over(over, total)
     if normalisation == "pixels":
         return total / max(target_N.numel(), 1)
-    return total / label_mass(target_N, class_weights_K=weights_K, void=void).to(total).clamp_min(_TINY)
+    return mean_over(over, total, label_mass(target_N, class_weights_K=weights_K, void=void))
 
 
 def label_mass(target_N: Tensor, *, class_weights_K: Tensor | None = None, void: int = 255) -> Tensor:
@@ -69,6 +72,3 @@ def label_mass(target_N: Tensor, *, class_weights_K: Tensor | None = None, void:
     require_labels("the target", target_N, len(class_weights_K), void=void)
     # A look-up of every pixel, not only of the labelled ones: a dynamic shape would make a GPU wait.
     return (class_weights_K[torch.where(labelled_N, target_N, 0).long()] * labelled_N).sum()
-
-
-_TINY = torch.finfo(torch.float32).tiny

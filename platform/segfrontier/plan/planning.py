@@ -126,7 +126,7 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
             unforeseen=unforeseen, guided=lab.guided,
         )  # fmt: skip
     prices = stage.prices(atlas.target(cell).name, cell.prices)
-    acts = Ledger(stage.ledger_home / "ledger.sqlite").totals(key).get(key, {})
+    acts = Ledger(stage.ledger_home / "ledger").totals(key).get(key, {})
     return dataclasses.replace(plan, acts=acts, prices=prices)
 
 

@@ -153,14 +153,18 @@ def _plain(text: str) -> Mapping[str, Any]:
 
 
 def _bought(study: StudyHome, records: Iterable[Record], faults: list[str]) -> dict[Facet, PriceList]:
-    """The price list of each facet, as its first buyer's was."""
-    buyers = {facet_of(r): r.key for r in reversed(list(records)) if r.acts}
+    """The price list of each facet, as its first buyer's was, or the first one's whose account can be read."""
+    wrong: dict[Facet, dict[str, None]] = {}
     found: dict[Facet, PriceList] = {}
-    for facet, key in buyers.items():
-        try:
-            found[facet] = Ledger(study.home.ledger).prices_of(key)
-        except (LedgerError, BadInput) as error:
-            faults.append(f"prices of {facet_words(facet)} are not known: {error}")
+    for record in records:
+        if record.acts and (facet := facet_of(record)) not in found:
+            try:
+                found[facet] = Ledger(study.home.ledger).prices_of(record.key)
+            except (LedgerError, BadInput) as error:
+                wrong.setdefault(facet, {})[str(error)] = None
+    for facet, errors in wrong.items():
+        first, more = next(iter(errors)), f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        faults.append(f"{'' if facet in found else f'prices of {facet_words(facet)} are not known: '}{first}{more}")
     return found
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from segfrontier.errors import BadInput
 from segfrontier.store.keys import dumps, text_digest
 from segfrontier.store.modules import LOOSE, Sources, Unit, Whole, folder_of
+from segfrontier.store.named import named
 from segfrontier.store.shapes import Shape, shape_of
 
 _KNOWN: dict[tuple[tuple[str, Path], ...], Digests] = {}
@@ -30,18 +31,23 @@ _KNOWN: dict[tuple[tuple[str, Path], ...], Digests] = {}
 def code_digest(*things: object) -> str:
     """The digest of the code behind classes, functions, modules, partials, or objects, which stand for their class.
 
-    A text `package.module:name` names a definition without importing it.
+    A text names code without importing it: `package.module:name` a definition, through re-exports too, and
+    `package.module:TABLE[key]` all that a table of names has under a key, which may be nothing.
     """
     parts: set[str] = set()
     units: list[Unit | Whole] = []
+    texts = [thing for thing in things if isinstance(thing, str)]
     for thing in things:
-        found = _place(thing)
-        if isinstance(found, str):
-            parts.add(found)
-        else:
-            units.append(found)
-    own = {unit.module.partition(".")[0] for unit in units} | _our_packages()
+        if not isinstance(thing, str):
+            found = _place(thing)
+            if isinstance(found, str):
+                parts.add(found)
+            else:
+                units.append(found)
+    own = {unit.module.partition(".")[0] for unit in units} | {t.partition(":")[0].partition(".")[0] for t in texts}
+    own |= _our_packages()
     known = _known({name: place for name in sorted(own) if (place := folder_of(name)) is not None})
+    units += [unit for text in texts for unit in named(known.sources, text)]
     return text_digest(dumps(sorted(parts | known.of(units))))
 
 
@@ -75,9 +81,6 @@ def _our_packages() -> frozenset[str]:
 
 def _place(thing: Any) -> Unit | Whole | str:
     """Where something is defined; or the digest of its own source, where there is no file (notebooks)."""
-    if isinstance(thing, str):
-        module, _, name = thing.partition(":")
-        return Unit(module, name)
     while isinstance(thing, functools.partial):
         thing = thing.func
     if isinstance(thing, ModuleType):

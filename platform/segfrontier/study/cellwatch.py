@@ -14,8 +14,10 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.disk import is_full
 from segfrontier.home.layout import CUT, LOG, STATUS
 from segfrontier.home.records import StageNote
+from segfrontier.lab.training import LEFT_OUT
 from segfrontier.lab.watching import Watcher
 from segfrontier.store.entry import Manifest
+from segfrontier.study.config import Asha
 
 _Lines = list[tuple[int, dict[str, float]]]
 _TRAIN_LOG = "log.jsonl"  # in a training's entry
@@ -23,16 +25,20 @@ _PACE = ("samples_a_second", "data_wait")  # differ from run to run, and are in 
 _TELL_SECONDS, _ASK_SECONDS, _POINTS = 0.5, 0.3, 200
 
 
+_ROUNDING = 1e-6  # of epochs and steps that are sums of fractions
+
+
 _End = Literal["done", "failed", "cut", "stopped", "full"]
 
 
 class CellWatch(Watcher):
-    """Hears all that a cell's lab tells. `tell` hears of (epochs, score) for early stopping, where it is wanted."""
+    """Hears all that a cell's lab tells. `tell` hears of (epochs, score) at the rungs of early stopping."""
 
     def __init__(
-        self, folder: Path, *, stop: Callable[[], bool], tell: Callable[[float, float], None] | None = None
-    ) -> None:
-        self.peeks = tell is not None
+        self, folder: Path, *, stop: Callable[[], bool], tell: Callable[[float, float], None] | None = None,
+        asha: Asha | None = None,
+    ) -> None:  # fmt: skip
+        self._asha = asha
         self.notes: dict[str, float] = {}
         self.pictures: list[str] = []
         self._folder, self._stop, self._tell = folder, stop, tell
@@ -129,8 +135,18 @@ class CellWatch(Watcher):
         """See `Watcher`."""
         if manifest.kind == "train" and manifest.key not in self._used:
             self._logs.append(_lines(folder / _TRAIN_LOG))
+            if (folder / LEFT_OUT).exists():
+                left_out = json.loads((folder / LEFT_OUT).read_text(encoding="utf-8"))
+                self.say(f"train {manifest.key}: left out {left_out}")
         self._used.setdefault(manifest.key, manifest)
         self._heard = []
+
+    def peeks_at(self, steps: int, steps_an_epoch: int) -> list[int]:
+        """See `Watcher`. The rungs count the epochs of all of the cell's trainings."""
+        if self._asha is None:
+            return []
+        rungs = self._asha.rungs(after=self._epochs, until=self._epochs + steps / steps_an_epoch)
+        return [min(steps, math.ceil((rung - self._epochs) * steps_an_epoch - _ROUNDING)) for rung in rungs]
 
     def trained(self, epochs: float) -> None:
         """See `Watcher`."""
@@ -139,7 +155,7 @@ class CellWatch(Watcher):
     def peeked(self, epochs: float, miou: float) -> None:
         """See `Watcher`."""
         if self._tell is not None and not math.isnan(miou):
-            self._tell(self._epochs + epochs, miou)
+            self._tell(round(self._epochs + epochs, 6), miou)
             self._asked_at = -math.inf  # the verdict is there by now
 
     def noted(self, name: str, value: float) -> None:

@@ -10,19 +10,20 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from segfrontier.basics.disk import is_full
 from segfrontier.basics.wording import one_line
-from segfrontier.errors import Stopped
+from segfrontier.errors import LedgerError, Stopped
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Counted, Record, State
-from segfrontier.lab import Bench, Lab, LabSettings, Scores, make_method, open_lab
+from segfrontier.lab import Bench, Lab, LabSettings, Model, Scores, make_method, open_lab
+from segfrontier.lab.card import noted
 from segfrontier.market import Ledger
 from segfrontier.report.answers import bill
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
+from segfrontier.study.config import Asha
 from segfrontier.study.keys import Atlas, code_of, plain_cell, read_cell
 
 Outcome = Literal["done", "failed", "cut", "stopped", "full"]
@@ -45,10 +46,11 @@ def do_cell(
     *,
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[float, float], None] | None = None,
+    asha: Asha | None = None,
     atlas: Atlas | None = None,
 ) -> Outcome:
-    """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) on the way, for early stopping."""
-    watch = CellWatch(home.cell(key), stop=stop, tell=tell)
+    """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) at the rungs of `asha`."""
+    watch = CellWatch(home.cell(key), stop=stop, tell=tell, asha=asha)
     try:
         return watch.left(_attempt(home, key, means, watch, atlas or Atlas()))
     except Exception as error:
@@ -62,8 +64,8 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     cell = read_cell(home, key)
     try:
         with watch, _open(cell, key, home, means, atlas, watch) as lab:
-            scores, best = perform(lab, cell)
-        more = _scored(scores) | _best(best)
+            done = perform(lab, cell)
+        more = _scored(done.scores) | _best(done.best) | {"model": noted(done.model)}
         state: State = "done"
     except Stopped:
         if not watch.is_cut:
@@ -85,10 +87,19 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     return state
 
 
-def perform(lab: Lab, cell: Cell) -> tuple[Scores, tuple[int, Scores] | None]:
-    """All that a cell does in its lab; the second is `oracle_best`, where there is anything to choose from."""
+@dataclass(frozen=True)
+class Performed:
+    """What a cell comes to; `best` is `oracle_best`, where there is anything to choose from."""
+
+    model: Model
+    scores: Scores
+    best: tuple[int, Scores] | None
+
+
+def perform(lab: Lab, cell: Cell) -> Performed:
+    """All that a cell does in its lab."""
     model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
-    return lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None
+    return Performed(model, lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None)
 
 
 def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: CellWatch) -> Lab:
@@ -113,13 +124,13 @@ def _best(best: tuple[int, Scores] | None) -> dict[str, Any]:
 
 def _bought(home: Home, key: str) -> dict[str, Any]:
     """What the cell has bought so far; nothing where it failed before its first purchase, or buys nothing."""
-    path = Path(home.ledger)
-    if not path.exists():
+    try:
+        ledger = Ledger.find(home.ledger)
+        totals = ledger.totals(key).get(key, {}) if ledger is not None else {}
+        if ledger is None or not totals:
+            return {}
+        prices = ledger.prices_of(key)
+    except LedgerError:  # a damaged account, which is why the cell failed
         return {}
-    ledger = Ledger(path)
-    totals = ledger.totals(key).get(key, {})
-    if not totals:
-        return {}
-    prices = ledger.prices_of(key)
     counted = {k: Counted(scenes=t.scenes, acts=t.acts, units=t.units, asked=t.asked) for k, t in totals.items()}
     return {"acts": counted, "seconds": bill(totals, prices), "prices": f"{prices.name} {prices.digest}"}

@@ -5,7 +5,7 @@ Rules between fields are judged once every field is right by itself; all mistake
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from math import isclose, nan, prod
 from pathlib import Path
@@ -154,6 +154,14 @@ class Asha(Strict):
 
     grace: _Count = 1
     reduction: Annotated[_Count, Field(ge=2)] = 2
+
+    def rungs(self, *, after: float, until: float) -> Iterator[int]:
+        """The numbers of epochs at which cells are compared, of those after the one and up to the other."""
+        rung = self.grace
+        while rung <= until:
+            if rung > after:
+                yield rung
+            rung *= self.reduction
 
 
 class Search(Strict):

@@ -18,18 +18,14 @@ from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadInput, BadWorld
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
-from segfrontier.lab.keying import ROOTS
-from segfrontier.lab.lab import Lab
 from segfrontier.lab.methods import method_class
-from segfrontier.lab.recipe import Recipe
-from segfrontier.market import Market, prices_for
-from segfrontier.market.annotators import annotator_for
+from segfrontier.market import prices_for
 from segfrontier.scenes.builtin import open_world
 from segfrontier.scenes.imagined import ImaginedWorld
 from segfrontier.scenes.published import Published, published
 from segfrontier.scenes.world import World
-from segfrontier.store import code_digest
 from segfrontier.study.cells import Cell
+from segfrontier.study.stale import code_behind
 
 _CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
 
@@ -107,8 +103,7 @@ def plain_cell(cell: Cell) -> Mapping[str, Any]:
 
 def code_of(method: str, kinds: Iterable[str]) -> str:
     """The digest of the code behind a cell: method, lab, market, and what computes these kinds of stages."""
-    stages = [root for kind in sorted(set(kinds)) for root in ROOTS.get(kind, ())]
-    return code_digest(method_class(method), Lab, Recipe, Market, annotator_for, *stages)
+    return code_behind(method_class(method), kinds)
 
 
 def is_stale(record: Record) -> bool:

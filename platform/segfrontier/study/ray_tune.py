@@ -73,7 +73,7 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
     nested = executor.workers_per_stage > 0
     need = {"CPU": _TRIAL_CPU} if nested else {"CPU": executor.cpus_per_cell, "GPU": executor.gpus_per_cell}
     cells = _Cells(work, min(parallel, executor.parallel_cells or parallel))
-    order = {"home": str(work.home.path), "means": work.means, "leave": work.leave, "peeks": asha is not None}
+    order = {"home": str(work.home.path), "means": work.means, "leave": work.leave, "asha": asha}
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(_trial, order=order), need),
         tune_config=tune.TuneConfig(
@@ -213,7 +213,7 @@ def _trial(config: dict[str, Any], order: dict[str, Any]) -> None:
         tune.report({_EPOCH: epochs, _SCORE: score})
 
     with _into(home.cell(key) / LOG):
-        outcome = do_cell(home, key, means, stop=leave, tell=tell if order["peeks"] else None, atlas=_atlas())
+        outcome = do_cell(home, key, means, stop=leave, tell=tell, asha=order["asha"], atlas=_atlas())
     tune.report({"outcome": outcome, _EPOCH: told[0], _SCORE: told[1]})
 
 

@@ -123,6 +123,7 @@ class _Run:
             if stop():
                 attempt.halt()
             attempt.hear(watch)
+        attempt.hear(watch)  # what was told last
 
     def _fit(self) -> None:
         try:

@@ -1,0 +1,79 @@
+"""How long verbs take that only look, in a home with so many cells: from the call to its end, in a process of its own.
+
+Beside them a bare Python, and one that imports torch, which none of them may do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/study")]
+
+from madestudy import record, study  # noqa: E402
+
+from segfrontier.market import Ledger, load_prices  # noqa: E402
+from segfrontier.market.acts import Acts  # noqa: E402
+from segfrontier.market.lines import Order, Terms  # noqa: E402
+from segfrontier.store import Store  # noqa: E402
+
+VERBS = (
+    ("--help",), ("status",), ("status", "--cells"), ("ledger", "runs"), ("store", "ls", "runs/store"),
+    ("frontier", "made"), ("claims", "show"),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Make the home, call each verb in turn, so many times, and print the medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        make(Path(scratch), given.cells)
+        calls = {"python": ["-c", "pass"], "import torch": ["-c", "import torch"]}
+        calls |= {
+            f"segfrontier {' '.join(words)}": ["-c", "from segfrontier.cli import main; main()", *words]
+            for words in VERBS
+        }
+        took: dict[str, list[float]] = {name: [] for name in calls}
+        for _ in range(given.rounds):
+            for name, words in calls.items():
+                took[name].append(seconds(words, Path(scratch)))
+    for name, times in took.items():
+        print(f"{name:34} {sorted(times)[len(times) // 2]:.2f} s  ({min(times):.2f} to {max(times):.2f})")
+
+
+def make(folder: Path, cells: int) -> None:
+    """Cells of one method with records and accounts, and a store with a stage each."""
+    made = [
+        record("fine", 1 + i // 10, i % 10, 0.3 + 0.0001 * i, acts={"fine": 2 + i}, code="of another version")
+        for i in range(cells)
+    ]
+    place = study(folder / "runs", made)
+    ledger, terms = Ledger(place.home.ledger), Terms(truth="t", annotators="a", prices=load_prices("street"))
+    store = Store(place.home.store)
+    for i, one in enumerate(made):
+        order = Order(one.key, "buy-1", "fine", {"s": Acts.of([7], [1], [1])}, "labels", "d", terms)
+        ledger.charge(order, cost=lambda totals: 0, budget=10**9)
+        store.once(f"k{i}", lambda out: (out / "x").write_bytes(b"x") and None, about={"kind": "train"}).release()
+
+
+def seconds(words: list[str], folder: Path) -> float:
+    """One call."""
+    began = time.perf_counter()
+    paths = os.pathsep.join([str(ROOT / "platform"), str(ROOT / "methods")])
+    subprocess.run(
+        [sys.executable, *words], cwd=folder, check=True, env=os.environ | {"PYTHONPATH": paths}, capture_output=True
+    )
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

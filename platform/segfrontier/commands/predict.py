@@ -1,0 +1,55 @@
+"""`segfrontier predict`: what a trained model sees in a folder of images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """Examples:
+
+segfrontier predict runs:55faf96e photos/ --out masks/
+
+segfrontier predict runs/cells/55faf96e… photos/ --out masks/ --device cpu"""
+
+Source = Annotated[
+    str, typer.Argument(metavar="MODEL", help="HOME:KEY of a cell or training, or the folder of either.")
+]
+Device = Annotated[str, typer.Option(help="auto takes a GPU where there is one; or cpu, cuda, cuda:1.")]
+
+
+def predict(
+    model: Source,
+    images: Annotated[Path, typer.Argument(help="A folder of jpg and png images of any sizes, nested as you like.")],
+    out: Annotated[Path, typer.Option(help="The folder of masks: ids/ and colour/, named as the images.")],
+    device: Device = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the masks that lie in --out, also those of another model.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Write a mask of class ids and a coloured one for each image of a folder.
+
+    Started again, it goes on: masks of the same model are kept. Images that do not decode are skipped and named.
+    """
+    from segfrontier.commands.console import console, progress
+    from segfrontier.lab.leaving.folder import CLASSES, predict_folder
+    from segfrontier.lab.leaving.loading import load_model
+
+    loaded = load_model(model, device=device)
+    with progress("predicting") as step:
+        done = predict_folder(loaded, images, out, overwrite=overwrite, step=step)
+    if as_json:
+        typer.echo(json.dumps({"written": done.written, "kept": done.kept, "skipped": done.skipped}))
+        return
+    text = f"{out}: {done.written} masks written, {done.kept} were there; {CLASSES} says what their ids mean"
+    console().print(text, markup=False)
+    if done.skipped:
+        err = console(err=True)
+        err.print(f"skipped {len(done.skipped)} images that cannot be read:", style="yellow")
+        for line in done.skipped[:10]:
+            err.print(f"  {line}", markup=False)
+        if len(done.skipped) > 10:
+            err.print(f"  and {len(done.skipped) - 10} more (--json names all)")

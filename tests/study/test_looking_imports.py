@@ -1,0 +1,126 @@
+"""Who only looks loads nothing that trains: verbs that read answer without torch, Ray and MLflow."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from madestudy import record, study
+
+from segfrontier.market.acts import Acts
+from segfrontier.market.ledger import Ledger
+from segfrontier.market.lines import Order, Terms
+from segfrontier.market.prices import default_prices
+from segfrontier.store import Store
+
+HEAVY = {"torch", "torchvision", "timm", "ray", "mlflow", "optuna"}
+CODE = """
+import sys
+from segfrontier.cli import main
+try:
+    main()
+finally:
+    loaded = sorted({m.partition(".")[0] for m in sys.modules})
+    print("LOADED", *loaded, file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home of 100 cells in one study, each with an account, and a store of 20 stages."""
+    folder = tmp_path_factory.mktemp("home")
+    made = [
+        record("fine", hours, seed, 0.3 + 0.01 * hours + 0.001 * seed, acts={"fine": hours * 2}, code="old")
+        for hours in range(1, 11) for seed in range(10)
+    ]  # fmt: skip
+    place = study(folder / "runs", made)
+    ledger, terms = Ledger(place.home.ledger), Terms(truth="t", annotators="a", prices=default_prices("street"))
+    for one in made:
+        order = Order(one.key, "buy-1", "fine", {"s": Acts.of([7], [1], [1])}, "labels", "d", terms)
+        ledger.charge(order, cost=lambda totals: 0, budget=10**9)
+    store = Store(place.home.store)
+    for i in range(20):
+        store.once(f"k{i}", lambda out: (out / "x").write_bytes(b"x") and None, about={"kind": "train"}).release()
+    return folder
+
+
+def loaded(folder, *words):
+    """What a call printed, and the packages that it loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *words], cwd=folder, capture_output=True, text=True, timeout=120,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *_, line = done.stderr.splitlines()
+    assert line.startswith("LOADED ")
+    return done.stdout, set(line.split()[1:])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--help",), "frontier"),
+        (("status", "--cells"), "100 done"),
+        (("status", "--json"), '"stale": true'),
+        (("ledger", "runs"), "all cells"),
+        (("ledger", "runs", "--json"), '"faults": []'),
+        (("frontier", "made"), "fine"),
+        (("store", "ls", "runs/store"), "20 stages"),
+        (("claims", "show", "--help"), "verdict"),
+    ],
+    ids=" ".join,
+)
+def test_a_verb_that_reads_loads_nothing_that_trains(home, words, says):
+    out, packages = loaded(home, *words)
+    assert says in out
+    assert not packages & HEAVY, packages & HEAVY
+
+
+def test_the_state_of_a_study_needs_no_tables_and_no_images(home):
+    for words in (("status",), ("store", "ls", "runs/store"), ("--help",)):
+        assert not loaded(home, *words)[1] & {"pyarrow", "cv2", "scipy", "matplotlib", "plotly", "pandas"}
+
+
+def test_looking_says_the_same_as_running_about_stale_cells(home):
+    """By name, from the sources alone, as by the classes that are imported."""
+    from segfrontier.lab.keying import ROOTS
+    from segfrontier.lab.lab import Lab
+    from segfrontier.lab.methods import installed, method_class
+    from segfrontier.lab.recipe import Recipe
+    from segfrontier.market import Market
+    from segfrontier.market.annotators import annotator_for
+    from segfrontier.store import code_digest
+    from segfrontier.study.stale import code_behind, staleness
+
+    for name, place in installed().items():
+        for kinds in ((), tuple(ROOTS), *((kind,) for kind in ROOTS), ("source", "train")):
+            stages = [root for kind in kinds for root in ROOTS.get(kind, ())]
+            live = code_digest(method_class(name), Lab, Recipe, Market, annotator_for, *stages)
+            assert code_behind(place, kinds) == live == code_behind(method_class(name), kinds), (name, kinds)
+    is_stale, today = staleness(), code_behind(installed()["fine"], ["train"])
+    assert not is_stale(record("fine", 1, 0, 0.5, code=today)) and is_stale(record("fine", 1, 0, 0.5, code="old"))
+    assert not is_stale(record("fine", 1, 0, 0.5)) and not is_stale(record("gone", 1, 0, 0.5, code="old"))
+    plain = json.loads(loaded(home, "status", "--json")[0])
+    assert all(cell["stale"] for cell in plain["made"]["cells"])
+
+
+def test_what_the_cache_knows_of_code_holds_until_a_file_changes(tmp_path, monkeypatch):
+    from segfrontier.study import stale
+
+    monkeypatch.setenv("SEGFRONTIER_CACHE", str(tmp_path / "cache"))
+    digested = []
+    monkeypatch.setattr(stale, "code_digest", lambda *things: digested.append(things) or f"digest {len(digested)}")
+    old, new = record("fine", 1, 0, 0.5, code="digest 1"), record("fine", 1, 0, 0.5, code="digest 2")
+    assert not stale.staleness()(old) and stale.staleness()(new) and len(digested) == 1, "asked once"
+    stamp = stale._stamp
+    monkeypatch.setattr(stale, "_stamp", lambda packages: f"{stamp(packages)} and a file more")
+    assert stale.staleness()(old) and not stale.staleness()(new) and len(digested) == 2
+    for damage in ("", "[]", '{"sources": 3}', "{" * 10):
+        (tmp_path / "cache" / "code.json").write_text(damage)
+        count = len(digested)
+        assert stale.staleness()(old) and len(digested) == count + 1
+    (tmp_path / "module.py").write_text("a = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = stamp({"module", "segfrontier"})
+    assert before == stamp({"module", "segfrontier"}) != stamp({"segfrontier"})
