@@ -12,7 +12,21 @@ from toylab import Plain, toy_lab, watcher_of
 from toyworld import write_toy
 
 from segfrontier.errors import BadInput, BadWorld
-from segfrontier.lab import Argmax, Bench, Fine, LabelSet, Looking, Model, Part, Plan, Points, Rule, Stream, Watcher
+from segfrontier.lab import (
+    Argmax,
+    Bench,
+    Fine,
+    LabelSet,
+    Looking,
+    Model,
+    Part,
+    Plan,
+    Points,
+    Rule,
+    SceneLabels,
+    Stream,
+    Watcher,
+)
 from segfrontier.lab.quality import QUALITY
 from segfrontier.scenes.world import Pool
 
@@ -185,7 +199,7 @@ def test_look_alikes_are_refused_by_every_verb(lab, model):
         lambda: lab.train(Plain(), {"labelled": Stream(parts=(Part(images=other),), batch=2)}, Plan(steps=1)),
         lambda: lab.train(Plain(), {"labelled": stream}, Plan(steps=1), start={"segmenter": false}),
         lambda: lab.draw(None, {"a": false}, Part(images=pool)),
-        lambda: lab.score(model, looking=OtherLooking()),
+        lambda: lab.score(model.looked(OtherLooking())),
         lambda: lab.measure(false, Part(images=pool), None),
         lambda: lab.buy(OtherRequest(["target/train/000"], [[[1, 1]]])),
         lambda: lab.buy_masks("gold", spend=10**6),
@@ -201,11 +215,11 @@ def test_look_alikes_are_refused_by_every_verb(lab, model):
 class Nosy(Rule):
     """Looks for whatever it is not given."""
 
-    def label(self, predictor, image, known):
-        held = [vars(predictor).get(name) for name in vars(predictor)]
+    def label(self, models, image, known):
+        held = [*vars(models).values(), *vars(models.only).values()]
         assert not any(type(thing).__name__ in ("Truth", "World", "Market", "Places") for thing in held)
-        assert known is None or (known == 255).any()
-        return np.zeros(image.shape[:2], np.uint8)
+        assert known is None or (known.map() == 255).any()
+        return SceneLabels(size=image.shape[:2], semantic=np.zeros(image.shape[:2], np.uint8))
 
 
 def test_a_rule_sees_the_labels_of_its_part_and_no_others(lab, model):

@@ -31,7 +31,7 @@ class Portrait(Gauge):
             raise BadInput("this image is beyond me")
         logits = predictor.look(image, Looking()).scores_NKHW[0].cpu()
         columns = logits.softmax(0).tensor_split(self.cells, dim=2)
-        seen = 0 if known is None else (known != 255).sum()
+        seen = 0 if known is None else (known.map() != 255).sum()
         return {
             "shares": np.stack([c.mean((1, 2)).numpy() for c in columns])[self.spoilt :],
             "largest": np.asarray(logits.max().numpy(), np.float32),

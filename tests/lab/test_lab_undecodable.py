@@ -154,16 +154,17 @@ class OneScene(Sketch):
 
 def sums_of(lab, model, scenes):
     """A plain restatement of the evaluator over the scenes that decode."""
-    from segfrontier.lab import Looking
-    from segfrontier.lab.predict import Predictor
-    from segfrontier.lab.scoring import Sums, score_image
+    from segfrontier.lab import SEMANTIC, Argmax, Predictors, SceneLabels
+    from segfrontier.lab.scoring import Sums, counted
     from segfrontier.lab.sealed import unseal
 
-    world, total = unseal(lab._places).world, Sums.zero(3)
-    predictor = Predictor(model, device=torch.device("cpu"))
+    world, total = unseal(lab._places).world, Sums.zero(SEMANTIC, lab.classes)
+    models = Predictors.built({"model": model}, device=torch.device("cpu"))
     for scene in scenes:
         pool, truth = world.pool(split="val"), world.truth(split="val")
-        total = total + score_image(predictor, pool.image(scene), truth.semantic(scene), looking=Looking())[0]
+        found = Argmax().label(models, pool.image(scene), None)
+        known = SceneLabels(size=found.size, semantic=truth.semantic(scene))
+        total = total + counted(SEMANTIC, known, found, lab.classes)
     return total.to_plain()
 
 
@@ -222,7 +223,7 @@ def test_an_intact_worlds_scores_are_stored_as_ever(tmp_path):
         scores = lab.score(trained(lab, steps=1), pictures=0)
     scores.write(tmp_path)
     assert "left_out" not in (tmp_path / "scores.json").read_text()
-    assert Scores.read(tmp_path).left_out == () and scores.scenes == VAL
+    assert Scores.read(tmp_path, lab.classes).left_out == () and scores.scenes == VAL
 
 
 def test_early_stopping_looks_at_the_same_scenes(tmp_path):

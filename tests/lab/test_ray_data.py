@@ -11,14 +11,14 @@ import pytest
 import ray
 from test_ray_lab import open_toy
 from toylab import Plain
-from toyworld import write_toy
+from toyworld import TOY, write_toy
 
 from segfrontier.errors import BadInput, StageError
 from segfrontier.lab import Argmax, Fine, LocalLab, Part, Plan, Rule, Stream
 from segfrontier.lab._ray import RayLab
-from segfrontier.lab._ray.data import rows
+from segfrontier.lab._ray.data import outcomes
 from segfrontier.lab._ray.fleet import Fleet
-from segfrontier.lab._ray.looking import Look
+from segfrontier.lab.passes.label import LabelPass
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_here")]
 
@@ -100,20 +100,22 @@ def test_an_image_that_ends_every_process_is_named(trained, tmp_path):
         label(trained, tmp_path / "home", Fussy(dies_of=sums(trained[0], 60)), max_failures=1)
 
 
-class Heavy(Look):
+@dataclass(frozen=True, kw_only=True)
+class Heavy(LabelPass):
     """Makes a row of 100 kB out of nothing."""
 
-    def look(self, scene):
-        return {"map": os.urandom(100_000)}
+    def look(self, models, scene):
+        return os.urandom(100_000)
 
 
 def test_the_driver_stays_small_and_the_order_holds_whatever_the_pool(trained):
     """300 MB pass through, a block or two at a time."""
     names = [f"{n * 7919 % 3000:04d}" for n in range(3000)]
-    settings = {"model": trained[1], "device": "cpu", "threads": 1}
+    heavy = Heavy(models={}, classes=TOY, part=None, rule=None)
+    settings = {"work": heavy, "device": "cpu", "threads": 1}
     tracemalloc.start()
     try:
-        assert [row["scene"] for row in rows(Heavy, settings, names, Fleet(actors=2), gpu=False)] == names
+        assert [outcome.scene for outcome in outcomes(settings, names, Fleet(actors=2), gpu=False)] == names
         assert tracemalloc.get_traced_memory()[1] < 60e6
     finally:
         tracemalloc.stop()

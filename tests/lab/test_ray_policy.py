@@ -12,9 +12,9 @@ from toyworld import TOY
 from segfrontier.errors import BadInput, StageError, Stopped
 from segfrontier.lab._ray import attempt as attempts
 from segfrontier.lab._ray.attempt import Attempt, open_attempt
-from segfrontier.lab._ray.looking import Address
 from segfrontier.lab._ray.policy import verdict
 from segfrontier.lab._ray.start import require_answer
+from segfrontier.lab.passes.score import Address
 from segfrontier.scenes.classes import ClassTable
 
 pytestmark = pytest.mark.ray

@@ -18,8 +18,8 @@ STAGES = {
     "train fine": [(f"{LAB}.training", "run"), ("segfrontier_methods.supervised.objective", "CrossEntropy")],
     "train hybrid": [(f"{LAB}.training", "run"), ("segfrontier_methods.coarse_to_fine.objective", "HybridSupervision")],
     "train adapted": [(f"{LAB}.training", "run"), ("segfrontier_methods.active_points.objective", "Adapt")],
-    "label": [(f"{LAB}.labelling", "label_scene"), ("segfrontier_methods.coarse_to_fine.rule", "AgreeAndConfident")],
-    "score": [(f"{LAB}.scoring", "score_image"), (f"{LAB}.scoring", "Scores"), (f"{LAB}.predict", "Predictor")],
+    "label": [(f"{LAB}.passes.label", "LabelPass"), ("segfrontier_methods.coarse_to_fine.rule", "AgreeAndConfident")],
+    "score": [(f"{LAB}.scoring", "counted"), (f"{LAB}.scoring", "Scores"), (f"{LAB}.predict", "Predictor")],
     "network": [("segfrontier.models.model", "ModelSpec")],
 }
 

@@ -10,8 +10,9 @@ from pointhere import KNOBS, RECIPE, larger_toy, point_lab
 from toylab import Plain
 
 from segfrontier.errors import BadInput, Diverged
-from segfrontier.lab import Part, Plan, Points, Predictor, Stream, make_method
-from segfrontier.lab.measuring import Row, measure_scene, write_measures
+from segfrontier.lab import Part, Plan, Points, Predictor, Predictors, SceneLabels, Stream, make_method
+from segfrontier.lab.measuring import Row, write_measures
+from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.market import Ledger
 from segfrontier.maths import TopOfPool, top_in_each
 from segfrontier_methods.active_points.acquisition import CHUNK, Choice, Draw, PatchEntropy, steps_of_asking
@@ -75,7 +76,8 @@ def test_a_network_that_diverged_measures_nothing(world, tmp_path):
         predictor = Predictor.of(network, lab.classes, device=torch.device("cpu"))
         part = Part(images=lab.pool)
         with pytest.raises(Diverged, match="entropies of a network's answers must be finite"):
-            measure_scene(predictor, PatchEntropy.of(knobs()), part, part.names()[0])
+            work = MeasurePass(models={}, classes=lab.classes, part=part, gauge=PatchEntropy.of(knobs()))
+            work.outcome(Predictors({"model": predictor}), part.names()[0])
 
 
 def test_the_most_uncertain_patches_of_each_image_are_asked_about(lab):
@@ -210,7 +212,7 @@ def test_no_budget_at_all_is_self_training(world, tmp_path):
 class Oracle:
     """A predictor that says class (x + y) % 3."""
 
-    def look(self, image, looking=None):
+    def look(self, image):
         height, width = image.shape[:2]
         said = torch.from_numpy(np.add.outer(np.arange(height), np.arange(width)) % 3)[None]
         return SimpleNamespace(confidence=lambda: (torch.ones_like(said).float(), said))
@@ -224,9 +226,9 @@ def test_equation_6_with_void_answers(lab, reading):
     points = draw.all(scene, (40, 52))
     answers = np.concatenate([points[5], points[10]])
     told = np.column_stack([answers, [2, 255, 1, 255, 255, 255]]).astype(np.int32)
-    labels = SimpleNamespace(values=lambda _: told)
-    rule = PointLabels(draw=draw, reading=reading).at(SimpleNamespace(images=lab.pool, labels=labels), scene)
-    made = rule.label(Oracle(), lab.pool.image(scene), None)
+    part = SimpleNamespace(images=lab.pool, known=lambda _: SceneLabels(size=(40, 52), points=told))
+    rule = PointLabels(draw=draw, reading=reading).at(part, scene)
+    made = rule.label(Oracle(), lab.pool.image(scene), None).semantic
     expected = np.full((40, 52), 255)
     boxes = [(x, y, x + 13, y + 10) for y in range(0, 40, 10) for x in range(0, 52, 13)]
     for number, (x0, y0, x1, y1) in enumerate(boxes):

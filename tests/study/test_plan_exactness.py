@@ -56,7 +56,7 @@ class Marked(Rule):
 
     def label(self, predictor, image, known):
         labels = Argmax().label(predictor, image, known)
-        labels[:4] = self.mark
+        labels.semantic[:4] = self.mark
         return labels
 
 

@@ -9,10 +9,12 @@ import yaml
 from toylab import Plain, TinyCritic, fine_part
 
 from segfrontier.basics.atomic import write_json
-from segfrontier.lab import Argmax, Augment, Looking, Model, Plan, Stream
+from segfrontier.lab import SEMANTIC, Argmax, Augment, Looking, Model, Part, Plan, Stream
+from segfrontier.lab.passes.label import LabelPass
+from segfrontier.lab.passes.score import Address, ScorePass
 from segfrontier.lab.training import Job
 from segfrontier.market.prices import Money, load_prices
-from segfrontier.plan.dry_lab import Looks, Training
+from segfrontier.plan.dry_lab import Training
 from segfrontier.plan.probe import estimate, kind_of, size_of
 from segfrontier.plan.study_plan import CellPlan, StagePlan, StudyPlan, Times
 from segfrontier.plan.trials import _Clock, part_of
@@ -130,10 +132,23 @@ def looks(toy_world):
     model = Model(
         store="", key="k", network="segmenter", blueprints={"segmenter": Plain().blueprint}, classes=toy_world.classes
     )
-    return Looks(model, pool, tuple(pool.scenes()), Argmax())
+    part = Part(images=pool, scenes=tuple(pool.scenes()))
+    return LabelPass(models={"model": model}, classes=toy_world.classes, part=part, rule=Argmax())
 
 
-def test_work_is_of_one_kind_where_it_takes_equally_long(training, looks):
+@pytest.fixture
+def scored(looks, toy_world):
+    return ScorePass(
+        models=looks.models, classes=looks.classes, pool=looks.part.images, address=Address.of(toy_world),
+        split="train", rule=Argmax(), tasks=SEMANTIC, pictures=frozenset(),
+    )  # fmt: skip
+
+
+def fewer(looks, count):
+    return replace(looks, part=replace(looks.part, scenes=looks.part.scenes[:count]))
+
+
+def test_work_is_of_one_kind_where_it_takes_equally_long(training, looks, scored):
     def job(**changes):
         return kind_of(Training(replace(training.job, **changes)))
 
@@ -151,16 +166,17 @@ def test_work_is_of_one_kind_where_it_takes_equally_long(training, looks):
     def look(**changes):
         return kind_of(replace(looks, **changes))
 
-    assert look() == look(task=Argmax(above=0.5)) == look(scenes=looks.scenes[:2])
-    assert len({look(), look(task=Looking()), look(task=Argmax(looking=Looking(window=(8, 8))))}) == 3
+    assert look() == look(rule=Argmax(above=0.5)) == kind_of(fewer(looks, 2))
+    windows = {"model": looks.models["model"].looked(Looking(window=(8, 8)))}
+    assert len({look(), kind_of(scored), look(models=windows)}) == 3
 
 
-def test_an_estimate_is_pace_times_size(training, looks, monkeypatch):
+def test_an_estimate_is_pace_times_size(training, looks, scored, monkeypatch):
     work = {
         "a": training,
         "b": looks,
-        "c": replace(looks, task=Looking()),
-        "d": replace(looks, scenes=looks.scenes[:3]),
+        "c": scored,
+        "d": fewer(looks, 3),
     }
     tried = []
 
@@ -175,14 +191,14 @@ def test_an_estimate_is_pace_times_size(training, looks, monkeypatch):
     assert set(estimate(work, Executor(kind="local"), patience=-1).unknown) == set(work)
 
 
-def test_probes_run_a_few_real_steps_and_images(training, looks):
+def test_probes_run_a_few_real_steps_and_images(training, looks, scored):
     broken = replace(training.job, objective=replace(Plain(), blueprint=TinyCritic()))
     work = {
         "a": training,
         "b": looks,
-        "c": replace(looks, task=Looking()),
+        "c": scored,
         "d": Training(broken),
-        "e": replace(looks, scenes=()),
+        "e": fewer(looks, 0),
     }
     times = estimate(work, Executor(kind="ray", cpus_per_cell=1.0))
     assert times.device == "cpu" and set(times.seconds) == {"a", "b", "c", "e"}

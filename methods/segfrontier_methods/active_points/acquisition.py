@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Gauge, Lab, LabelSet, Measures, Points, Predictor, stable_seed
+from segfrontier.lab import Gauge, Known, Lab, LabelSet, Measures, Points, Predictor, Predictors, stable_seed
 from segfrontier.maths import (
     TopOfPool,
     draw_points,
@@ -49,17 +49,17 @@ class PatchEntropy(Gauge):
 
     def measure(
         self,
-        predictor: Predictor,
+        models: Predictors,
         image: NDArray[np.uint8],
-        known: NDArray[np.uint8] | None,  # noqa: ARG002
+        known: Known,  # noqa: ARG002
     ) -> Mapping[str, NDArray[np.float32]]:
         """See `Gauge.measure`."""
-        entropy_HW = entropy_map(predictor, image)
+        entropy_HW = entropy_map(models, image)
         patches = patch_means(entropy_HW, rows=self.rows, columns=self.columns)
         return {"patches": patches.ravel().astype(np.float32), "mean": np.asarray(entropy_HW.mean(), np.float32)}
 
 
-def entropy_map(predictor: Predictor, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def entropy_map(predictor: Predictor | Predictors, image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W) normalised entropy of a model's answer."""
     probs = predictor.look(image).scores_NKHW.softmax(1)
     entropy_HW = normalised_entropy(probs)[0]

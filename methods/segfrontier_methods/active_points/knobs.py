@@ -117,5 +117,5 @@ class Knobs:
 
     @property
     def looking(self) -> Looking:
-        """How models look at target images."""
+        """How the models of this method are looked at, whatever is made, measured or scored with them."""
         return Looking(resize=self.target_size)

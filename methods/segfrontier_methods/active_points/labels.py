@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.lab import Part, Predictor, Rule
+from segfrontier.lab import Known, Part, Predictors, Rule, SceneLabels
 from segfrontier.maths import grid_boxes
 from segfrontier_methods.active_points.acquisition import Draw
 
@@ -31,20 +31,19 @@ class PointLabels(Rule):
 
     def at(self, part: Part, scene: str) -> PointLabels:
         """See `Rule.at`."""
-        assert part.labels is not None, "equation 6 speaks of points that were bought, if only none"
         points = self.draw.all(scene, part.images.size(scene))
-        return replace(self, points=points, answers=part.labels.values(scene))
+        return replace(self, points=points, answers=answers_of(part, scene))
 
     def label(
         self,
-        predictor: Predictor,
+        models: Predictors,
         image: NDArray[np.uint8],
-        known: NDArray[np.uint8] | None,  # noqa: ARG002
-    ) -> NDArray[np.uint8]:
+        known: Known,  # noqa: ARG002
+    ) -> SceneLabels:
         """See `Rule.label`."""
         assert self.points is not None and self.answers is not None, "the lab binds a rule to its scene by `at`"
         size = (image.shape[0], image.shape[1])
-        guessed: NDArray[np.uint8] = predictor.look(image).confidence()[1][0].byte().cpu().numpy()
+        guessed: NDArray[np.uint8] = models.look(image).confidence()[1][0].byte().cpu().numpy()
         asked = np.zeros(len(self.points), np.bool_)
         asked[self.draw.patches(self.answers[:, :2], size)] = True
         if self.reading == "sparse":
@@ -57,4 +56,11 @@ class PointLabels(Rule):
                 labels[y0:y1, x0:x1] = _VOID
         x, y, answer = self.answers.T
         labels[y, x] = answer
-        return labels
+        return SceneLabels(size=size, semantic=labels)
+
+
+def answers_of(part: Part, scene: str) -> NDArray[np.int32]:
+    """(m, 3) x, y and label of the points that were bought in a scene, if only none."""
+    known = part.known(scene)
+    assert isinstance(known, SceneLabels) and known.points is not None, "the part holds the points that were bought"
+    return known.points

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.lab import Part, Predictor, Sketch
+from segfrontier.lab import Part, Predictors, Sketch
 from segfrontier.maths import grid_boxes
 from segfrontier_methods.active_points.acquisition import Draw, entropy_map
+from segfrontier_methods.active_points.labels import answers_of
 
 _WHITE, _CYAN = (255, 255, 255), (0, 200, 255)
 
@@ -21,17 +22,14 @@ class Story(Sketch):
 
     draw: Draw
 
-    def panels(
-        self, predictors: Mapping[str, Predictor], part: Part, scene: str
-    ) -> Sequence[tuple[str, NDArray[np.uint8]]]:
+    def panels(self, models: Predictors, part: Part, scene: str) -> Sequence[tuple[str, NDArray[np.uint8]]]:
         """See `Sketch.panels`."""
-        assert part.labels is not None, "the story is about points that were bought"
-        image, answers = part.images.image(scene), part.labels.values(scene)
-        heat = hot(entropy_map(predictors["before"], image))
+        image, answers = part.images.image(scene), answers_of(part, scene)
+        heat = hot(entropy_map(models["before"], image))
         mark(heat, answers[:, :2], self.draw)
         seen = {
             f"{when}: prediction": predictor.classes.palette[predictor.look(image).confidence()[1][0].cpu().numpy()]
-            for when, predictor in predictors.items()
+            for when, predictor in models.items()
         }
         return [(scene, image), (f"before: entropy, {len(answers)} points", heat), *seen.items()]
 

@@ -52,7 +52,7 @@ class Knobs:
     present_above: float = 0.001  # an image shows a class that takes a larger share of its predicted pixels
 
     note_iterations: bool = True  # score every iteration on the way
-    multi_scale: bool = False  # also score the result through `scales`, as the paper evaluates
+    multi_scale: bool = False  # the result is looked at through `scales`, as the paper evaluates
 
     def __post_init__(self) -> None:
         self._check_numbers()

@@ -38,8 +38,8 @@ class CoarseToFine(Knobs):
         if fine is not None and self.mix == "coarse<-synthetic":
             model = fit(lab, recipe, fine, start=model)
         if self.multi_scale:
-            looking = Looking(views=make_views(scales=self.scales, flips=(False,)))
-            lab.note("multi_scale/miou", lab.score(model, looking=looking, pictures=0).miou)
+            model = model.looked(Looking(views=make_views(scales=self.scales, flips=(False,))))
+            lab.note("multi_scale/miou", lab.score(model).miou)
         return model
 
     def _train(

@@ -45,9 +45,9 @@ class NaiveStudent:
         if not rest:
             return model  # every image has its mask
         views = make_views(scales=self.scales, flips=(False, True) if self.flips else (False,))
-        rule = Argmax(above=self.above, looking=Looking(views=views))
+        looking, rule = Looking(views=views), Argmax(above=self.above)
         for iteration in range(1, self.iterations + 1):
-            guessed = lab.label(model, Part(images=lab.pool, scenes=rest), rule)
+            guessed = lab.label(model.looked(looking), Part(images=lab.pool, scenes=rest), rule)
             objective = CrossEntropy(network=recipe.network(len(lab.classes)))
             both = recipe.stream(fine, Part(images=lab.pool, labels=guessed))
             model = lab.train(objective, {"labelled": both}, recipe.plan(draw=iteration))

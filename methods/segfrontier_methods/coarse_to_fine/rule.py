@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Predictor, Rule, keep_known
+from segfrontier.lab import Known, Predictors, Rule, SceneLabels, keep_known, known_map
 from segfrontier.maths import Glance, MeanOf, View, agreed_labels, apply_view, make_views
 
 VOID = 255
@@ -31,21 +31,20 @@ class AgreeAndConfident(Rule):
             raise BadInput(f"a confidence threshold must lie in (0, 1); found {self.above}; the paper's is 0.9")
 
     @torch.inference_mode()
-    def label(
-        self, predictor: Predictor, image: NDArray[np.uint8], known: NDArray[np.uint8] | None
-    ) -> NDArray[np.uint8]:
+    def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:
         """See `Rule.label`. Views are seen one by one; only their answers on the network's own grid are kept."""
-        wanted = torch.ones(image.shape[:2], dtype=torch.bool) if known is None else torch.from_numpy(known == VOID)
-        pixels = torch.from_numpy(image).to(predictor.device).permute(2, 0, 1)[None].float().div_(255)
+        size, bought = (image.shape[0], image.shape[1]), known_map(known)
+        wanted = torch.ones(size, dtype=torch.bool) if bought is None else torch.from_numpy(bought == VOID)
+        pixels = torch.from_numpy(image).to(models.device).permute(2, 0, 1)[None].float().div_(255)
         views = make_views(scales=self.scales, flips=(False, True) if self.flips else (False,))
-        glances = [_glance(predictor, pixels, view) for view in views]
+        glances = [_glance(models, pixels, view) for view in views]
         labels = agreed_labels(glances, wanted, above=self.above, inclusive=self.inclusive, of=self.mean_of)
-        return keep_known(labels.numpy(), known)
+        return SceneLabels(size=size, semantic=keep_known(labels.numpy(), bought))
 
 
-def _glance(predictor: Predictor, pixels: Tensor, view: View) -> Glance:
+def _glance(models: Predictors, pixels: Tensor, view: View) -> Glance:
     seen = apply_view(pixels, view)
-    answer, shown = predictor.answer(seen), (seen.shape[-2], seen.shape[-1])
+    answer, shown = models.answer(seen), (seen.shape[-2], seen.shape[-1])
     return Glance.of(
         answer.logits[0], view, size=(pixels.shape[-2], pixels.shape[-1]), seen=shown, padded=answer.padded,
         align_corners=answer.align_corners,

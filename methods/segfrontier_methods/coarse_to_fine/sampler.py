@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.lab import Gauge, Lab, Looking, Model, Part, Predictor
+from segfrontier.lab import Gauge, Known, Lab, Model, Part, Predictors
 from segfrontier.maths import require_finite
 
 
@@ -26,15 +26,15 @@ class PredictedContent(Gauge):
 
     def measure(
         self,
-        predictor: Predictor,
+        models: Predictors,
         image: NDArray[np.uint8],
-        known: NDArray[np.uint8] | None,  # noqa: ARG002
+        known: Known,  # noqa: ARG002
     ) -> Mapping[str, NDArray[np.float32]]:
         """See `Gauge.measure`."""
-        scores_NKHW = predictor.look(image, Looking()).scores_NKHW
+        scores_NKHW = models.look(image).scores_NKHW
         require_finite("the highest logits of a network", scores_NKHW.amax(1))
         labels = scores_NKHW.argmax(1).flatten().cpu().numpy()
-        return {"share": (np.bincount(labels, minlength=len(predictor.classes)) / labels.size).astype(np.float32)}
+        return {"share": (np.bincount(labels, minlength=len(models.classes)) / labels.size).astype(np.float32)}
 
 
 def order_by_content(lab: Lab, model: Model, order: list[str], *, first: int, present_above: float) -> list[str]:
@@ -46,7 +46,8 @@ def order_by_content(lab: Lab, model: Model, order: list[str], *, first: int, pr
     row = {scene: i for i, scene in enumerate(measures.scenes())}
     seen = [scene for scene in order if scene in row]
     present_NK = measures.column("share")[[row[scene] for scene in seen]] > present_above
-    start = [i for i, scene in enumerate(seen) if scene in set(order[:first])]
+    begun = set(order[:first])
+    start = [i for i, scene in enumerate(seen) if scene in begun]
     chosen = [seen[i] for i in near_equal_order(present_NK, start)]
     return [*order[:first], *chosen, *(scene for scene in order[first:] if scene not in row)]
 

@@ -11,6 +11,7 @@ from segfrontier.lab.lab import Lab as Lab
 from segfrontier.lab.labelling import Argmax as Argmax
 from segfrontier.lab.labelling import Rule as Rule
 from segfrontier.lab.labelling import keep_known as keep_known
+from segfrontier.lab.labelling import known_map as known_map
 from segfrontier.lab.local import LocalLab as LocalLab
 from segfrontier.lab.looking import Looking as Looking
 from segfrontier.lab.measuring import Gauge as Gauge
@@ -32,11 +33,18 @@ from segfrontier.lab.optimisers import Adam as Adam
 from segfrontier.lab.optimisers import Schedule as Schedule
 from segfrontier.lab.optimisers import Sgd as Sgd
 from segfrontier.lab.predict import Predictor as Predictor
+from segfrontier.lab.predict import Predictors as Predictors
 from segfrontier.lab.recipe import Recipe as Recipe
 from segfrontier.lab.scoring import Scores as Scores
+from segfrontier.lab.streams import Known as Known
 from segfrontier.lab.streams import Part as Part
 from segfrontier.lab.streams import Stream as Stream
 from segfrontier.lab.streams import stable_seed as stable_seed
+from segfrontier.lab.tasks import SEMANTIC as SEMANTIC
+from segfrontier.lab.tasks import Instances as Instances
+from segfrontier.lab.tasks import MultiLabel as MultiLabel
+from segfrontier.lab.tasks import Panoptic as Panoptic
+from segfrontier.lab.tasks import Task as Task
 from segfrontier.lab.training import Bench as Bench
 from segfrontier.lab.training import Plan as Plan
 from segfrontier.lab.watching import Watcher as Watcher
@@ -45,4 +53,8 @@ from segfrontier.market import Coarse as Coarse
 from segfrontier.market import Fine as Fine
 from segfrontier.market import Points as Points
 from segfrontier.market import Tags as Tags
+from segfrontier.market.tiling import WHOLE_IMAGE as WHOLE_IMAGE
+from segfrontier.market.tiling import Tiling as Tiling
+from segfrontier.scenes.known import Detections as Detections
+from segfrontier.scenes.known import SceneLabels as SceneLabels
 from segfrontier.scenes.labels import LabelSet as LabelSet

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from segfrontier.errors import BadInput
+from segfrontier.lab.handles import Model
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.places import FOR_SALE
 from segfrontier.lab.streams import Part, Stream
+from segfrontier.lab.tasks import Task
 from segfrontier.market.plain import plain_text, plain_whole
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
@@ -40,13 +46,43 @@ def require_kinds(**given: tuple[object, type]) -> None:
             )
 
 
+Models = Model | Mapping[str, Model] | None
+"""Who takes part in a pass: a model, several by name, or none."""
+
+
+def require_models(models: object) -> dict[str, Model]:
+    """The models of a pass by name; one alone is called `model`."""
+    given: dict[str, Any] = dict(models) if type(models) is dict else {} if models is None else {"model": models}
+    for name, model in given.items():
+        require_name(name, what="a model")
+        require_kinds(model=(model, Model))
+        require_kinds(looking=(model.looking, Looking))
+    return given
+
+
+def require_tasks(tasks: Sequence[Task]) -> None:
+    """BadInput unless there are tasks, and no two of one name: their sums could not be told apart."""
+    names = [task.name for task in tasks]
+    if not names or len(set(names)) < len(names):
+        raise BadInput(f"a score has one or more tasks of different names; found {names}. Score the others apart.")
+
+
 def require_part(part: Part, pool: Pool) -> None:
     """BadInput unless a part is made of the lab's own types: stages get their keys from what these say they are."""
     require_kinds(part=(part, Part))
     if type(part.images) not in (Pool, type(pool)):
         require_kinds(images=(part.images, Pool))
-    if part.labels is not None:
+    if part.labels is None:
+        return
+    if type(part.labels) is not dict:
         require_kinds(labels=(part.labels, LabelSet))
+    elif not part.labels:
+        raise BadInput(
+            "a part's label sets need one by name at least; found none. Leave `labels` out for images alone."
+        )
+    for name, labels in part.sets().items():
+        require_name(name or "labels", what="a label set")
+        require_kinds(labels=(labels, LabelSet))
 
 
 def require_stream(stream: Stream, pool: Pool) -> None:
@@ -56,13 +92,13 @@ def require_stream(stream: Stream, pool: Pool) -> None:
         require_part(part, pool)
 
 
-def require_name(name: object) -> str:
-    """The plain name of a number that a method tells."""
+def require_name(name: object, *, what: str = "a note") -> str:
+    """The plain name of a number that a method tells, or of one of several things that it passes."""
     if not issubclass(type(name), str):
-        raise BadInput(f"a note has a name in text; found a {type(name).__name__}. Give it one.")
+        raise BadInput(f"{what} has a name in text; found a {type(name).__name__}. Give it one.")
     text = plain_text(name)  # type: ignore[arg-type]
     if not (1 <= len(text) <= _LONGEST_NAME and text.isprintable()):
         raise BadInput(
-            f"a note's name must be 1 to {_LONGEST_NAME} printable characters; found {text[:80]!r}. Choose another."
+            f"{what}'s name must be 1 to {_LONGEST_NAME} printable characters; found {text[:80]!r}. Choose another."
         )
     return text

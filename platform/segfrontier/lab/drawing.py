@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segfrontier.lab.predict import Predictor
+from segfrontier.lab.predict import Predictors
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import Undecodable
@@ -23,31 +23,22 @@ class Sketch(ABC):
     """What is drawn of a scene. Subclasses are frozen dataclasses; all fields enter the stage's key."""
 
     @abstractmethod
-    def panels(
-        self, predictors: Mapping[str, Predictor], part: Part, scene: str
-    ) -> Sequence[tuple[str, NDArray[np.uint8]]]:
+    def panels(self, models: Predictors, part: Part, scene: str) -> Sequence[tuple[str, NDArray[np.uint8]]]:
         """Captioned (H, W, 3) pictures, the scene's image first."""
 
 
-def draw_sheet(
-    sketch: Sketch,
-    predictors: Mapping[str, Predictor],
-    part: Part,
-    scenes: Sequence[str],
-    classes: ClassTable,
-    file: Path,
-    *,
-    width: int = 320,
-) -> None:
+Panels = tuple[str, list[tuple[str, NDArray[np.uint8]]]]
+"""A caption and the pictures of one scene."""
+
+
+def write_sheet(rows: Sequence[Panels], classes: ClassTable, file: Path, *, width: int = 320) -> None:
     """A PNG with a row of panels for each scene; `width` is that of a panel."""
-    rows = [_row(sketch, predictors, part, scene) for scene in scenes]
     Image.fromarray(sheet(rows, classes, width=width)).save(file)
 
 
-def _row(
-    sketch: Sketch, predictors: Mapping[str, Predictor], part: Part, scene: str
-) -> tuple[str, list[tuple[str, NDArray[np.uint8]]]]:
+def panels_of(sketch: Sketch, models: Predictors, part: Part, scene: str) -> Panels:
+    """What is drawn of a scene."""
     try:
-        return scene, list(sketch.panels(predictors, part, scene))
+        return scene, list(sketch.panels(models, part, scene))
     except Undecodable:  # pictures are no reason to end a stage
         return f"{scene} does not decode", [("image", np.full((9, 16, 3), 128, np.uint8))]

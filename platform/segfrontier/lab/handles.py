@@ -30,10 +30,11 @@ class Model:
     classes: ClassTable
     weights: str = WEIGHTS
     looking: Looking = field(default_factory=Looking)
+    """How it must be looked at: whatever is made, measured, scored or drawn with it uses just that."""
 
     @property
     def digest(self) -> str:
-        """Identity of this network with these weights, for the keys of later stages."""
+        """Identity of this network with these weights, for the keys of later stages; `looking` is none of it."""
         return f"{self.key}:{self.weights}:{self.network}"
 
     def teacher(self) -> Model:

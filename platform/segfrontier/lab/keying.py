@@ -7,15 +7,19 @@ from typing import Any
 
 from segfrontier.lab import training
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.drawing import Sketch, draw_sheet
+from segfrontier.lab.drawing import Sketch
 from segfrontier.lab.handles import Model
-from segfrontier.lab.labelling import Rule, label_scene
-from segfrontier.lab.looking import Looking
-from segfrontier.lab.measuring import Gauge, measure_scene
-from segfrontier.lab.predict import Predictor
+from segfrontier.lab.labelling import Rule
+from segfrontier.lab.measuring import Gauge
+from segfrontier.lab.passes.draw import DrawPass
+from segfrontier.lab.passes.label import LabelPass
+from segfrontier.lab.passes.measure import MeasurePass
+from segfrontier.lab.passes.score import ScorePass
+from segfrontier.lab.predict import Predictor, Predictors
 from segfrontier.lab.quality import quality_of
-from segfrontier.lab.scoring import Scores, score_image
+from segfrontier.lab.scoring import Scores, counted
 from segfrontier.lab.streams import Part, Stream
+from segfrontier.lab.tasks import Task
 from segfrontier.lab.training import Job
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.labels import LabelSet
@@ -23,13 +27,13 @@ from segfrontier.scenes.world import Pool
 from segfrontier.store import code_digest, stage_key
 from segfrontier.store.source import classes_in
 
-_LOOKING = (Predictor, Model)
+_LOOKING = (Predictor, Predictors, Model)
 ROOTS: Mapping[str, tuple[object, ...]] = {
     "train": (training.run, Crew),
-    "label": (label_scene, *_LOOKING),
-    "measure": (measure_scene, *_LOOKING),
-    "draw": (draw_sheet, *_LOOKING),
-    "score": (score_image, Scores, *_LOOKING),
+    "label": (LabelPass, *_LOOKING),
+    "measure": (MeasurePass, *_LOOKING),
+    "draw": (DrawPass, *_LOOKING),
+    "score": (ScorePass, counted, Scores, *_LOOKING),
     "quality": (quality_of,),
 }
 """Where the code of each kind of stage begins; what it works with comes on top."""
@@ -60,10 +64,9 @@ def train_key(job: Job, start: Mapping[str, Model]) -> str:
     return stage_key("train", arguments, inputs, code)
 
 
-def label_key(model: Model, part: Part, rule: Rule) -> str:
+def label_key(models: Mapping[str, Model], part: Part, rule: Rule) -> str:
     """Key of a labelling stage."""
-    code = _code("label", rule, networks=model.blueprints.values())
-    return stage_key("label", {"rule": rule, "looking": model.looking}, {"model": model.digest, **_part(part)}, code)
+    return _pass_key("label", models, {"rule": rule}, _part(part), rule)
 
 
 def quality_key(labels: str, truth: str) -> str:
@@ -71,29 +74,31 @@ def quality_key(labels: str, truth: str) -> str:
     return stage_key("quality", {}, {"labels": labels, "truth": truth}, _code("quality", networks=()))
 
 
-def measure_key(model: Model, part: Part, gauge: Gauge) -> str:
+def measure_key(models: Mapping[str, Model], part: Part, gauge: Gauge) -> str:
     """Key of a measuring stage."""
-    code = _code("measure", gauge, networks=model.blueprints.values())
-    return stage_key(
-        "measure", {"gauge": gauge, "looking": model.looking}, {"model": model.digest, **_part(part)}, code
-    )
+    return _pass_key("measure", models, {"gauge": gauge}, _part(part), gauge)
 
 
 def draw_key(sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str]) -> str:
     """Key of a drawing stage."""
-    inputs = {f"model/{name}": model.digest for name, model in models.items()}
-    looking = {name: model.looking for name, model in models.items()}
-    arguments = {"sketch": sketch, "scenes": scenes, "looking": looking}
-    networks = [blueprint for model in models.values() for blueprint in model.blueprints.values()]
-    code = _code("draw", sketch, networks=networks)
-    return stage_key("draw", arguments, inputs | _part(part), code)
+    return _pass_key("draw", models, {"sketch": sketch, "scenes": scenes}, _part(part), sketch)
 
 
-def score_key(model: Model, truth: str, looking: Looking, pictures: int) -> str:
+def score_key(models: Mapping[str, Model], truth: str, rule: Rule, tasks: Sequence[Task], pictures: int) -> str:
     """Key of a scoring stage."""
-    inputs = {"model": model.digest, "truth": truth}
-    code = _code("score", looking, networks=model.blueprints.values())
-    return stage_key("score", {"looking": looking, "pictures": pictures}, inputs, code)
+    arguments = {"rule": rule, "tasks": {task.name: task for task in tasks}, "pictures": pictures}
+    return _pass_key("score", models, arguments, {"truth": truth}, rule, *tasks)
+
+
+def _pass_key(
+    kind: str, models: Mapping[str, Model], arguments: Mapping[str, Any], inputs: Mapping[str, str], *brought: object
+) -> str:
+    """Key of a pass: what is done, on what, with which models, and how each of them is looked at."""
+    looking = {name: model.looking for name, model in models.items()}
+    networks = [blueprint for model in models.values() for blueprint in model.blueprints.values()]
+    seen = {f"model/{name}": model.digest for name, model in models.items()}
+    code = _code(kind, *brought, *looking.values(), networks=networks)
+    return stage_key(kind, {**arguments, "looking": looking}, {**seen, **inputs}, code)
 
 
 def _stream(stream: Stream) -> dict[str, Any]:
@@ -102,5 +107,6 @@ def _stream(stream: Stream) -> dict[str, Any]:
 
 
 def _part(part: Part) -> dict[str, str]:
-    labels = part.labels.digest if part.labels is not None else "none"
-    return {"images": part.images.digest, "labels": labels, "scenes": digest("\n".join(part.names()).encode())}
+    labels = {f"labels/{name}" if name else "labels": one.digest for name, one in part.sets().items()}
+    known = labels or {"labels": "none"}
+    return {"images": part.images.digest, **known, "scenes": digest("\n".join(part.names()).encode())}

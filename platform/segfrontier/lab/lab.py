@@ -2,9 +2,9 @@
 
 lab.buy(request)                     the ledger is charged, the bought labels come back
 lab.train(objective, streams, plan)  a trained model
-lab.label(model, part, rule)         labels made by a model
-lab.measure(model, part, gauge)      numbers of fixed shapes for each image
-lab.score(model)                     the evaluator's verdict on the validation split
+lab.label(models, part, rule)        labels made by a model, several, or none
+lab.measure(models, part, gauge)     numbers of fixed shapes for each image
+lab.score(models)                    the evaluator's verdict on the validation split
 lab.draw(sketch, models, part)       pictures of a few scenes
 """
 
@@ -14,33 +14,47 @@ import dataclasses
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.errors import BadInput, Stopped
 from segfrontier.lab.card import card_of
-from segfrontier.lab.doors import require_evaluation, require_kinds, require_name, require_part, require_stream
-from segfrontier.lab.drawing import PICTURES, Sketch, draw_sheet
+from segfrontier.lab.doors import (
+    Models,
+    require_evaluation,
+    require_kinds,
+    require_models,
+    require_name,
+    require_part,
+    require_stream,
+    require_tasks,
+)
+from segfrontier.lab.drawing import PICTURES, Sketch
 from segfrontier.lab.handles import Model
 from segfrontier.lab.history import Watch
 from segfrontier.lab.keying import draw_key, label_key, measure_key, quality_key, score_key, train_key
-from segfrontier.lab.labelling import Rule
-from segfrontier.lab.looking import Looking
+from segfrontier.lab.labelling import Argmax, Rule
+from segfrontier.lab.leftout import sift
 from segfrontier.lab.measuring import FILE, Gauge, Measures
+from segfrontier.lab.passes.base import Outcome, Pass
+from segfrontier.lab.passes.draw import DrawPass
+from segfrontier.lab.passes.label import ABOUT, LabelPass
+from segfrontier.lab.passes.measure import MeasurePass
+from segfrontier.lab.passes.score import Address, ScorePass
 from segfrontier.lab.peeking import Peek
 from segfrontier.lab.places import FOR_SALE
-from segfrontier.lab.predict import Predictor, spread
+from segfrontier.lab.predict import spread
 from segfrontier.lab.quality import QUALITY, quality_of
 from segfrontier.lab.scoring import Scores
 from segfrontier.lab.sealed import Sealed, unseal
 from segfrontier.lab.signals import heeding_signals
 from segfrontier.lab.streams import Part, Stream, stable_seed
+from segfrontier.lab.tasks import SEMANTIC, Task
 from segfrontier.lab.training import Bench, Job, Plan
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Coarse, Fine, Request, Window
@@ -180,28 +194,18 @@ class Lab(ABC):
 
     # ---------------------------------------------------------------------------------------------------- label
 
-    def label(self, model: Model, part: Part, rule: Rule) -> LabelSet:
-        """Label images with a model; labels of the part that exist already are shown to the rule."""
-        require_kinds(model=(model, Model))
+    def label(self, models: Models, part: Part, rule: Rule) -> LabelSet:
+        """Label images with a model, several by name, or none; what the part's labels know is shown to the rule."""
+        named = require_models(models)
         require_part(part, self.pool)
-        key = label_key(model, part, rule)
-
-        def compute(out: Path) -> None:
-            labels, faults = self._label(model, part, rule, out)
-            plain = {
-                "path": Path(labels.path).name,
-                "kind": labels.kind,
-                "digest": labels.digest,
-                "count": labels.count,
-            }
-            (out / "labels.json").write_text(json.dumps(plain | {"faults": faults}))
-
-        entry = self._stage("label", key, compute, inputs={"model": model.key})
+        key = label_key(named, part, rule)
+        work = LabelPass(models=named, classes=self.classes, part=part, rule=rule)
+        entry = self._stage("label", key, lambda out: self._pass(work, out), inputs=_keys(named))
         unseal(self._places).note_free("pseudo_labels", detail=key, count=len(part.names()))
-        plain = json.loads(entry.local("labels.json").read_text())
+        plain = json.loads(entry.local(ABOUT).read_text())
         labels = LabelSet(
             path=str(entry.local(plain["path"])), kind=plain["kind"], digest=plain["digest"], count=plain["count"],
-            classes=model.classes,
+            classes=self.classes,
         )  # fmt: skip
         self._labelled += 1
         for name, value in self._stored_quality(key, labels, part).items():
@@ -224,57 +228,64 @@ class Lab(ABC):
 
     # ---------------------------------------------------------------------------------------------------- measure
 
-    def measure(self, model: Model, part: Part, gauge: Gauge) -> Measures:
-        """Measure images with a model; labels of the part that exist already are shown to the gauge."""
-        require_kinds(model=(model, Model))
+    def measure(self, models: Models, part: Part, gauge: Gauge) -> Measures:
+        """Measure images with a model, several by name, or none; what the part's labels know is shown to the gauge."""
+        named = require_models(models)
         require_part(part, self.pool)
-        key = measure_key(model, part, gauge)
-        entry = self._stage(
-            "measure", key, lambda out: self._measure(model, part, gauge, out), inputs={"model": model.key}
-        )
+        work = MeasurePass(models=named, classes=self.classes, part=part, gauge=gauge)
+        key = measure_key(named, part, gauge)
+        entry = self._stage("measure", key, lambda out: self._pass(work, out), inputs=_keys(named))
         return Measures.at(entry.local(FILE))
 
     # ---------------------------------------------------------------------------------------------------- score
 
-    def score(self, model: Model, *, split: str = "val", looking: Looking | None = None, pictures: int = 4) -> Scores:
-        """Score a model on a split of the target domain that is no part of the pool, with pictures of a few scenes.
+    def score(
+        self,
+        models: Models,
+        *,
+        split: str = "val",
+        rule: Rule | None = None,
+        tasks: Sequence[Task] = SEMANTIC,
+        pictures: int = 4,
+    ) -> Scores:
+        """Score what a rule makes of a split of the target domain that is no part of the pool, with a few pictures.
 
-        The model is looked at in its own way unless `looking` says another. Costs no annotation; its use is recorded in
-        the ledger.
+        Default: a model's likeliest classes, for the semantic tasks. Each model is looked at in its own way. Costs no
+        annotation; its use is recorded in the ledger.
         """
         places = unseal(self._places)
         split, pictures = require_evaluation(split, pictures)
-        require_kinds(model=(model, Model))
-        looking = model.looking if looking is None else looking
-        require_kinds(looking=(looking, Looking))
+        named, rule, tasks = require_models(models), Argmax() if rule is None else rule, tuple(tasks)
+        require_tasks(tasks)
         places.note_free("validation", detail=f"target/{split}", count=places.count(split))
-        key = score_key(model, places.digest(split), looking, pictures)
+        key = score_key(named, places.digest(split), rule, tasks, pictures)
+        pool = places.world.pool(split=split)
+        work = ScorePass(
+            models=named, classes=self.classes, pool=pool, address=Address.of(places.world), split=split, rule=rule,
+            tasks=tasks, pictures=frozenset(spread(pool.scenes(), pictures)),
+        )  # fmt: skip
+        entry = self._stage("score", key, lambda out: self._pass(work, out), inputs=_keys(named))
+        return Scores.read(entry.path, self.classes, tasks)
 
-        def compute(out: Path) -> None:
-            self._score(model, split, looking, pictures, out).write(out)
-
-        entry = self._stage("score", key, compute, inputs={"model": model.key})
-        return Scores.read(entry.path)
-
-    def oracle_best(self, model: Model, *, looking: Looking | None = None) -> tuple[int, Scores]:
+    def oracle_best(self, model: Model) -> tuple[int, Scores]:
         """The best of a training's snapshots and its end, chosen on the very split that scores it, and its step.
 
         To be shown beside the headline, which is always the last state; never to be ranked.
         """
         end = int(self.history(model)[-1]["step"])
         family = {**self.snapshots(model), end: model}
-        scored = {step: self.score(one, looking=looking, pictures=0) for step, one in family.items()}
+        scored = {step: self.score(one, pictures=0) for step, one in family.items()}
         step = max(scored, key=lambda s: (scored[s].miou, s))
         return step, scored[step]
 
     def draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, *, scenes: int = 4) -> Path:
         """Draw a fixed set of a part's scenes, as models see them; returns the folder that holds `pictures.png`."""
-        for model in models.values():
-            require_kinds(model=(model, Model))
+        named = require_models(models)
         require_part(part, self.pool)
-        shown = spread(part.names(), scenes)
-        key = draw_key(sketch, models, part, shown)
-        entry = self._stage("draw", key, lambda out: self._draw(sketch, models, part, shown, out), inputs=_keys(models))
+        shown = tuple(spread(part.names(), scenes))
+        key = draw_key(sketch, named, part, shown)
+        work = DrawPass(models=named, classes=self.classes, part=part, sketch=sketch, scenes=shown)
+        entry = self._stage("draw", key, lambda out: self._pass(work, out), inputs=_keys(named))
         unseal(self._watcher).drawn(entry.path / PICTURES)
         return entry.path
 
@@ -354,26 +365,18 @@ class Lab(ABC):
         """Run a training job, resumable through `work`, into `out`."""
 
     @abstractmethod
-    def _label(self, model: Model, part: Part, rule: Rule, out: Path) -> tuple[LabelSet, list[str]]:
-        """Write the labels into `out`; returns them and the faults of single images."""
+    def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
+        """What comes of each scene of a pass, in order. It may be closed before its end."""
 
-    @abstractmethod
-    def _measure(self, model: Model, part: Part, gauge: Gauge, out: Path) -> None:
-        """Write the measures into `out`."""
+    def _pass(self, work: Pass[Any], out: Path) -> None:
+        """Run a pass into `out`; scenes whose images are at fault are left out and named."""
+        faults: list[str] = []
+        with closing(self._run_pass(work)) as outcomes:
+            work.write(out, sift(outcomes, faults, total=len(work.names()), done=work.done), faults)
 
     def _quality(self, labels: LabelSet, part: Part) -> dict[str, float]:
         """How good labels are that a model made, for the record."""
         return quality_of(labels, part.images, unseal(self._places))
-
-    def _draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str], out: Path) -> None:
-        """Draw into `out`; a handful of images, so every lab does it where the method runs."""
-        device = torch.device("cuda" if self.bench.device != "cpu" and torch.cuda.is_available() else "cpu")
-        predictors = {name: Predictor(model, device=device) for name, model in models.items()}
-        draw_sheet(sketch, predictors, part, scenes, self.classes, out / PICTURES)
-
-    @abstractmethod
-    def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:
-        """Score a model; pictures go into `out`."""
 
 
 def _keys(models: Mapping[str, Model]) -> dict[str, str]:

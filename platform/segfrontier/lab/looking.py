@@ -1,4 +1,4 @@
-"""How a model is looked at. It belongs to the model: labels, scores, notes and pictures of it see the same."""
+"""How a model is to be looked at. It belongs to the model that a method returns, and all that is seen of it uses it."""
 
 from __future__ import annotations
 

@@ -22,9 +22,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.predict import Predictor
-from segfrontier.lab.streams import Part
-from segfrontier.scenes.codec import Undecodable
+from segfrontier.lab.predict import Predictors
+from segfrontier.lab.streams import Known
 
 FILE, ABOUT = "measures.arrow", "measures.json"
 Shapes = Mapping[str, tuple[int, ...]]
@@ -38,10 +37,8 @@ class Gauge(ABC):
         """The columns by name, with the shape that each has for every image."""
 
     @abstractmethod
-    def measure(
-        self, predictor: Predictor, image: NDArray[np.uint8], known: NDArray[np.uint8] | None
-    ) -> Mapping[str, NDArray[np.float32]]:
-        """The numbers of one image, in those columns. `known` holds labels that exist already (255: none)."""
+    def measure(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> Mapping[str, NDArray[np.float32]]:
+        """The numbers of one image, in those columns; `models` and `known` as in `Rule.label`."""
 
 
 @dataclass(frozen=True)
@@ -88,28 +85,8 @@ class Row(NamedTuple):
     data: bytes
 
 
-class Measured(NamedTuple):
-    """The outcome for one image: its numbers, or what went wrong with it."""
-
-    scene: str
-    row: Row | None
-    fault: str
-
-
-def measure_scene(predictor: Predictor, gauge: Gauge, part: Part, scene: str) -> Measured:
-    """Measure one image; a fault of this image becomes its status and stays there."""
-    try:
-        image = part.images.image(scene)
-        known = part.labels.map(scene) if part.labels is not None else None
-        values = gauge.measure(predictor, image, known)
-        return Measured(scene, Row(scene, _packed(values, gauge.shapes(len(predictor.classes)))), "")
-    except Undecodable as error:
-        return Measured(scene, None, str(error))  # which names the scene
-    except (BadInput, ValueError, OSError) as error:
-        return Measured(scene, None, f"{scene}: {error}")
-
-
-def _packed(values: Mapping[str, NDArray[np.float32]], shapes: Shapes) -> bytes:
+def packed_numbers(values: Mapping[str, NDArray[np.float32]], shapes: Shapes) -> bytes:
+    """The numbers of one image as a row's bytes."""
     found = {name: (tuple(value.shape), str(value.dtype)) for name, value in values.items()}
     due = {name: (tuple(shape), "float32") for name, shape in shapes.items()}
     if found != due:

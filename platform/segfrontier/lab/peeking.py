@@ -15,13 +15,16 @@ from pathlib import Path
 import torch
 
 from segfrontier.lab.handles import built
-from segfrontier.lab.looking import Looking
+from segfrontier.lab.labelling import Argmax
 from segfrontier.lab.places import Places
-from segfrontier.lab.predict import Predictor
-from segfrontier.lab.scoring import ABSENT, score_scene
+from segfrontier.lab.predict import Predictor, Predictors
+from segfrontier.lab.scoring import counted
+from segfrontier.lab.tasks import ABSENT, Semantic
 from segfrontier.lab.training import PEEKS, Job
 from segfrontier.maths import Confusion, semantic_scores
 from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.codec import Undecodable
+from segfrontier.scenes.known import SceneLabels
 
 
 class Peek:
@@ -41,12 +44,15 @@ class Peek:
     def _miou(self, file: Path) -> float:
         name, network = next(iter(self._job.objective.networks().items()))
         module = built(network.blueprint, file, name, self._device)
-        predictor = Predictor.of(module, self._classes, device=self._device)
+        models = Predictors({name: Predictor.of(module, self._classes, device=self._device)})
         pool, truth = self._places.world.pool(split="val"), self._places.truth("val")
         self._places.note_free("validation", detail="target/val, early stopping", count=len(truth))
         total = Confusion.zero(num_classes=len(self._classes))
         for scene in pool.scenes():
-            seen, _ = score_scene(predictor, pool, truth, scene, looking=Looking())
-            if seen is not None:  # left out here as in the evaluator's own scores, which name it
-                total = total + seen.sums.confusion
+            try:
+                found = Argmax().label(models, pool.image(scene), None)
+            except Undecodable:  # left out here as in the evaluator's own scores, which name it
+                continue
+            known = SceneLabels(size=found.size, semantic=truth.semantic(scene))
+            total = total + counted((Semantic(),), known, found, self._classes).confusion
         return float(semantic_scores(total, absent=ABSENT)[f"miou_{ABSENT}"])

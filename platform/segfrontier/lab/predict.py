@@ -6,7 +6,7 @@ a pool was cut into batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
 from segfrontier.lab.looking import Looking
 from segfrontier.maths import ViewMean, mean_over_views, slide
@@ -42,7 +43,7 @@ class Predictor:
 
     @torch.inference_mode()
     def look(self, image: NDArray[np.uint8], looking: Looking | None = None) -> ViewMean:
-        """Mean logits over the views, at the image's size; the model is looked at in its own way unless told."""
+        """Mean logits over the views, at the image's size; in the model's own way unless another is given."""
         looking = self.looking if looking is None else looking
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float().div_(255)
         size = (image.shape[0], image.shape[1])
@@ -79,6 +80,57 @@ class Predictor:
             stride=stride,
             blend="gaussian",
         )
+
+
+class Predictors(Mapping[str, Predictor]):
+    """The models that take part in a pass, by name. Where it is one alone, this looks and answers as it does."""
+
+    def __init__(self, predictors: Mapping[str, Predictor]) -> None:
+        self._by_name = dict(predictors)
+
+    @classmethod
+    def built(cls, models: Mapping[str, Model], *, device: torch.device) -> Self:
+        """The models, on a device."""
+        return cls({name: Predictor(model, device=device) for name, model in models.items()})
+
+    def __getitem__(self, name: str) -> Predictor:
+        if name not in self._by_name:
+            raise BadInput(f"the models of this pass are {', '.join(self._by_name) or 'none'}; found {name!r}")
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    @property
+    def only(self) -> Predictor:
+        """The one model."""
+        if len(self._by_name) != 1:
+            raise BadInput(
+                f"here one model looks; this pass has {', '.join(self._by_name) or 'none'}. Give it one, or bring what "
+                f"names its models."
+            )
+        return next(iter(self._by_name.values()))
+
+    def look(self, image: NDArray[np.uint8], looking: Looking | None = None) -> ViewMean:
+        """See `Predictor.look`."""
+        return self.only.look(image, looking)
+
+    def answer(self, images: Tensor) -> Answer:
+        """See `Predictor.answer`."""
+        return self.only.answer(images)
+
+    @property
+    def classes(self) -> ClassTable:
+        """The classes of the one model."""
+        return self.only.classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the one model is."""
+        return self.only.device
 
 
 def as_labels(labels: Tensor) -> NDArray[np.uint8]:

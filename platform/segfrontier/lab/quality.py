@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from segfrontier.lab.places import Places
 from segfrontier.lab.predict import spread
-from segfrontier.lab.scoring import ABSENT
+from segfrontier.lab.tasks import ABSENT
 from segfrontier.maths import Confusion, confusion_counts, semantic_scores
 from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.labels import LabelSet
@@ -19,19 +19,22 @@ SCENES = 200
 
 
 def quality_of(labels: LabelSet, images: Pool, places: Places) -> dict[str, float]:
-    """Share of pixels that have a label, and how right those are; empty for images that are no training scenes."""
+    """Share of pixels that have a label, and how right those are where fine truth is; empty for other images."""
     if images.digest != places.world.pool(split="train").digest:
         return {}
     truth, classes = places.truth("train"), len(places.classes)
     total, labelled, pixels = Confusion.zero(num_classes=classes), 0, 0
-    for scene in spread([scene for scene in labels.scenes() if truth.is_fine(scene)], SCENES):
-        made, known = labels.map(scene), truth.semantic(scene)
+    for scene in spread(labels.scenes(), SCENES):
+        made = labels.map(scene)
         labelled += int((made != VOID).sum())
         pixels += made.size
-        known = known.copy()
+        if not truth.is_fine(scene):  # nobody can say how right it is
+            continue
+        known = truth.semantic(scene).copy()
         known[made == VOID] = VOID
         total = total + confusion_counts(known, made, num_classes=classes)
-    if labelled == 0:
-        return {"coverage": 0.0}
+    coverage = {"coverage": labelled / pixels if pixels else 0.0}
+    if not total.truth_C.any():
+        return coverage
     scores = semantic_scores(total, absent=ABSENT)
-    return {"coverage": labelled / pixels} | {k: scores[k] for k in ("pixel_accuracy", f"miou_{ABSENT}")}
+    return coverage | {k: scores[k] for k in ("pixel_accuracy", f"miou_{ABSENT}")}

@@ -3,121 +3,65 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segfrontier.errors import StageError
-from segfrontier.lab.looking import Looking
-from segfrontier.lab.predict import Predictor, as_labels
-from segfrontier.maths import (
-    BoundaryCounts,
-    Calibration,
-    Confusion,
-    boundary_counts,
-    boundary_scores,
-    calibration_counts,
-    confusion_counts,
-    expected_calibration_error,
-    iou_per_class,
-    semantic_scores,
-)
+from segfrontier.errors import Diverged
+from segfrontier.lab.tasks import ABSENT, SEMANTIC, Task
+from segfrontier.maths import Confusion, iou_per_class
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.codec import Undecodable
-from segfrontier.scenes.world import Pool, Truth
-
-ABSENT: Literal["present"] = "present"
-"""Headline policy: the mean runs over the classes that truth or prediction show; the metric's name says so."""
+from segfrontier.scenes.known import SceneLabels
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What images add up to."""
+    """What images add up to, by task."""
 
-    confusion: Confusion
-    boundary: BoundaryCounts
-    calibration: Calibration
+    parts: Mapping[str, Any]
 
     @classmethod
-    def zero(cls, classes: int) -> Sums:
+    def zero(cls, tasks: Sequence[Task], classes: ClassTable) -> Sums:
         """Nothing seen yet."""
-        return cls(
-            Confusion.zero(num_classes=classes), BoundaryCounts.zero(num_classes=classes), Calibration.zero(num_bins=15)
-        )
+        return cls({task.name: task.zero(classes) for task in tasks})
+
+    @property
+    def confusion(self) -> Confusion:
+        """Of the semantic maps."""
+        found: Confusion = self.parts["confusion"]
+        return found
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.confusion + other.confusion, self.boundary + other.boundary, self.calibration + other.calibration
-        )
+        return Sums({name: part + other.parts[name] for name, part in self.parts.items()})
 
     def to_plain(self) -> dict[str, Any]:
         """JSON form."""
-        return {n: getattr(self, n).to_plain() for n in ("confusion", "boundary", "calibration")}
+        return {name: part.to_plain() for name, part in self.parts.items()}
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> Sums:
+    def from_plain(cls, plain: Mapping[str, Any], tasks: Sequence[Task], classes: ClassTable) -> Sums:
         """The sums that `to_plain` wrote."""
-        return cls(
-            Confusion.from_plain(plain["confusion"]),
-            BoundaryCounts.from_plain(plain["boundary"]),
-            Calibration.from_plain(plain["calibration"]),
-        )
+        return cls({task.name: task.restored(plain[task.name], classes) for task in tasks})
 
 
-def score_image(
-    predictor: Predictor, image: NDArray[np.uint8], truth: NDArray[np.uint8], *, looking: Looking
-) -> tuple[Sums, NDArray[np.uint8]]:
-    """One image's sums and the prediction, which is made at the truth's own size."""
-    confidence, labels = predictor.look(image, looking).confidence()
-    if not bool(confidence.isfinite().all()):
-        raise StageError(
+def counted(
+    tasks: Sequence[Task], truth: SceneLabels, found: SceneLabels, classes: ClassTable, *, place: int = 0
+) -> Sums:
+    """What one image adds to the sums of all tasks."""
+    if found.confidence is not None and not bool(np.isfinite(found.confidence).all()):
+        raise Diverged(
             "a model's outputs must be finite numbers to be scored; found NaN or infinity: its training has diverged. "
             "Lower the learning rate, raise the batch, or clip gradients (recipe.lr, recipe.batch, recipe.clip)."
         )
-    prediction, classes = as_labels(labels), len(predictor.classes)
-    sums = Sums(
-        confusion_counts(truth, prediction, num_classes=classes),
-        boundary_counts(truth, prediction, num_classes=classes),
-        calibration_counts(confidence[0].clamp(0, 1).cpu().numpy(), prediction, truth, num_bins=15),
-    )
-    return sums, prediction
-
-
-class Seen(NamedTuple):
-    """One scene as the evaluator saw it."""
-
-    scene: str
-    image: NDArray[np.uint8]
-    truth: NDArray[np.uint8]
-    prediction: NDArray[np.uint8]
-    sums: Sums
-
-
-class Scored(NamedTuple):
-    """The outcome for one scene: what the evaluator saw, or why its image could not be seen."""
-
-    row: Seen | None
-    fault: str
-
-
-def score_scene(predictor: Predictor, pool: Pool, truth: Truth, scene: str, *, looking: Looking) -> Scored:
-    """Score one scene; an image that does not decode is its fault, all else is an error."""
-    try:
-        image = pool.image(scene)
-    except Undecodable as error:
-        return Scored(None, str(error))
-    known = truth.semantic(scene)
-    sums, prediction = score_image(predictor, image, known, looking=looking)
-    return Scored(Seen(scene, image, known, prediction, sums), "")
+    return Sums({task.name: task.counts(truth, found, classes, place=place) for task in tasks})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What one model scores on one split. `values` by metric name; per-class IoU is NaN where a class never occurs."""
+    """What a model scores on one split. `values` by metric name; per-class IoU is NaN where a class never occurs."""
 
     values: dict[str, float]
     iou: dict[str, float]
@@ -133,13 +77,16 @@ class Scores:
 
     @classmethod
     def of(
-        cls, sums: Sums, classes: ClassTable, *, scenes: int, folder: str = "", left_out: Sequence[str] = ()
+        cls, tasks: Sequence[Task], sums: Sums, classes: ClassTable, *, scenes: int, left_out: Sequence[str] = ()
     ) -> Scores:
         """Read the scores off the sums."""
-        values = semantic_scores(sums.confusion, absent=ABSENT) | boundary_scores(sums.boundary, absent=ABSENT)
-        values["calibration_error"] = expected_calibration_error(sums.calibration)
-        iou = dict(zip(classes.names, iou_per_class(sums.confusion).tolist(), strict=True))
-        return cls(values=values, iou=iou, scenes=scenes, sums=sums, folder=folder, left_out=tuple(left_out))
+        values: dict[str, float] = {}
+        for task in tasks:
+            values |= task.scores(sums.parts[task.name], classes)
+        iou = {}
+        if "confusion" in sums.parts:
+            iou = dict(zip(classes.names, iou_per_class(sums.confusion).tolist(), strict=True))
+        return cls(values=values, iou=iou, scenes=scenes, sums=sums, left_out=tuple(left_out))
 
     def write(self, folder: Path) -> None:
         """Store as JSON."""
@@ -149,15 +96,11 @@ class Scores:
         (folder / "scores.json").write_text(json.dumps(plain))
 
     @classmethod
-    def read(cls, folder: Path) -> Scores:
+    def read(cls, folder: Path, classes: ClassTable, tasks: Sequence[Task] = SEMANTIC) -> Scores:
         """The scores that `write` stored."""
         plain = json.loads((folder / "scores.json").read_text())
         return cls(
             values=plain["values"], iou=plain["iou"], scenes=plain["scenes"],
-            sums=Sums.from_plain(plain["sums"]), folder=str(folder), left_out=tuple(plain.get("left_out", ())),
+            sums=Sums.from_plain(plain["sums"], tasks, classes), folder=str(folder),
+            left_out=tuple(plain.get("left_out", ())),
         )  # fmt: skip
-
-
-def merged(parts: Sequence[Sums], classes: int) -> Sums:
-    """All parts together."""
-    return sum(parts, start=Sums.zero(classes))

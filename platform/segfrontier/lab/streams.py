@@ -18,25 +18,65 @@ from numpy.typing import NDArray
 from segfrontier.errors import BadInput
 from segfrontier.lab.augment import Augment
 from segfrontier.lab.knowing import pixels_in
+from segfrontier.scenes.classes import VOID
+from segfrontier.scenes.known import SceneLabels
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
 
 _TRIES = 10  # epochs in which a scene is looked for that can be shown
 
 
+Known = SceneLabels | Mapping[str, SceneLabels] | None
+"""What a part's labels say of a scene: of a single set, of several by their names, or of none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Images with the labels known of them; without labels all of their pixels are void."""
+    """Images with the labels known of them: one set, or several by name such as {"boxes": ..., "seeds": ...}.
+
+    Without labels all pixels are void.
+    """
 
     images: Pool
-    labels: LabelSet | None = None
-    scenes: tuple[str, ...] | None = None  # default: the labelled scenes, or all of the pool
+    labels: LabelSet | Mapping[str, LabelSet] | None = None
+    scenes: tuple[str, ...] | None = None  # default: the labelled scenes (of any set), or all of the pool
 
     def names(self) -> tuple[str, ...]:
         """The scenes of this part, in a fixed order."""
         if self.scenes is not None:
             return self.scenes
-        return tuple(self.labels.scenes() if self.labels is not None else self.images.scenes())
+        if self.labels is None:
+            return tuple(self.images.scenes())
+        return tuple(dict.fromkeys(scene for labels in self.sets().values() for scene in labels.scenes()))
+
+    def sets(self) -> Mapping[str, LabelSet]:
+        """The label sets by name; a single one has the empty name."""
+        if isinstance(self.labels, LabelSet):
+            return {"": self.labels}
+        return self.labels or {}
+
+    def known(self, scene: str) -> Known:
+        """What is known of a scene. Of several sets, one that lacks the scene knows nothing of it."""
+        if self.labels is None:
+            return None
+        if isinstance(self.labels, LabelSet):
+            return self.labels.labels(scene)
+        nothing = SceneLabels(size=self.images.size(scene))
+        return {name: one.labels(scene) if scene in one else nothing for name, one in self.labels.items()}
+
+    def pixels(self, scene: str) -> SceneLabels:
+        """What is known of single pixels, and the instances; of several sets the first that knows a pixel has it."""
+        known = self.known(scene)
+        if known is None:
+            return SceneLabels(size=self.images.size(scene))
+        if isinstance(known, SceneLabels):
+            return SceneLabels(size=known.size, semantic=known.map(), instance=known.instance)
+        size = self.images.size(scene)
+        labels, instance = np.full(size, VOID, np.uint8), None
+        for one in known.values():
+            labels = np.where(labels == VOID, one.map(), labels)
+            instance = one.instance if instance is None else instance
+        return SceneLabels(size=size, semantic=labels, instance=instance)
 
 
 @dataclass(frozen=True, kw_only=True)

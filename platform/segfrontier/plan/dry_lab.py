@@ -13,26 +13,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segfrontier.lab import Gauge, Lab, Looking, Model, Part, Rule, Scores
-from segfrontier.lab.drawing import PICTURES, Sketch
-from segfrontier.lab.measuring import Row, write_measures
-from segfrontier.lab.scoring import Sums
-from segfrontier.lab.sealed import unseal
+from segfrontier.lab import Lab, Model, Part, Rule
+from segfrontier.lab.doors import Models
+from segfrontier.lab.measuring import Row
+from segfrontier.lab.passes.base import Outcome, Pass
+from segfrontier.lab.passes.label import LabelPass
+from segfrontier.lab.passes.measure import MeasurePass
+from segfrontier.lab.passes.score import Scored, ScorePass
+from segfrontier.lab.scoring import counted
 from segfrontier.lab.training import Job
 from segfrontier.market import Request
-from segfrontier.maths import boundary_counts, calibration_counts, confusion_counts
-from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.imagined import stripes, write_alike
-from segfrontier.scenes.labels import LabelSet
-from segfrontier.scenes.world import Pool
+from segfrontier.scenes.imagined import striped_map, stripes
+from segfrontier.scenes.known import Detections, SceneLabels
+from segfrontier.scenes.labels import LabelSet, StoredRow
 from segfrontier.store import Entry, Store
 from segfrontier.store.keys import text_digest
 
@@ -44,18 +44,7 @@ class Training:
     job: Job
 
 
-@dataclass(frozen=True)
-class Looks:
-    """A stage to come in which a model looks at images, one by one: to label, measure or score them."""
-
-    model: Model
-    images: Pool
-    scenes: tuple[str, ...]
-    task: Rule | Gauge | Looking
-    known: LabelSet | None = None
-
-
-Work = Training | Looks
+Work = Training | Pass[Any]
 _TELLING = ("label", "measure", "score")
 """Stages whose results a method may look at and decide by."""
 
@@ -84,21 +73,9 @@ class Shadow(Store):
 
 @dataclass
 class StandIns:
-    """Label maps for images that no model has labelled; and what every stage would have computed."""
+    """What every stage would have computed."""
 
-    folder: Path
     work: dict[str, Work] = field(default_factory=dict)
-    _made: dict[tuple[str, ...], LabelSet] = field(default_factory=dict)
-
-    def labels(self, part: Part, classes: ClassTable) -> LabelSet:
-        """Maps that show all classes, for all images of a part; made once."""
-        names = part.names()
-        identity = (part.images.digest, classes.digest, *names)
-        if identity not in self._made:
-            sizes = {scene: part.images.size(scene) for scene in names}
-            told = " ".join(identity)
-            self._made[identity] = write_alike(self.folder, kind="pseudo", classes=classes, sizes=sizes, identity=told)
-        return self._made[identity]
 
 
 class RehearsalLab(Lab):
@@ -146,33 +123,49 @@ class RehearsalLab(Lab):
             (out / name).touch()
         (out / "log.jsonl").write_text(json.dumps({"step": job.plan.steps}) + "\n")
 
-    def _label(self, model: Model, part: Part, rule: Rule, out: Path) -> tuple[LabelSet, list[str]]:
-        self._stand_ins.work[self._key] = Looks(model, part.images, part.names(), rule, part.labels)
-        labels = self._stand_ins.labels(part, model.classes)
-        path = shutil.copyfile(labels.path, out / "pseudo.arrow")
-        return dataclasses.replace(labels, path=str(path), digest=text_digest(f"labels of {self._key}")), []
+    def label(self, models: Models, part: Part, rule: Rule) -> LabelSet:
+        """See `Lab.label`; labels to come have the key of their stage for an identity."""
+        labels = super().label(models, part, rule)
+        if self._key in self._store.stored:
+            return labels
+        return dataclasses.replace(labels, digest=text_digest(f"labels of {self._key}"))
 
-    def _measure(self, model: Model, part: Part, gauge: Gauge, out: Path) -> None:
-        self._stand_ins.work[self._key] = Looks(model, part.images, part.names(), gauge, part.labels)
-        shapes = gauge.shapes(len(model.classes))
-        rng, size = np.random.default_rng(int(self._key, 16)), sum(math.prod(shape) for shape in shapes.values())
-        rows: Iterator[Row] = (Row(name, rng.random(size, np.float32).tobytes()) for name in part.names())
-        write_measures(out, shapes=shapes, rows=rows, faults=[])
+    def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
+        """Rows that stand in for what would be found: nothing is looked at."""
+        self._stand_ins.work[self._key] = work
+        row = _stand_in(work, np.random.default_rng(int(self._key, 16)))
+        for scene in work.names():
+            yield Outcome(scene, row(scene), "")
 
     def _quality(self, labels: LabelSet, part: Part) -> dict[str, float]:  # noqa: ARG002
         return {}  # stand-ins are not looked at
 
-    def _score(self, model: Model, split: str, looking: Looking, pictures: int, out: Path) -> Scores:  # noqa: ARG002
-        pool = unseal(self._places).world.pool(split=split)
-        self._stand_ins.work[self._key] = Looks(model, pool, tuple(pool.scenes()), looking)
-        truth = stripes(8, 8 * len(model.classes), len(model.classes))
-        said, sure = np.roll(truth, 4, axis=1), np.full(truth.shape, 0.5, np.float32)
-        sums = Sums(
-            confusion_counts(truth, said, num_classes=len(model.classes)),
-            boundary_counts(truth, said, num_classes=len(model.classes)),
-            calibration_counts(sure, said, truth, num_bins=15),
-        )
-        return Scores.of(sums, model.classes, scenes=len(pool))
 
-    def _draw(self, sketch: Sketch, models: Mapping[str, Model], part: Part, scenes: Sequence[str], out: Path) -> None:  # noqa: ARG002
-        (out / PICTURES).touch()
+def _stand_in(work: Pass[Any], rng: np.random.Generator) -> Callable[[str], object]:
+    """The row of each scene: maps that show all classes, random numbers, middling scores, an empty picture."""
+    count = len(work.classes)
+    if isinstance(work, LabelPass):
+        sizes = work.images
+        return lambda scene: StoredRow(scene, *sizes.size(scene), map=striped_map(sizes.size(scene), count))
+    if isinstance(work, MeasurePass):
+        size = sum(math.prod(shape) for shape in work.gauge.shapes(count).values())
+        return lambda scene: Row(scene, rng.random(size, np.float32).tobytes())
+    if isinstance(work, ScorePass):
+        sums = counted(work.tasks, middling(8, 8 * count, count), middling(8, 8 * count, count, by=4), work.classes)
+        return lambda scene: Scored(scene, sums, None)
+    return lambda scene: (scene, [("image", np.full((9, 16, 3), 128, np.uint8))])
+
+
+def middling(height: int, width: int, classes: int, *, by: int = 0) -> SceneLabels:
+    """Stripes of all classes, shifted: what a model that is neither good nor bad may say."""
+    semantic = np.roll(stripes(height, width, classes), by, axis=1)
+    return SceneLabels(
+        size=(height, width),
+        semantic=semantic,
+        instance=np.zeros((height, width), np.uint16),
+        detections=Detections(
+            label=np.zeros(0, np.uint8), score=np.zeros(0, np.float32), mask=np.zeros((0, height, width), np.bool_)
+        ),
+        confidence=np.full((height, width), 0.5, np.float32),
+        tag_scores=np.full(classes, 0.5, np.float32),
+    )

@@ -86,7 +86,7 @@ def _stage(home: Home) -> Iterator[_Stage]:
     fast = _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else None
     with scratch_folder() as folder, scratch_folder(fast) as quick:
         shadow = Shadow(folder / "store", Store(home.store))
-        yield _Stage(shadow, StandIns(folder / "labels"), Memory(folder / "labels"), quick, cache(prices_for))
+        yield _Stage(shadow, StandIns(), Memory(folder / "labels"), quick, cache(prices_for))
 
 
 def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:

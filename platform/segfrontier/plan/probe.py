@@ -64,14 +64,15 @@ def kind_of(work: Work) -> str:
         streams = [(name, s.batch, s.augment, _sizes(s.parts)) for name, s in work.job.streams.items()]
         told: Any = [work.job.objective, streams, work.job.plan.precision, work.job.plan.accumulate]
     else:
-        size = work.images.size(work.scenes[0]) if work.scenes else None
-        told = [work.task, work.model.network, dict(work.model.blueprints), size]
+        size = work.images.size(work.names()[0]) if work.names() else None
+        models = {name: [one.network, dict(one.blueprints), one.looking] for name, one in work.models.items()}
+        told = [type(work).__qualname__, work.task, models, size]
     return dumps(plain(_coarse(told)))
 
 
 def size_of(work: Work) -> int:
     """Steps, or images."""
-    return work.job.plan.steps if isinstance(work, Training) else len(work.scenes)
+    return work.job.plan.steps if isinstance(work, Training) else len(work.names())
 
 
 def _memory(bench: Bench) -> int:

@@ -8,20 +8,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Any
 
 import numpy as np
+import torch
 
 from segfrontier.basics.atomic import scratch_folder
 from segfrontier.errors import Stopped
-from segfrontier.lab import Bench, Looking, Predictor, Rule, training
+from segfrontier.lab import Bench, Model, Predictor, Predictors, training
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import without_pretraining
-from segfrontier.lab.labelling import label_scene
-from segfrontier.lab.measuring import measure_scene
-from segfrontier.lab.scoring import score_image
-from segfrontier.lab.streams import Part, Stream
-from segfrontier.plan.dry_lab import Looks, Training, Work
-from segfrontier.scenes.imagined import stripes
+from segfrontier.lab.passes.base import Pass
+from segfrontier.lab.passes.score import ScorePass
+from segfrontier.lab.scoring import counted
+from segfrontier.lab.streams import Stream
+from segfrontier.plan.dry_lab import Training, Work, middling
 
 STEPS, IMAGES, SECONDS = 4, 3, 10.0
 """How much is tried of each kind, and how long; the first step or image is a warm-up and does not count.
@@ -35,7 +36,7 @@ _SMALLEST = 2  # batch norm needs two samples
 
 def probe(work: Work, bench: Bench) -> float:
     """Seconds a step, or an image."""
-    if isinstance(work, Looks):
+    if isinstance(work, Pass):
         return _seconds_an_image(work, bench)
     part, share = part_of(work) if bench.torch_device().type == "cpu" else (work, 1.0)
     return _seconds_a_step(part, bench) / share
@@ -93,34 +94,31 @@ def _seconds_a_step(work: Training, bench: Bench) -> float:
     return clock.pace()
 
 
-def _seconds_an_image(work: Looks, bench: Bench) -> float:
-    if not work.scenes:
+def _seconds_an_image(work: Pass[Any], bench: Bench) -> float:
+    names, device = work.names(), bench.torch_device()
+    if not names:
         return 0.0
-    device, look = bench.torch_device(), _look(work)
-    blueprint = work.model.blueprints[work.model.network.partition("/")[0]]
-    module = without_pretraining(blueprint).build(seed=0).to(device).eval()
-    predictor, clock = (
-        Predictor.of(module, work.model.classes, device=device, looking=work.model.looking),
-        _Clock(IMAGES),
-    )
+    models = Predictors({name: _untrained(model, device) for name, model in work.models.items()})
+    look, clock = _score_of(work) if isinstance(work, ScorePass) else work.outcome, _Clock(IMAGES)
     for i in range(IMAGES):
-        look(predictor, work.scenes[i % len(work.scenes)])
+        look(models, names[i % len(names)])
         clock.tick()
         if clock.enough():
             break
     return clock.pace()
 
 
-def _look(work: Looks) -> Callable[[Predictor, str], object]:
-    part, task = Part(images=work.images, labels=work.known), work.task
-    if isinstance(task, Rule):
-        return lambda predictor, scene: label_scene(predictor, task, part, scene)
-    if isinstance(task, Looking):
-        return lambda predictor, scene: _score(predictor, part, scene, task)
-    return lambda predictor, scene: measure_scene(predictor, task, part, scene)
+def _untrained(model: Model, device: torch.device) -> Predictor:
+    blueprint = model.blueprints[model.network.partition("/")[0]]
+    module = without_pretraining(blueprint).build(seed=0).to(device).eval()
+    return Predictor.of(module, model.classes, device=device, looking=model.looking)
 
 
-def _score(predictor: Predictor, part: Part, scene: str, looking: Looking) -> object:
-    image = part.images.image(scene)
-    truth = stripes(image.shape[0], image.shape[1], len(predictor.classes))
-    return score_image(predictor, image, truth, looking=looking)
+def _score_of(work: ScorePass) -> Callable[[Predictors, str], object]:
+    """A score without truth: none may be read for a plan, and stripes take as long."""
+
+    def look(models: Predictors, scene: str) -> object:
+        found = work.rule.label(models, work.pool.image(scene), None)
+        return counted(work.tasks, middling(*found.size, len(work.classes)), found, work.classes)
+
+    return look

@@ -148,13 +148,13 @@ def write_alike(
     content, target = digest(f"{kind} {classes.digest} {identity}".encode()), Path(folder).absolute()
     target.mkdir(parents=True, exist_ok=True)
     path, shapes = target / f"{kind}-{content}.arrow", list(dict.fromkeys(sizes.values()))
-    maps = pa.array([_striped(shape, len(classes)) for shape in shapes], pa.large_binary())
+    maps = pa.array([striped_map(shape, len(classes)) for shape in shapes], pa.large_binary())
     number = {shape: i for i, shape in enumerate(shapes)}
     which = pa.array([number[shape] for shape in sizes.values()], pa.int32())
     height, width = (pa.array([shape[i] for shape in sizes.values()], pa.int32()) for i in (0, 1))
     nothing = pa.nulls(len(sizes), pa.large_binary())
     columns = [pa.array(list(sizes), pa.string()), height, width, pa.DictionaryArray.from_arrays(which, maps)]
-    rows = pa.record_batch([*columns, nothing, nothing], names=COLUMN_NAMES)
+    rows = pa.record_batch([*columns, *[nothing] * (len(COLUMN_NAMES) - 4)], names=COLUMN_NAMES)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
         writer.write_batch(rows)
     return LabelSet(path=str(path), kind=kind, digest=content, count=len(sizes), classes=classes)
@@ -170,7 +170,8 @@ def stripes(height: int, width: int, classes: int) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=4096)
-def _striped(size: tuple[int, int], classes: int) -> bytes:
+def striped_map(size: tuple[int, int], classes: int) -> bytes:
+    """`stripes` as a label file holds them."""
     return encode_map(stripes(*size, classes))
 
 

@@ -6,6 +6,7 @@ parts have the scene's size; sparse ones keep their coordinates, whatever become
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,8 @@ class SceneLabels:
     boxes: NDArray[np.int32] | None = None  # (n, 6): x0, y0, x1, y1 (half-open), label, group
     tags: NDArray[np.int32] | None = None  # (n, 2): crop, label
     detections: Detections | None = None
+    confidence: NDArray[np.float32] | None = None  # (H, W) of the semantic map; for the evaluator, never stored
+    tag_scores: NDArray[np.float32] | None = None  # (K,) of each class in the image; for the evaluator, never stored
 
     def map(self) -> NDArray[np.uint8]:
         """(H, W) labels of single pixels: the semantic map with the points in it; 255 wherever nothing is known.
@@ -46,3 +49,30 @@ class SceneLabels:
             x, y, label = self.points.T
             labels[y, x] = label
         return labels
+
+
+def packed_detections(found: Detections, size: tuple[int, int], classes: int) -> bytes:
+    """Detections as bytes: their number, labels, scores, and the masks' bits compressed."""
+    count = len(found.label)
+    if found.score.shape != (count,) or found.mask.shape != (count, *size) or found.label.shape != (count,):
+        raise ValueError(
+            f"detections have a label, a score and a mask of {size} each; found shapes {found.label.shape}, "
+            f"{found.score.shape} and {found.mask.shape}"
+        )
+    if (found.label >= classes).any() or not np.isfinite(found.score).all():
+        raise ValueError(f"detections have labels 0..{classes - 1} and finite scores; correct the rule")
+    bits = zlib.compress(np.packbits(found.mask.astype(np.bool_), axis=None).tobytes(), 1)
+    head = np.array(count, "<u4").tobytes() + found.label.astype(np.uint8).tobytes()
+    return head + found.score.astype("<f4").tobytes() + bits
+
+
+def unpacked_detections(data: bytes, size: tuple[int, int]) -> Detections:
+    """The detections that `packed_detections` packed."""
+    view = memoryview(data)
+    count, pixels = int(np.frombuffer(view[:4], "<u4")[0]), size[0] * size[1]
+    bits = np.frombuffer(zlib.decompress(view[4 + 5 * count :]), np.uint8)
+    return Detections(
+        label=np.frombuffer(view[4 : 4 + count], np.uint8).copy(),
+        score=np.frombuffer(view[4 + count : 4 + 5 * count], "<f4").astype(np.float32),
+        mask=np.unpackbits(bits, count=count * pixels).reshape(count, *size).astype(np.bool_),
+    )

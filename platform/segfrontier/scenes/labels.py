@@ -1,7 +1,8 @@
 """Label sets: what the market delivers and methods hold. One immutable Arrow file each, named by its content.
 
-Kinds with a map: `fine`, `coarse`, `pseudo` (dense, 255 where unlabelled) and, drawn on demand, `points`.
+Kinds with a map: `fine`, `coarse` (dense, 255 where unlabelled) and, drawn on demand, `points`.
 Kinds with values: `points` (x, y, label), `boxes` (x0, y0, x1, y1 half-open, label, group), `tags` (crop, label).
+What a rule makes is `pseudo`: any of these side by side, and detections. `labels` reads every kind as one object.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import decode_map, encode_map
 from segfrontier.scenes.files import chunked
+from segfrontier.scenes.known import Detections, SceneLabels, packed_detections, unpacked_detections
 
 COLUMNS = {
     "points": ("x", "y", "label"),
@@ -39,10 +41,15 @@ _SCHEMA = pa.schema(
         ("map", pa.large_binary()),
         ("instance", pa.large_binary()),
         ("values", pa.large_binary()),
+        ("points", pa.large_binary()),
+        ("boxes", pa.large_binary()),
+        ("tags", pa.large_binary()),
+        ("detections", pa.large_binary()),
     ]
 )
 COLUMN_NAMES = tuple(_SCHEMA.names)
-"""The columns of a label file."""
+"""The columns of a label file. Older files end with `values`; what a file has no column for, it does not hold."""
+_FIRST_COLUMNS = COLUMN_NAMES.index("points")
 _ROWS_A_BATCH = 256
 
 
@@ -56,6 +63,39 @@ class LabelRow:
     map: NDArray[np.uint8] | None = None
     instance: NDArray[np.uint16] | None = None
     values: NDArray[np.int32] | None = None
+    points: NDArray[np.int32] | None = None
+    boxes: NDArray[np.int32] | None = None
+    tags: NDArray[np.int32] | None = None
+    detections: Detections | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Is nothing at all known of the scene?"""
+        parts = (self.map, self.instance, self.values, self.points, self.boxes, self.tags, self.detections)
+        return all(part is None for part in parts)
+
+    @classmethod
+    def of(cls, scene: str, known: SceneLabels) -> LabelRow:
+        """All that is known of a scene, for a set of the kind `pseudo`."""
+        return cls(
+            scene, *known.size, map=known.semantic, instance=known.instance, points=known.points, boxes=known.boxes,
+            tags=known.tags, detections=known.detections,
+        )  # fmt: skip
+
+
+class StoredRow(NamedTuple):
+    """The labels of one scene as a label file holds them: small enough to travel between processes."""
+
+    scene: str
+    height: int
+    width: int
+    map: bytes | None = None
+    instance: bytes | None = None
+    values: bytes | None = None
+    points: bytes | None = None
+    boxes: bytes | None = None
+    tags: bytes | None = None
+    detections: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -89,10 +129,26 @@ class LabelSet:
             x, y, label = self.values(scene).T
             labels[y, x] = label
             return labels
+        if self.kind == "pseudo":
+            return self.labels(scene).map()
         data = self._cell(scene, "map")
         if data is None:
             raise BadWorld(f"labels of kind {self.kind!r} have no map; read their values() instead")
         return decode_map(data)
+
+    def labels(self, scene: str) -> SceneLabels:
+        """All that this set knows of a scene, whatever its kind."""
+        semantic = self._cell(scene, "map")
+        found, size = self._cell(scene, "detections"), self.size(scene)
+        return SceneLabels(
+            size=size,
+            semantic=None if semantic is None else decode_map(semantic),
+            instance=self.instance(scene),
+            points=self._sparse(scene, "points"),
+            boxes=self._sparse(scene, "boxes"),
+            tags=self._sparse(scene, "tags"),
+            detections=None if found is None else unpacked_detections(found, size),
+        )
 
     def instance(self, scene: str) -> NDArray[np.uint16] | None:
         """(H, W) instance ids, 0 is none; None where the labels carry none."""
@@ -105,12 +161,21 @@ class LabelSet:
             raise BadWorld(f"labels of kind {self.kind!r} have no values; read their map() instead")
         return np.frombuffer(self._cell(scene, "values"), "<i4").reshape(-1, len(COLUMNS[self.kind])).astype(np.int32)
 
+    def _sparse(self, scene: str, name: str) -> NDArray[np.int32] | None:
+        if name == self.kind:
+            return self.values(scene)
+        data = self._cell(scene, name)
+        return None if data is None else np.frombuffer(data, "<i4").reshape(-1, len(COLUMNS[name])).astype(np.int32)
+
     def _cell(self, scene: str, column: str) -> Any:
         opened = _open(self.path)
         if scene not in opened.rows:
             raise BadWorld(f"scene {scene!r} has no {self.kind} labels in this set of {self.count}")
-        batch, row = opened.rows[scene]
-        value = opened.batch(batch)[column][row]
+        number, row = opened.rows[scene]
+        batch = opened.batch(number)
+        if column not in batch.schema.names:
+            return None
+        value = batch[column][row]
         return value.as_buffer() if pa.types.is_large_binary(value.type) else value.as_py()
 
 
@@ -141,7 +206,9 @@ def _open(path: str) -> _Opened:
     return _Opened(path)
 
 
-def write_labels(folder: str | Path, *, kind: str, classes: ClassTable, rows: Iterable[LabelRow]) -> LabelSet:
+def write_labels(
+    folder: str | Path, *, kind: str, classes: ClassTable, rows: Iterable[LabelRow | StoredRow]
+) -> LabelSet:
     """Write one atomic, content-addressed label file; the same rows give the same path. Memory stays at one batch."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
@@ -152,7 +219,7 @@ def write_labels(folder: str | Path, *, kind: str, classes: ClassTable, rows: It
     with open_draft(target / f"{kind}.arrow") as draft:
         with pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             for chunk in chunked(rows, _ROWS_A_BATCH):
-                encoded = [_encode(row, kind, classes) for row in chunk]
+                encoded = [row if isinstance(row, StoredRow) else _encode(row, kind, classes) for row in chunk]
                 state.take(encoded)
                 count += len(encoded)
                 columns = zip(zip(*encoded, strict=True), _SCHEMA, strict=True)
@@ -170,20 +237,31 @@ class _Digest:
         self._state = hashlib.blake2b(f"{kind}:{classes.digest}".encode(), digest_size=16)
         self._seen: set[str] = set()
 
-    def take(self, encoded: list[tuple[Any, ...]]) -> None:
+    def take(self, encoded: list[StoredRow]) -> None:
         for row in encoded:
-            if row[0] in self._seen:
-                raise ValueError(f"a label set has one row a scene; {row[0]!r} came twice")
-            self._seen.add(row[0])
-            for part in row:
-                data = part if isinstance(part, bytes) else str(part).encode()
-                self._state.update(len(data).to_bytes(8, "little") + data)
+            if row.scene in self._seen:
+                raise ValueError(f"a label set has one row a scene; {row.scene!r} came twice")
+            self._seen.add(row.scene)
+            for part in row[:_FIRST_COLUMNS]:
+                self._add(part if isinstance(part, bytes) else str(part).encode())
+            for name in COLUMN_NAMES[_FIRST_COLUMNS:]:  # by name, where there: older files' digests stay what they are
+                if (data := getattr(row, name)) is not None:
+                    self._add(name.encode())
+                    self._add(data)
+
+    def _add(self, data: bytes) -> None:
+        self._state.update(len(data).to_bytes(8, "little") + data)
 
     def hexdigest(self) -> str:
         return self._state.hexdigest()
 
 
-def _encode(row: LabelRow, kind: str, classes: ClassTable) -> tuple[Any, ...]:
+def stored_row(scene: str, known: SceneLabels, classes: ClassTable) -> StoredRow:
+    """What a rule made of a scene, checked and packed."""
+    return _encode(LabelRow.of(scene, known), "pseudo", classes)
+
+
+def _encode(row: LabelRow, kind: str, classes: ClassTable) -> StoredRow:
     size = (row.height, row.width)
     if row.map is not None:
         if row.map.shape != size or row.map.dtype != np.uint8:
@@ -191,15 +269,34 @@ def _encode(row: LabelRow, kind: str, classes: ClassTable) -> tuple[Any, ...]:
         if np.bincount(row.map.ravel(), minlength=256)[len(classes) : VOID].any():
             raise ValueError(f"scene {row.scene!r}: labels must be 0..{len(classes) - 1} or {VOID}")
     if kind in COLUMNS:
-        if row.values is None or row.values.ndim != 2 or row.values.shape[1] != len(COLUMNS[kind]):
-            raise ValueError(f"scene {row.scene!r}: {kind} need values with columns {', '.join(COLUMNS[kind])}")
-    elif row.map is None:
+        _require_rows(row.scene, kind, row.values)
+    elif row.map is None and (kind != "pseudo" or row.is_empty):
         raise ValueError(f"scene {row.scene!r}: {kind} labels need a map")
-    return (
+    for name in COLUMNS:
+        if getattr(row, name) is not None:
+            _require_rows(row.scene, name, getattr(row, name))
+    if row.instance is not None and (row.instance.shape != size or row.instance.dtype != np.uint16):
+        raise ValueError(
+            f"scene {row.scene!r}: instances must be {size} uint16; got {row.instance.shape} {row.instance.dtype}"
+        )
+    return StoredRow(
         row.scene,
         row.height,
         row.width,
         None if row.map is None else encode_map(row.map),
         None if row.instance is None else encode_map(row.instance),
-        None if row.values is None else np.ascontiguousarray(row.values, "<i4").tobytes(),
+        _packed(row.values),
+        _packed(row.points),
+        _packed(row.boxes),
+        _packed(row.tags),
+        None if row.detections is None else packed_detections(row.detections, size, len(classes)),
     )
+
+
+def _require_rows(scene: str, name: str, values: NDArray[np.int32] | None) -> None:
+    if values is None or values.ndim != 2 or values.shape[1] != len(COLUMNS[name]):
+        raise ValueError(f"scene {scene!r}: {name} need values with columns {', '.join(COLUMNS[name])}")
+
+
+def _packed(values: NDArray[np.int32] | None) -> bytes | None:
+    return None if values is None else np.ascontiguousarray(values, "<i4").tobytes()

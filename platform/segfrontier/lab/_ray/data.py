@@ -24,6 +24,7 @@ from segfrontier.errors import StageError
 from segfrontier.lab._ray.fleet import Fleet
 from segfrontier.lab._ray.looking import Look
 from segfrontier.lab._ray.policy import first_line, lost, unstarted
+from segfrontier.lab.passes.base import Outcome
 
 log = logging.getLogger(__name__)
 # `max_restarts` has no other name yet. Said once for this module: `catch_warnings` would change all threads' filters.
@@ -31,22 +32,21 @@ warnings.filterwarnings("ignore", category=RayDeprecationWarning, module=rf"{re.
 _BLOCKS_AN_ACTOR, _MOST_IN_A_BLOCK = 8, 64
 
 
-def rows(
-    kind: type[Look], settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: bool
-) -> Iterator[dict[str, Any]]:
-    """One row a scene, in the order of `names`, while the actors work on the next; raises what an actor raised.
+def outcomes(settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: bool) -> Iterator[Outcome]:
+    """What came of each scene, in the order of `names`, while the actors work on the next; raises what an actor raised.
 
     Where a process or a node is lost, a new pool goes on after the last row that came.
     """
     done, losses = 0, 0
     while done < len(names):
         try:
-            for row in _pass(kind, settings, names[done:], fleet, gpu=gpu):
+            for row in _pass(settings, names[done:], fleet, gpu=gpu):
                 if row["error"] is not None:
                     raise pickle.loads(row["error"])
                 if row["scene"] != names[done]:
                     raise StageError(f"rows must come back in order; {names[done]!r} was due, {row['scene']!r} came")
-                yield row
+                made = None if row["row"] is None else pickle.loads(row["row"])
+                yield Outcome(row["scene"], made, row["fault"] or "")
                 done, losses = done + 1, 0
             break
         except RayError as error:
@@ -64,9 +64,7 @@ def rows(
         raise StageError(f"every scene must come back; {len(names) - done} did not, from {names[done]!r} on")
 
 
-def _pass(
-    kind: type[Look], settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: bool
-) -> Iterator[dict[str, Any]]:
+def _pass(settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: bool) -> Iterator[dict[str, Any]]:
     """The rows that one pool of actors gets through."""
     _quieten()
     size = min(_MOST_IN_A_BLOCK, -(-len(names) // (fleet.actors * _BLOCKS_AN_ACTOR)))
@@ -74,7 +72,7 @@ def _pass(
     scenes.context.execution_options.preserve_order = True
     scenes.context.enable_progress_bars = False
     looked = scenes.map_batches(
-        kind,
+        Look,
         fn_constructor_kwargs=settings,
         batch_size=size,
         batch_format="pyarrow",

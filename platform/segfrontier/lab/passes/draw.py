@@ -1,0 +1,48 @@
+"""Drawing as a pass: a sketch makes the panels of one scene; where the models are, not where the method runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from segfrontier.lab.drawing import PICTURES, Panels, Sketch, panels_of, write_sheet
+from segfrontier.lab.passes.base import Pass
+from segfrontier.lab.predict import Predictors
+from segfrontier.lab.streams import Part
+from segfrontier.scenes.world import Pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawPass(Pass[Panels]):
+    """A handful of scenes; whatever goes wrong but an image that does not decode ends the pass."""
+
+    done: ClassVar[str] = "drawn"
+    forgives: ClassVar[tuple[type[Exception], ...]] = ()
+
+    part: Part
+    sketch: Sketch
+    scenes: tuple[str, ...]
+
+    @property
+    def images(self) -> Pool:
+        """See `Pass.images`."""
+        return self.part.images
+
+    @property
+    def task(self) -> object:
+        """See `Pass.task`."""
+        return self.sketch
+
+    def names(self) -> Sequence[str]:
+        """See `Pass.names`."""
+        return self.scenes
+
+    def look(self, models: Predictors, scene: str) -> Panels:
+        """See `Pass.look`."""
+        return panels_of(self.sketch, models, self.part, scene)
+
+    def write(self, out: Path, rows: Iterator[Panels], faults: Sequence[str]) -> None:  # noqa: ARG002
+        """See `Pass.write`."""
+        write_sheet(list(rows), self.classes, out / PICTURES)

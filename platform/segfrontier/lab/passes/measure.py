@@ -1,0 +1,52 @@
+"""Measuring as a pass: a gauge makes numbers of one scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+from segfrontier.lab.measuring import Gauge, Row, packed_numbers, write_measures
+from segfrontier.lab.passes.base import Pass
+from segfrontier.lab.predict import Predictors
+from segfrontier.lab.streams import Part
+from segfrontier.scenes.world import Pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasurePass(Pass[Row]):
+    """Rows are the numbers as bytes."""
+
+    done: ClassVar[str] = "measured"
+
+    part: Part
+    gauge: Gauge
+
+    @property
+    def images(self) -> Pool:
+        """See `Pass.images`."""
+        return self.part.images
+
+    @property
+    def task(self) -> object:
+        """See `Pass.task`."""
+        return self.gauge
+
+    def names(self) -> Sequence[str]:
+        """See `Pass.names`."""
+        return self.part.names()
+
+    def light(self) -> Self:
+        """See `Pass.light`."""
+        return replace(self, part=replace(self.part, scenes=()))
+
+    def look(self, models: Predictors, scene: str) -> Row:
+        """See `Pass.look`."""
+        image = self.part.images.image(scene)
+        values = self.gauge.measure(models, image, self.part.known(scene))
+        return Row(scene, packed_numbers(values, self.gauge.shapes(len(self.classes))))
+
+    def write(self, out: Path, rows: Iterator[Row], faults: Sequence[str]) -> None:
+        """See `Pass.write`."""
+        write_measures(out, shapes=self.gauge.shapes(len(self.classes)), rows=rows, faults=faults)

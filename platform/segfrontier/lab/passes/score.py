@@ -1,0 +1,103 @@
+"""Scoring as a pass: a rule answers, tasks compare with truth, which is read where the pass runs and never travels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from segfrontier.lab.labelling import Rule
+from segfrontier.lab.passes.base import Pass
+from segfrontier.lab.pictures import Album
+from segfrontier.lab.predict import Predictors
+from segfrontier.lab.scoring import Scores, Sums, counted
+from segfrontier.lab.tasks import Task
+from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.codec import decode_map, encode_map
+from segfrontier.scenes.known import SceneLabels
+from segfrontier.scenes.manifest import Manifest
+from segfrontier.scenes.world import Pool, Truth, World
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a world lies and which classes it speaks here: what may travel to the evaluator's actors in its stead."""
+
+    uri: str
+    manifest: Manifest
+    relabel: tuple[ClassTable, tuple[int, ...]] | None
+
+    @classmethod
+    def of(cls, world: World) -> Address:
+        """The address of a world."""
+        return cls(world.uri, world.manifest, world._relabel)
+
+    def open(self) -> World:
+        """The world."""
+        return World(self.uri, self.manifest, relabel=self.relabel)
+
+
+class Scored(NamedTuple):
+    """What one scene adds, and its prediction where it is to be shown."""
+
+    scene: str
+    sums: Sums
+    shown: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorePass(Pass[Scored]):
+    """An image that does not decode is left out; whatever else goes wrong ends the pass."""
+
+    done: ClassVar[str] = "scored"
+    forgives: ClassVar[tuple[type[Exception], ...]] = ()
+
+    pool: Pool
+    address: Address
+    split: str
+    rule: Rule
+    tasks: tuple[Task, ...]
+    pictures: frozenset[str]  # scenes whose predictions are wanted for pictures
+
+    @property
+    def images(self) -> Pool:
+        """See `Pass.images`."""
+        return self.pool
+
+    @property
+    def task(self) -> object:
+        """See `Pass.task`."""
+        return {"rule": self.rule, "tasks": self.tasks}
+
+    def names(self) -> Sequence[str]:
+        """See `Pass.names`."""
+        return self.pool.scenes()
+
+    @cached_property
+    def _truth(self) -> Truth:
+        return self.address.open().truth(split=self.split)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {scene: place for place, scene in enumerate(self.pool.scenes())}
+
+    def look(self, models: Predictors, scene: str) -> Scored:
+        """See `Pass.look`. The rule has answered before any truth is read."""
+        found = self.rule.label(models, self.pool.image(scene), None)
+        truth = SceneLabels(size=found.size, semantic=self._truth.semantic(scene), instance=self._truth.instance(scene))
+        sums = counted(self.tasks, truth, found, self.classes, place=self._places[scene])
+        shown = None if scene not in self.pictures or found.semantic is None else encode_map(found.semantic)
+        return Scored(scene, sums, shown)
+
+    def write(self, out: Path, rows: Iterator[Scored], faults: Sequence[str]) -> None:
+        """See `Pass.write`."""
+        sums, album, count = Sums.zero(self.tasks, self.classes), Album(self.classes), len(self.pool)
+        for row in rows:
+            sums = sums + row.sums
+            if row.shown is not None:
+                image, truth = self.pool.image(row.scene), self._truth.semantic(row.scene)
+                album.add(row.scene, image, truth, decode_map(row.shown))
+        album.write(out / "pictures.png")
+        Scores.of(self.tasks, sums, self.classes, scenes=count - len(faults), left_out=faults).write(out)

@@ -1,0 +1,121 @@
+"""Toy methods that need what no method of today does: boxes and tags, no model, several models, instances."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from toylab import Plain
+
+from segfrontier.lab import (
+    SEMANTIC,
+    WHOLE_IMAGE,
+    Boxes,
+    Detections,
+    Fine,
+    Gauge,
+    Instances,
+    MultiLabel,
+    Panoptic,
+    Part,
+    Plan,
+    Rule,
+    SceneLabels,
+    Stream,
+    Tags,
+    known_map,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilledBoxes(Rule):
+    """No model: every box of a class that was tagged is an instance; what no box holds stays void."""
+
+    def label(self, models, image, known):
+        assert not models
+        size = image.shape[:2]
+        semantic, instance = np.full(size, 255, np.uint8), np.zeros(size, np.uint16)
+        tagged = set(known["tags"].tags[:, 1].tolist())
+        boxes = [box for box in known["boxes"].boxes.tolist() if box[4] in tagged]
+        masks = np.zeros((len(boxes), *size), np.bool_)
+        for n, (x0, y0, x1, y1, label, _) in enumerate(boxes):
+            semantic[y0:y1, x0:x1], instance[y0:y1, x0:x1] = label, n + 1
+            masks[n, y0:y1, x0:x1] = True
+        found = Detections(
+            label=np.array([box[4] for box in boxes], np.uint8), score=np.ones(len(boxes), np.float32), mask=masks
+        )
+        return SceneLabels(size=size, semantic=semantic, instance=instance, detections=found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns(Rule):
+    """A model's classes; each column half of a countable class is an instance."""
+
+    def label(self, models, image, known):
+        semantic = models.look(image).confidence()[1][0].byte().cpu().numpy()
+        half = np.arange(semantic.shape[1]) * 2 // semantic.shape[1]
+        masks = [(semantic == 2) & (half == side) for side in (0, 1)]
+        kept = [mask for mask in masks if mask.any()]
+        instance = sum((np.uint16(n + 1) * mask for n, mask in enumerate(kept)), np.zeros(semantic.shape, np.uint16))
+        found = Detections(
+            label=np.full(len(kept), 2, np.uint8),
+            score=np.array([mask.mean() for mask in kept], np.float32),
+            mask=np.array(kept, np.bool_).reshape(len(kept), *semantic.shape),
+        )
+        return SceneLabels(
+            size=semantic.shape, semantic=semantic, instance=instance.astype(np.uint16), detections=found
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fused(Rule):
+    """Two segmenters' mean, over the classes that a classifier sees in the image."""
+
+    above: float = 0.3
+
+    def label(self, models, image, known):
+        probs = [models[name].look(image).scores_NKHW.softmax(1)[0].cpu() for name in ("first", "second")]
+        seen = models["classifier"].look(image).scores_NKHW.softmax(1)[0].cpu().amax((1, 2))
+        mean = (probs[0] + probs[1]) / 2
+        mean[seen < min(self.above, float(seen.max()))] = 0
+        sure, labels = mean.max(0)
+        semantic, before = labels.byte().numpy(), known_map(known)
+        if before is not None:
+            semantic = np.where(before == 255, semantic, before)
+        return SceneLabels(size=image.shape[:2], semantic=semantic, confidence=sure.numpy(), tag_scores=seen.numpy())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart(Gauge):
+    """Where two segmenters differ."""
+
+    def shapes(self, classes):
+        return {"share": ()}
+
+    def measure(self, models, image, known):
+        first, second = (models[name].look(image).confidence()[1] for name in ("first", "second"))
+        return {"share": np.asarray((first != second).float().mean().item(), np.float32)}
+
+
+def trained(lab, labels, *, steps=12, lr=0.1):
+    stream = Stream(parts=(Part(images=lab.pool, labels=labels),), batch=2)
+    return lab.train(Plain(lr=lr), {"labelled": stream}, Plan(steps=steps))
+
+
+def through_boxes(lab):
+    """Boxes and tags are bought, a pass without models fills them, a model learns that, instances are scored."""
+    scenes = lab.pool.scenes()[:4]
+    sets = {"boxes": lab.buy(Boxes(scenes)), "tags": lab.buy(Tags(scenes, WHOLE_IMAGE))}
+    made = lab.label(None, Part(images=lab.pool, labels=sets), FilledBoxes())
+    model = trained(lab, made)
+    return made, lab.score(model, rule=Columns(), tasks=(*SEMANTIC, Panoptic(), Instances()))
+
+
+def through_several(lab):
+    """Two segmenters and a classifier, fused when measuring, labelling and scoring."""
+    fine = lab.buy(Fine(lab.pool.scenes()[:3]))
+    models = {
+        "first": trained(lab, fine, steps=20), "second": trained(lab, fine, steps=20, lr=0.05),
+        "classifier": trained(lab, fine, steps=10),
+    }  # fmt: skip
+    apart = lab.measure(models, Part(images=lab.pool), Apart())
+    made = lab.label(models, Part(images=lab.pool), Fused())
+    return apart, made, lab.score(models, rule=Fused(), tasks=(*SEMANTIC, MultiLabel()))
