@@ -182,6 +182,18 @@ class Limits(Strict):
     gpu_hours: _Hours | None = None
 
 
+class ModelLog(Strict):
+    """Whether MLflow holds the final model of each cell, and the name by which it registers them; a name means yes."""
+
+    log: bool = False
+    register_as: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=bounds.NAME)] | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether models are logged."""
+        return self.log or self.register_as is not None
+
+
 class Study(Strict):
     """A study file. `resolved()` gives it back with every default filled in."""
 
@@ -197,6 +209,7 @@ class Study(Strict):
     executor: Executor = Executor()
     search: Search = Search()
     limits: Limits = Limits()
+    models: ModelLog = ModelLog()
     references: Annotated[tuple[str, ...], _Many] = ()  # files with points of papers, drawn as stars
 
     @classmethod

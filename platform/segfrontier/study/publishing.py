@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 from segfrontier.home.layout import StudyHome
 from segfrontier.home.records import Record, records
+from segfrontier.study.config import ModelLog
 from segfrontier.study.environment import commit, environment
 from segfrontier.tracking import Spool, Writer, resolve
 
@@ -23,9 +25,17 @@ class Publisher:
     """Tells of a study while the block lasts; the talking to MLflow is done by a process of its own."""
 
     def __init__(
-        self, study: StudyHome, config: str, worlds: Mapping[str, str], facets: Collection[str], *, uri: str | None
+        self,
+        study: StudyHome,
+        config: str,
+        worlds: Mapping[str, str],
+        facets: Collection[str],
+        *,
+        uri: str | None,
+        models: ModelLog | None = None,
     ) -> None:
         self._study = study
+        self._models = models or ModelLog()
         self._spool = Spool(study.spool)
         wanted = uri != NONE
         self._writer = Writer(self._spool, resolve(uri, study.home.path), study.path / "runs.json") if wanted else None
@@ -57,6 +67,15 @@ class Publisher:
     def cell(self, record: Record) -> None:
         """A cell has ended."""
         self._spool.put("cell", record.key, record.plain() | {"study": self._study.name})
+        self._model(record)
+
+    def _model(self, record: Record) -> None:
+        """Its final model, where the study asks for it; the weights are read in the store when MLflow takes it."""
+        if not self._models.wanted or record.state != "done" or record.model is None:
+            return
+        folder = self._study.home.store / "entries" / record.model.stage
+        told = {"study": self._study.name, "folder": str(folder), "register": self._models.register_as}
+        self._spool.put("model", record.key, told | asdict(record.model))
 
     def files(self, files: Iterable[Path]) -> None:
         """The study's tables and pictures."""
@@ -71,6 +90,10 @@ class Publisher:
     def _catch_up(self) -> None:
         """Cells that ended while nobody told: those of another study, or of a run that was killed."""
         told = set(self._study.runs()) | {entry.key for entry in self._spool.entries()}
+        entries = (*self._spool.entries(), *self._spool.history()) if self._models.wanted else ()
+        logged = {entry.key for entry in entries if entry.kind == "model"}
         for record in records(self._study, states=("done", "failed", "cut")):
             if record.key not in told:
                 self.cell(record)
+            elif record.key not in logged:
+                self._model(record)

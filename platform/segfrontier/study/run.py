@@ -105,7 +105,7 @@ def _run(
     feed, facets = _feed(study, place, atlas, table), {cell.facet.digest for cell in table}
     limited = Limited(feed, study.limits, leave)
     watcher.began(Board(place, is_stale), waiting=len(_waiting(study, place.home, place.cell_keys())))
-    with Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking) as publisher:
+    with Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking, models=study.models) as publisher:
         ended = _Ended(watcher, publisher)
         work = Work(
             home=place.home, feed=limited, means=_means(study.executor), leave=leave, ended=ended, atlas=atlas

@@ -90,8 +90,8 @@ class Replayer:
         name, known = entry.content["study"], self._study.get("study")
         if known not in (None, name):
             raise ValueError(f"a spool must hold one study; this one holds {known!r} and {name!r}")
-        if entry.kind not in ("study", "cell", "artefacts"):
-            raise ValueError(f"an entry must be of kind study, cell or artefacts; found {entry.kind!r}")
+        if entry.kind not in ("study", "cell", "artefacts", "model"):
+            raise ValueError(f"an entry must be of kind study, cell, artefacts or model; found {entry.kind!r}")
         study, records = self._with(entry)
         cell = tell_cell(entry.content, study) if entry.kind == "cell" else None
         files = tuple(map(Path, entry.content["files"])) if entry.kind == "artefacts" else ()
@@ -118,6 +118,8 @@ class Replayer:
         if work.cell is not None:
             self._keep_run(entry.key, runs.tell(work.cell, CELL_TAG, parent=self._parent))
             runs.note(self._parent, work.study.note)
+        if entry.kind == "model":
+            self._deliver_model(entry, runs)
         for path in work.files:
             if path.exists():
                 runs.upload(self._parent, path)
@@ -125,6 +127,23 @@ class Replayer:
                 _log.warning("%s is gone; it is not among the study's artefacts", path)
         runs.plot(self._parent, work.points - self._plotted)
         self._plotted |= work.points
+
+    def _deliver_model(self, entry: Entry, runs: Runs) -> None:
+        from mlflow.exceptions import MlflowException
+
+        from segfrontier.tracking.models import log_final
+
+        run = runs.find(CELL_TAG, entry.key)
+        if run is None or not Path(entry.content["folder"]).is_dir() or runs.beside_server:
+            why = "its artefacts are a server's" if runs.beside_server else "its run, or its stored result, is gone"
+            _log.warning("the model of cell %s is not logged: %s", entry.key, why)
+            return
+        try:
+            log_final(self.uri, run, entry.content)
+        except Exception as problem:
+            if isinstance(problem, MlflowException | OSError):  # an outage: it is worth another try
+                raise
+            _log.error("the model of cell %s is not logged: %s", entry.key, _line(problem))
 
     def _open(self, study: str) -> Runs:
         """The study's place in MLflow."""

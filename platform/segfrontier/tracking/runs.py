@@ -48,6 +48,11 @@ class Runs:
         served = beside is not None and place.startswith(_SERVED)
         self._folder = beside / place.removeprefix(_SERVED).lstrip("/") if beside and served else None
 
+    @property
+    def beside_server(self) -> bool:
+        """Whether artefacts have addresses that only a server knows, which is not asked here."""
+        return self._folder is not None
+
     def find(self, tag: str, value: str) -> str | None:
         """The run with this tag; if there are more (a request that was thought lost), the oldest, and others go."""
         found = self.client.search_runs(

@@ -30,7 +30,7 @@ _last = 0
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing to tell: `kind` is study, cell or artefacts; `key` is what it is about; `at` is when it was put."""
+    """One thing to tell: `kind` is study, cell, model or artefacts; `key`: what it is about; `at`: when it was put."""
 
     path: Path
     kind: str

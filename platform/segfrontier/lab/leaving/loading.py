@@ -65,7 +65,8 @@ class LoadedModel:
 
 
 def load_model(source: str | Path, *, device: str = "auto") -> LoadedModel:
-    """A trained model from a cell's folder, a training's folder in a store, `HOME:KEY`, or an exported .pt2 file.
+    """A trained model from a cell's folder, a training's folder in a store, `HOME:KEY`, an exported .pt2 file, or MLflow's
+    `runs:/ID/model`.
 
     KEY is that of a cell or of a training, or its beginning: `load_model("runs:55faf96e").predict(image)`.
     """
@@ -89,6 +90,10 @@ def load_model(source: str | Path, *, device: str = "auto") -> LoadedModel:
 
 def locate(source: str | Path) -> Source:
     """Where a model lies; BadInput, with all that was looked for, where there is none."""
+    if str(source).startswith(("runs:/", "models:/")):
+        from segfrontier.tracking.models import download_model
+
+        source = download_model(str(source))
     folder = Path(source)
     if folder.is_dir():
         if (folder / RECORD).is_file():
