@@ -65,8 +65,8 @@ class LoadedModel:
 
 
 def load_model(source: str | Path, *, device: str = "auto") -> LoadedModel:
-    """A trained model from a cell's folder, a training's folder in a store, `HOME:KEY`, an exported .pt2 file, or MLflow's
-    `runs:/ID/model`.
+    """A trained model from a cell's folder, a training's in a store, `HOME:KEY`, an exported .pt2 file, or from MLflow
+    (`runs:/ID/model`, `models:/NAME/VERSION`).
 
     KEY is that of a cell or of a training, or its beginning: `load_model("runs:55faf96e").predict(image)`.
     """
