@@ -51,8 +51,8 @@ def edit(file: Path, before: str, after: str) -> None:
 
 def test_a_moved_module_and_renamed_imports_change_no_key(tree: Path) -> None:
     before = digests(tree)
-    (tree / "segfrontier" / "lab" / "passes").mkdir()
-    moves = {f"{LAB}.{name}": f"{LAB}.passes.{name}" for name in ("labelling", "scoring", "predict")}
+    (tree / "segfrontier" / "lab" / "moved").mkdir()
+    moves = {f"{LAB}.{name}": f"{LAB}.moved.{name}" for name in ("labelling", "scoring", "predict")}
     moves["segfrontier.maths.losses"] = "segfrontier.maths.pixel_losses"
     for old, new in moves.items():
         (tree / f"{old.replace('.', '/')}.py").rename(tree / f"{new.replace('.', '/')}.py")

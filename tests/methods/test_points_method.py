@@ -271,6 +271,6 @@ def test_sixteen_and_thirteen_classes_are_judged_alone(world, home):
 
 def test_a_model_that_works_at_half_size_is_scored_there(world, tmp_path):
     with point_lab(tmp_path, world) as lab:
-        model = make_method("active_points", KNOBS | {"target_size": [20, 26]}).run(lab, RECIPE)
-        assert model.looking == Looking(resize=(20, 26))
+        model = make_method("active_points", KNOBS | {"target_size": [36, 48]}).run(lab, RECIPE)
+        assert model.looking == Looking(resize=(36, 48))
         assert lab.score(model).values == lab.score(model.looked(Looking()), looking=model.looking).values

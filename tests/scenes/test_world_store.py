@@ -145,7 +145,7 @@ def test_a_world_of_another_version_is_refused(toy_world, tmp_path):
         World.open(folder)
     del plain["shards"]
     (folder / MANIFEST).write_text(json.dumps(plain))
-    with pytest.raises(BadWorld, match="lacks or misnames a field"):
+    with pytest.raises(BadWorld, match="shards: must be given"):
         World.open(folder)
 
 

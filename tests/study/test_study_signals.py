@@ -94,7 +94,7 @@ def test_stop_ends_it_with_1(tmp_path):
 
 
 def test_blocks_inside_one_another_ask_the_same_question():
-    told = []
+    told, before = [], signal.getsignal(signal.SIGTERM)
     with heeding_signals(lambda: told.append(True)) as outer:
         with heeding_signals() as inner:
             assert not inner()
@@ -104,7 +104,7 @@ def test_blocks_inside_one_another_ask_the_same_question():
         assert outer()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGHUP)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_who_ignores_hangups_goes_on_ignoring_them():

@@ -264,9 +264,12 @@ def _ratio(own: float | None, other: float | None) -> float | None:
 def _mix(
     costs: Sequence[float | Fraction], scores: Sequence[float], target: float, between: Between
 ) -> dict[int, Fraction] | None:
-    """The need for `target` as a weighted mean of the costs of one point or two: index -> weight."""
+    """The need for `target` as a weighted mean of the costs of one point or two: index -> weight.
+
+    Of points with one cost, the best one counts.
+    """
     last: int | None = None
-    for i in sorted(range(len(costs)), key=lambda i: costs[i]):
+    for i in sorted(range(len(costs)), key=lambda i: (costs[i], -scores[i])):
         if scores[i] >= target:
             if last is None or between == "step":
                 return {i: Fraction(1)}
