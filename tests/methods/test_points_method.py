@@ -273,4 +273,4 @@ def test_a_model_that_works_at_half_size_is_scored_there(world, tmp_path):
     with point_lab(tmp_path, world) as lab:
         model = make_method("active_points", KNOBS | {"target_size": [36, 48]}).run(lab, RECIPE)
         assert model.looking == Looking(resize=(36, 48))
-        assert lab.score(model).values == lab.score(model.looked(Looking()), looking=model.looking).values
+        assert lab.score(model).values != lab.score(model.looked(Looking())).values
