@@ -1,6 +1,8 @@
 """What is asked, what it costs, and what is made of the answers: points, void ones, both readings of equation 6."""
 
 import tracemalloc
+from collections import Counter
+from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +17,7 @@ from segfrontier.lab.measuring import Row, write_measures
 from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.market import Ledger
 from segfrontier.maths import TopOfPool, top_in_each
+from segfrontier.scenes import labels as store
 from segfrontier_methods.active_points.acquisition import CHUNK, Choice, Draw, PatchEntropy, steps_of_asking
 from segfrontier_methods.active_points.knobs import Knobs
 from segfrontier_methods.active_points.labels import PointLabels
@@ -266,3 +269,25 @@ def test_the_market_and_the_draw_agree_on_pixels(lab, world):
     values = lab.buy(Points([scene], [xy])).values(scene)
     truth = world.truth().semantic(scene)
     assert (values[:, :2] == xy).all() and all(truth[y, x] == label for x, y, label in values)
+
+
+def test_points_of_earlier_rounds_are_looked_for_once_and_not_set_by_set(lab, monkeypatch):
+    """With one scene a chunk, more sets than are kept open: each is opened for the index and for its scene alone."""
+    opened, build = Counter(), store._Opened.__init__
+
+    def counted(self, path):
+        opened[path] += 1
+        build(self, path)
+
+    monkeypatch.setattr("segfrontier_methods.active_points.acquisition.CHUNK", 1)
+    monkeypatch.setattr(store, "_open", lru_cache(maxsize=2)(store._Opened))
+    monkeypatch.setattr(store._Opened, "__init__", counted)
+    chosen = knobs(selector="random", allocate="image")
+    draw = Draw.of(chosen, lab.seed)
+    settings = {"knobs": chosen, "draw": draw, "lab": lab, "measures": measured(lab, chosen)[1]}
+    first = Choice(**settings, before=[]).buy(len(lab.pool))
+    opened.clear()
+    choice = Choice(**settings, before=first)
+    asked = [choice._asked(scene) for scene in lab.pool.scenes()]
+    assert len(first) == len(lab.pool) > 4 and all(len(patches) for patches in asked)
+    assert all(opened[labels.path] <= 2 for labels in first), opened

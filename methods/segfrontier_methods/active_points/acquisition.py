@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -144,8 +145,13 @@ class Choice:
         dice = (np.random.default_rng(stable_seed(self.draw.seed, scene, "patches")) for scene in scenes)
         return np.stack([rng.random(self.knobs.grid, np.float32) for rng in dice])
 
+    @cached_property
+    def _held(self) -> dict[str, LabelSet]:
+        """Where each scene's points of earlier rounds lie: looked for once, not set by set for each scene."""
+        return {scene: labels for labels in reversed(self.before) for scene in labels.scenes()}
+
     def _asked(self, scene: str) -> NDArray[np.int64]:
-        held = next((labels for labels in self.before if scene in labels), None)
+        held = self._held.get(scene)
         if held is None:
             return np.zeros(0, np.int64)
         return self.draw.patches(held.values(scene)[:, :2], held.size(scene))

@@ -69,7 +69,10 @@ class CoarseToFine(Knobs):
             if len(part.names()) < self.first:
                 return part
             model = self._train(lab, recipe, part, fine)
-            order = order_by_content(lab, model, order, first=self.first, present_above=self.present_above)
+            wanted = int(lab.budget / lab.price("coarse")) + 1  # the last one is not paid for any more
+            order = order_by_content(
+                lab, model, order, first=self.first, present_above=self.present_above, wanted=wanted
+            )
         return Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget, scenes=order))
 
     def _note(self, lab: Lab, iteration: int, model: Model) -> None:

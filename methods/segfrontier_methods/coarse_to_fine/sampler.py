@@ -6,8 +6,9 @@ Letters: N image, K class, P pattern of classes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +38,13 @@ class PredictedContent(Gauge):
         return {"share": (np.bincount(labels, minlength=len(models.classes)) / labels.size).astype(np.float32)}
 
 
-def order_by_content(lab: Lab, model: Model, order: list[str], *, first: int, present_above: float) -> list[str]:
+def order_by_content(
+    lab: Lab, model: Model, order: list[str], *, first: int, present_above: float, wanted: int | None = None
+) -> list[str]:
     """The first images of an order, then the others as `near_equal_order` wants them, by what the model sees in them.
 
-    No budget enters, so the sets that growing budgets buy are nested. Images that cannot be read come last.
+    Only so many are put in order as are `wanted`: of a million images few can be paid for. No budget enters otherwise,
+    so the sets that growing budgets buy are nested. Images that cannot be read come last.
     """
     measures = lab.measure(model, Part(images=lab.pool), PredictedContent())
     row = {scene: i for i, scene in enumerate(measures.scenes())}
@@ -48,11 +52,13 @@ def order_by_content(lab: Lab, model: Model, order: list[str], *, first: int, pr
     present_NK = measures.column("share")[[row[scene] for scene in seen]] > present_above
     begun = set(order[:first])
     start = [i for i, scene in enumerate(seen) if scene in begun]
-    chosen = [seen[i] for i in near_equal_order(present_NK, start)]
+    chosen = [seen[i] for i in islice(near_equal_order(present_NK, start), wanted)]
+    if wanted is not None and len(chosen) == wanted:
+        return [*order[:first], *chosen]
     return [*order[:first], *chosen, *(scene for scene in order[first:] if scene not in row)]
 
 
-def near_equal_order(present_NK: NDArray[np.bool_], start: Sequence[int]) -> list[int]:
+def near_equal_order(present_NK: NDArray[np.bool_], start: Sequence[int]) -> Iterator[int]:
     """All images but those of `start`, one after another: always one that shows the class seen in the fewest so far.
 
     Of the images that show it, the one whose classes, taken together, are furthest behind the average class; of equals
@@ -66,7 +72,6 @@ def near_equal_order(present_NK: NDArray[np.bool_], start: Sequence[int]) -> lis
             queues[pattern].append(image)
     next_P = np.array([queue[0] if queue else len(present_NK) for queue in queues])
     seen_K = present_NK[list(start)].sum(axis=0)
-    order = []
     while (left_P := next_P < len(present_NK)).any():
         candidates_P = left_P
         available_K = pattern_PK[left_P].any(axis=0)
@@ -76,7 +81,6 @@ def near_equal_order(present_NK: NDArray[np.bool_], start: Sequence[int]) -> lis
         lag_P = np.where(candidates_P, pattern_PK @ (seen_K.sum() - len(seen_K) * seen_K), np.iinfo(np.int64).min)
         furthest = np.flatnonzero(lag_P == lag_P.max())
         chosen = int(furthest[np.argmin(next_P[furthest])])
-        order.append(queues[chosen].popleft())
+        yield queues[chosen].popleft()
         next_P[chosen] = queues[chosen][0] if queues[chosen] else len(present_NK)
         seen_K = seen_K + pattern_PK[chosen]
-    return order
