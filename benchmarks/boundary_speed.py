@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 
 from segfrontier.lab import Batch, Moment, Nets, Recipe
-from segfrontier.lab.memory import keep_freed_memory
+from segfrontier.lab.training.memory import keep_freed_memory
 from segfrontier_methods.coarse_to_fine.knobs import Knobs
 from segfrontier_methods.coarse_to_fine.objective import HybridSupervision
 

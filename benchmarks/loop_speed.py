@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from segfrontier.lab import Bench, LabSettings, Part, Recipe, open_lab
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.training import Job, run
+from segfrontier.lab.training.loop import Job, run
 from segfrontier.scenes.builtin import open_world
 from segfrontier.scenes.labels import LabelRow, write_labels
 from segfrontier_methods.supervised.objective import CrossEntropy

@@ -11,8 +11,8 @@ from toylab import Plain, streams_for
 from segfrontier.errors import Diverged
 from segfrontier.lab import Bench, Loss, Plan
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.learners import Learners
-from segfrontier.lab.training import Job, run
+from segfrontier.lab.training.learners import Learners
+from segfrontier.lab.training.loop import Job, run
 
 ALONE = Crew(device=torch.device("cpu"))
 BENCH = Bench(device="cpu", threads=1, log_steps=100, checkpoint_seconds=0)

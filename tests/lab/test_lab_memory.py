@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from segfrontier.lab import memory
+from segfrontier.lab.training import memory
 
-WORK = "from segfrontier.lab.memory import keep_freed_memory as keep; print(keep(), keep())"
+WORK = "from segfrontier.lab.training.memory import keep_freed_memory as keep; print(keep(), keep())"
 
 
 @pytest.fixture(autouse=True)

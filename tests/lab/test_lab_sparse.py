@@ -12,8 +12,8 @@ from segfrontier.lab import Augment, Bench, Ema, Loss, Network, Objective, Part,
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.geometry import Geometry, scattered
 from segfrontier.lab.keying import train_key
-from segfrontier.lab.loader import StepDataset, batches, to_device
-from segfrontier.lab.training import Job, run
+from segfrontier.lab.training.loader import StepDataset, batches, to_device
+from segfrontier.lab.training.loop import Job, run
 from segfrontier.maths import cross_entropy
 from segfrontier.scenes.known import SceneLabels
 from segfrontier.scenes.labels import LabelRow, write_labels

@@ -9,8 +9,8 @@ from toyworld import write_toy
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.augment import Augment
-from segfrontier.lab.loader import StepDataset, batches
 from segfrontier.lab.streams import Deck, Part, Stream, class_table
+from segfrontier.lab.training.loader import StepDataset, batches
 from segfrontier.scenes.labels import LabelRow, write_labels
 
 

@@ -17,11 +17,11 @@ from segfrontier.lab import Argmax, Fine, LocalLab, Part, Plan, Sketch, Stream
 from segfrontier.lab.augment import Augment
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.leftout import LeftOut
-from segfrontier.lab.loader import StepDataset, batches
 from segfrontier.lab.pictures import Album
 from segfrontier.lab.places import Places
 from segfrontier.lab.scoring import Scores
-from segfrontier.lab.training import Job, run
+from segfrontier.lab.training.loader import StepDataset, batches
+from segfrontier.lab.training.loop import Job, run
 from segfrontier.scenes.codec import Undecodable
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import WorldWriter

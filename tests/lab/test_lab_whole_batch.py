@@ -12,7 +12,7 @@ from segfrontier.errors import StageError
 from segfrontier.lab import Bench, Loss, Network, Objective, Plan, Sgd, Stream
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.shares import Shares
-from segfrontier.lab.training import Job, run
+from segfrontier.lab.training.loop import Job, run
 from segfrontier.maths import boundary_loss, cross_entropy, label_mass
 
 ALONE = Crew(device=torch.device("cpu"))

@@ -15,9 +15,9 @@ import torch
 from toylab import fine_part
 
 from segfrontier.errors import DiskFull, StageError
-from segfrontier.lab import checkpoint
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.history import History
+from segfrontier.lab.training import checkpoints
+from segfrontier.lab.training.history import History
 from segfrontier.store import Store
 from segfrontier.store import shelf as shelf_module
 from segfrontier.tracking import Spool
@@ -45,9 +45,9 @@ def logged(folder: Path) -> None:
 
 
 WRITERS = {
-    "a checkpoint": lambda folder: checkpoint.save(folder, 3, {"step": 3}),
-    "weights": lambda folder: checkpoint.write_tensors(folder / "weights.pt", {"a": torch.ones(3)}),
-    "a snapshot": lambda folder: checkpoint.write_tensors(folder / "weights.pt", {"a": torch.ones(3)}, sync=True),
+    "a checkpoint": lambda folder: checkpoints.save(folder, 3, {"step": 3}),
+    "weights": lambda folder: checkpoints.write_tensors(folder / "weights.pt", {"a": torch.ones(3)}),
+    "a snapshot": lambda folder: checkpoints.write_tensors(folder / "weights.pt", {"a": torch.ones(3)}, sync=True),
     "the log": logged,
     "the spool": lambda folder: Spool(folder).put("cell", "k", {}),
 }
@@ -130,7 +130,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import torch
 from segfrontier.errors import DiskFull
-from segfrontier.lab import checkpoint
+from segfrontier.lab.training import checkpoints
 from segfrontier.store import Store
 from segfrontier.market import Ledger, export_acts
 from segfrontier.tracking import Spool
@@ -153,8 +153,8 @@ except OSError:
 def stage(out):
     (out / "x").write_bytes(bytes(200_000))
 writers = {{
-    "checkpoint": lambda: checkpoint.save(disk / "c", 1, {{"a": large}}),
-    "weights": lambda: checkpoint.write_tensors(disk / "w" / "weights.pt", large),
+    "checkpoint": lambda: checkpoints.save(disk / "c", 1, {{"a": large}}),
+    "weights": lambda: checkpoints.write_tensors(disk / "w" / "weights.pt", large),
     "log": lambda: logged(disk / "l"),
     "spool": lambda: Spool(disk / "spool").put("cell", "k", {{"x": "x" * 10_000}}),
     "labels": lambda: fine_part(world, disk / "labels"),

@@ -61,7 +61,7 @@ def test_a_moved_module_and_renamed_imports_change_no_key(tree: Path) -> None:
         for old, new in moves.items():
             text = re.sub(rf"\b{re.escape(old)}\b", new, text)
         file.write_text(text)
-    learners = tree / "segfrontier/lab/learners.py"
+    learners = tree / "segfrontier/lab/training/learners.py"
     edit(learners, "import torch\n", "import torch as framework\n")
     learners.write_text(re.sub(r"\btorch\.", "framework.", learners.read_text()))
     assert digests(tree, moves) == before
@@ -79,7 +79,14 @@ def test_an_edited_loss_changes_just_the_stages_that_use_it(tree: Path) -> None:
 
 def test_engine_plumbing_is_in_no_key(tree: Path) -> None:
     before = digests(tree)
-    for name in ("lab/_ray/health", "lab/_ray/data", "lab/checkpoint", "basics/atomic", "errors", "study/run"):
+    for name in (
+        "lab/_ray/health",
+        "lab/_ray/data",
+        "lab/training/checkpoints",
+        "basics/atomic",
+        "errors",
+        "study/run",
+    ):
         file = tree / "segfrontier" / f"{name}.py"
         file.write_text(file.read_text() + "\n\ndef more() -> None:\n    raise SystemExit\n")
     assert digests(tree) == before

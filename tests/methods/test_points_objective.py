@@ -10,7 +10,7 @@ from torch import nn
 
 from segfrontier.lab import Adam, Batch, Moment, Network, Sgd
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.learners import Learners
+from segfrontier.lab.training.learners import Learners
 from segfrontier.models.discriminator import PatchDiscriminatorSpec
 from segfrontier_methods.active_points.objective import Adapt
 

@@ -12,7 +12,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.lab import SEMANTIC, Argmax, Augment, Looking, Model, Part, Plan, Stream
 from segfrontier.lab.passes.label import LabelPass
 from segfrontier.lab.passes.score import Address, ScorePass
-from segfrontier.lab.training import Job
+from segfrontier.lab.training.loop import Job
 from segfrontier.market.prices import Money, load_prices
 from segfrontier.plan.dry_lab import Training
 from segfrontier.plan.probe import estimate, kind_of, size_of

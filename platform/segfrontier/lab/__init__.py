@@ -45,8 +45,8 @@ from segfrontier.lab.tasks import Instances as Instances
 from segfrontier.lab.tasks import MultiLabel as MultiLabel
 from segfrontier.lab.tasks import Panoptic as Panoptic
 from segfrontier.lab.tasks import Task as Task
-from segfrontier.lab.training import Bench as Bench
-from segfrontier.lab.training import Plan as Plan
+from segfrontier.lab.training.loop import Bench as Bench
+from segfrontier.lab.training.loop import Plan as Plan
 from segfrontier.lab.watching import Watcher as Watcher
 from segfrontier.market import Boxes as Boxes
 from segfrontier.market import Coarse as Coarse

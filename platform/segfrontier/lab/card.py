@@ -21,7 +21,7 @@ from segfrontier.errors import BadInput
 from segfrontier.home.records import ModelNote
 from segfrontier.lab.handles import Model
 from segfrontier.lab.looking import Looking
-from segfrontier.lab.training import Job
+from segfrontier.lab.training.loop import Job
 from segfrontier.maths import View
 from segfrontier.models.blueprints import described
 from segfrontier.scenes.classes import ClassTable

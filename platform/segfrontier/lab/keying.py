@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from segfrontier.lab import training
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.drawing import Sketch
 from segfrontier.lab.handles import Model
@@ -20,7 +19,8 @@ from segfrontier.lab.quality import quality_of
 from segfrontier.lab.scoring import Scores, counted
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.tasks import Task
-from segfrontier.lab.training import Job
+from segfrontier.lab.training import loop as training
+from segfrontier.lab.training.loop import Job
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool

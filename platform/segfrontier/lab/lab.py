@@ -36,7 +36,6 @@ from segfrontier.lab.doors import (
 )
 from segfrontier.lab.drawing import PICTURES, Sketch
 from segfrontier.lab.handles import Model
-from segfrontier.lab.history import Watch
 from segfrontier.lab.keying import draw_key, label_key, measure_key, quality_key, score_key, train_key
 from segfrontier.lab.labelling import Argmax, Rule
 from segfrontier.lab.leftout import sift
@@ -55,7 +54,8 @@ from segfrontier.lab.sealed import Sealed, unseal
 from segfrontier.lab.signals import heeding_signals
 from segfrontier.lab.streams import Part, Stream, stable_seed
 from segfrontier.lab.tasks import SEMANTIC, Task
-from segfrontier.lab.training import Bench, Job, Plan
+from segfrontier.lab.training.history import Watch
+from segfrontier.lab.training.loop import Bench, Job, Plan
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Coarse, Fine, Request, Window
 from segfrontier.market.requests import frozen

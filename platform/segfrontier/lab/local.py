@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from segfrontier.lab import training
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.passes.base import Outcome, Pass
 from segfrontier.lab.predict import Predictors
-from segfrontier.lab.training import Job
+from segfrontier.lab.training import loop as training
+from segfrontier.lab.training.loop import Job
 
 
 class LocalLab(Lab):

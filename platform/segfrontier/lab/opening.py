@@ -17,7 +17,7 @@ from segfrontier.lab.readiness import require_bench, require_recipe
 from segfrontier.lab.recipe import Recipe
 from segfrontier.lab.sealed import Sealed
 from segfrontier.lab.streams import Part
-from segfrontier.lab.training import Bench
+from segfrontier.lab.training.loop import Bench
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Ledger, Market, Noise, open_window, prices_for, seconds_from_hours
 from segfrontier.market.ledger import folder_name

@@ -20,7 +20,7 @@ from segfrontier.lab.places import Places
 from segfrontier.lab.predict import Predictor, Predictors
 from segfrontier.lab.scoring import counted
 from segfrontier.lab.tasks import ABSENT, Semantic
-from segfrontier.lab.training import PEEKS, Job
+from segfrontier.lab.training.loop import PEEKS, Job
 from segfrontier.maths import Confusion, semantic_scores
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import Undecodable

@@ -12,7 +12,7 @@ from functools import lru_cache
 from segfrontier.errors import BadInput
 from segfrontier.lab.devices import require_device
 from segfrontier.lab.recipe import Recipe
-from segfrontier.lab.training import Bench
+from segfrontier.lab.training.loop import Bench
 from segfrontier.models.encoder import build_encoder
 from segfrontier.models.model import ModelSpec, check_spec
 from segfrontier.models.pyramid import plan_encoder

@@ -16,7 +16,7 @@ from segfrontier.lab.augment import Augment
 from segfrontier.lab.objective import Ema, Network
 from segfrontier.lab.optimisers import Adam, Schedule, Sgd
 from segfrontier.lab.streams import Part, Stream
-from segfrontier.lab.training import Plan
+from segfrontier.lab.training.loop import Plan
 from segfrontier.models.model import ModelSpec
 
 _LONGEST, _LARGEST = 1000, 65_536

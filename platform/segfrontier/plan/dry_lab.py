@@ -28,7 +28,7 @@ from segfrontier.lab.passes.label import LabelPass
 from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.lab.passes.score import Scored, ScorePass
 from segfrontier.lab.scoring import counted
-from segfrontier.lab.training import Job
+from segfrontier.lab.training.loop import Job
 from segfrontier.market import Request
 from segfrontier.scenes.imagined import striped_map, stripes
 from segfrontier.scenes.known import Detections, SceneLabels

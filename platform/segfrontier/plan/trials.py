@@ -15,13 +15,14 @@ import torch
 
 from segfrontier.basics.atomic import scratch_folder
 from segfrontier.errors import Stopped
-from segfrontier.lab import Bench, Model, Predictor, Predictors, training
+from segfrontier.lab import Bench, Model, Predictor, Predictors
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import without_pretraining
 from segfrontier.lab.passes.base import Pass
 from segfrontier.lab.passes.score import ScorePass
 from segfrontier.lab.scoring import counted
 from segfrontier.lab.streams import Stream
+from segfrontier.lab.training import loop as training
 from segfrontier.plan.dry_lab import Training, Work, middling
 
 STEPS, IMAGES, SECONDS = 4, 3, 10.0

@@ -14,7 +14,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.disk import is_full
 from segfrontier.home.layout import CUT, LOG, STATUS
 from segfrontier.home.records import StageNote
-from segfrontier.lab.training import LEFT_OUT
+from segfrontier.lab.training.loop import LEFT_OUT
 from segfrontier.lab.watching import Watcher
 from segfrontier.store.entry import Manifest
 from segfrontier.study.config import Asha

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.history import Watch
+from segfrontier.lab.training.history import Watch
 
 _TELL_SECONDS, _ASK_SECONDS, _APPEAR_SECONDS = 0.5, 0.2, 10.0
 

@@ -9,7 +9,7 @@ import ray
 
 from segfrontier.errors import BadInput
 from segfrontier.lab._ray.start import is_ours
-from segfrontier.lab.training import Bench
+from segfrontier.lab.training.loop import Bench
 
 log = logging.getLogger(__name__)
 

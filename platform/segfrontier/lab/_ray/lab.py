@@ -14,7 +14,7 @@ from segfrontier.lab._ray.start import start_ray
 from segfrontier.lab._ray.train import train
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.passes.base import Outcome, Pass
-from segfrontier.lab.training import Job
+from segfrontier.lab.training.loop import Job
 
 
 class RayLab(Lab):

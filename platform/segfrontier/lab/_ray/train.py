@@ -17,15 +17,15 @@ from ray.train import ControllerError, LoggingConfig, RunConfig, ScalingConfig, 
 from ray.train.torch import TorchTrainer, get_device
 
 from segfrontier.errors import StageError, Stopped
-from segfrontier.lab import training
 from segfrontier.lab._ray.attempt import Attempt, open_attempt
 from segfrontier.lab._ray.fleet import Fleet
 from segfrontier.lab._ray.joining import OwnGroup, joined
 from segfrontier.lab._ray.policy import verdict
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import WEIGHTS
-from segfrontier.lab.history import Watch
-from segfrontier.lab.training import Bench, Job
+from segfrontier.lab.training import loop as training
+from segfrontier.lab.training.history import Watch
+from segfrontier.lab.training.loop import Bench, Job
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1

@@ -16,16 +16,16 @@ from torch import Tensor
 from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadInput, Diverged, Stopped
-from segfrontier.lab import checkpoint
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.history import History, Watch
-from segfrontier.lab.learners import Learners
 from segfrontier.lab.leftout import LeftOut
-from segfrontier.lab.loader import Raw, StepDataset, batches, to_device
-from segfrontier.lab.memory import keep_freed_memory
 from segfrontier.lab.objective import Batch, Moment, Objective
 from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import Stream, stable_seed
+from segfrontier.lab.training import checkpoints
+from segfrontier.lab.training.history import History, Watch
+from segfrontier.lab.training.learners import Learners
+from segfrontier.lab.training.loader import Raw, StepDataset, batches, to_device
+from segfrontier.lab.training.memory import keep_freed_memory
 
 CHECKPOINTS, SNAPSHOTS, PEEKS, LOG = "checkpoints", "snapshots", "peeks", "log.jsonl"
 LEFT_OUT = "left_out.json"
@@ -134,16 +134,16 @@ def _begun(job: Job, crew: Crew, bench: Bench, work: Path) -> tuple[Learners, Hi
         )  # fmt: skip
         return learners, History(work / LOG, crew, bench.log_steps)
 
-    for path in checkpoint.newest_first(work / CHECKPOINTS):
+    for path in checkpoints.newest_first(work / CHECKPOINTS):
         learners, history = anew()
         try:
-            with checkpoint.opened(path, device=crew.device) as state:
+            with checkpoints.opened(path, device=crew.device) as state:
                 first = int(state["step"])
                 learners.load(state["learners"])
                 history.load(state["history"], first)
             return learners, history, first
-        except checkpoint.Unusable as why:
-            checkpoint.set_aside(path, why)
+        except checkpoints.Unusable as why:
+            checkpoints.set_aside(path, why)
     learners, history = anew()
     learners.begin_with(job.start)
     return learners, history, 0
@@ -151,7 +151,7 @@ def _begun(job: Job, crew: Crew, bench: Bench, work: Path) -> tuple[Learners, Hi
 
 def _write(learners: Learners, history: History, work: Path, out: Path) -> None:
     """What a training comes to."""
-    checkpoint.write_tensors(out / "weights.pt", learners.weights())
+    checkpoints.write_tensors(out / "weights.pt", learners.weights())
     write_text(out / LOG, history.text(), sync=False)
     if left_out := LeftOut.of_all(work):
         write_json(out / LEFT_OUT, left_out, sync=False)
@@ -192,7 +192,7 @@ class _Loop:
     def _keep(self, done: int, folder: str) -> None:
         """Keep the weights as they are now, whole or not at all: others look while training goes on."""
         path = self.work / folder / f"weights-{done:09d}.pt"
-        checkpoint.write_tensors(path, self.learners.weights(), sync=True)
+        checkpoints.write_tensors(path, self.learners.weights(), sync=True)
 
     def _feed(self, first: int) -> Iterator[dict[str, Raw]]:
         dataset = StepDataset(self.job.streams, seed=self.job.plan.seed, rank=self.crew.rank, world=self.crew.world)
@@ -270,7 +270,7 @@ class _Loop:
         """Store the exact state after `done` steps."""
         if self.crew.leads:
             state = {"step": done, "learners": self.learners.state(), "history": self.history.state()}
-            checkpoint.save(self.work / CHECKPOINTS, done, state)
+            checkpoints.save(self.work / CHECKPOINTS, done, state)
         self.saved_at = time.monotonic()
 
 
