@@ -15,9 +15,9 @@ from segfrontier.store.source import Digests
 
 LAB = "segfrontier.lab"
 STAGES = {
-    "train fine": [(f"{LAB}.training", "run"), ("segfrontier_methods.supervised.objective", "CrossEntropy")],
-    "train hybrid": [(f"{LAB}.training", "run"), ("segfrontier_methods.coarse_to_fine.objective", "HybridSupervision")],
-    "train adapted": [(f"{LAB}.training", "run"), ("segfrontier_methods.active_points.objective", "Adapt")],
+    "train fine": [(f"{LAB}.training.loop", "run"), ("segfrontier_methods.supervised.objective", "CrossEntropy")],
+    "train hybrid": [(f"{LAB}.training.loop", "run"), ("segfrontier_methods.coarse_to_fine.objective", "HybridSupervision")],
+    "train adapted": [(f"{LAB}.training.loop", "run"), ("segfrontier_methods.active_points.objective", "Adapt")],
     "label": [(f"{LAB}.passes.label", "LabelPass"), ("segfrontier_methods.coarse_to_fine.rule", "AgreeAndConfident")],
     "score": [(f"{LAB}.scoring", "counted"), (f"{LAB}.scoring", "Scores"), (f"{LAB}.predict", "Predictor")],
     "network": [("segfrontier.models.model", "ModelSpec")],
