@@ -14,10 +14,11 @@ from segfrontier.store.modules import Sources, Unit
 from segfrontier.store.source import Digests
 
 LAB = "segfrontier.lab"
+LOOP = (f"{LAB}.training.loop", "run")
 STAGES = {
-    "train fine": [(f"{LAB}.training.loop", "run"), ("segfrontier_methods.supervised.objective", "CrossEntropy")],
-    "train hybrid": [(f"{LAB}.training.loop", "run"), ("segfrontier_methods.coarse_to_fine.objective", "HybridSupervision")],
-    "train adapted": [(f"{LAB}.training.loop", "run"), ("segfrontier_methods.active_points.objective", "Adapt")],
+    "train fine": [LOOP, ("segfrontier_methods.supervised.objective", "CrossEntropy")],
+    "train hybrid": [LOOP, ("segfrontier_methods.coarse_to_fine.objective", "HybridSupervision")],
+    "train adapted": [LOOP, ("segfrontier_methods.active_points.objective", "Adapt")],
     "label": [(f"{LAB}.passes.label", "LabelPass"), ("segfrontier_methods.coarse_to_fine.rule", "AgreeAndConfident")],
     "score": [(f"{LAB}.scoring", "counted"), (f"{LAB}.scoring", "Scores"), (f"{LAB}.predict", "Predictor")],
     "network": [("segfrontier.models.model", "ModelSpec")],
