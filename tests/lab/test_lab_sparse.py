@@ -10,7 +10,7 @@ from toyworld import TOY, write_toy
 
 from segfrontier.lab import Augment, Bench, Ema, Loss, Network, Objective, Part, Plan, Sgd, Stream
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.geometry import Geometry, scattered
+from segfrontier.lab.geometry import Geometry
 from segfrontier.lab.keying import train_key
 from segfrontier.lab.training.loader import StepDataset, batches, to_device
 from segfrontier.lab.training.loop import Job, run
@@ -34,12 +34,9 @@ def burned(points, size):
     return labels
 
 
-@pytest.mark.parametrize("as_map", [False, True], ids=["points", "a map of points"])
-def test_all_points_reach_half_the_size(as_map):
+def test_all_points_reach_half_the_size():
     points = bought(3200)
     known = SceneLabels(size=(1024, 2048), points=points)
-    if as_map:
-        known = SceneLabels(size=(1024, 2048), semantic=burned(points, (1024, 2048)))
     half = Augment(resize=(512, 1024)).geometry((1024, 2048), np.random.default_rng(0))
     labels = half.labels(known)
     assert np.count_nonzero(labels != 255) == 3200
@@ -80,11 +77,16 @@ def test_more_points_than_pixels_fill_them_all():
     assert (geometry.labels(SceneLabels(size=(16, 16), points=points)) != 255).all()
 
 
-def test_areas_are_no_points():
-    labels = np.full((100, 100), 255, np.uint8)
-    labels[10:15, 10:15] = 1
-    assert scattered(labels) is None and scattered(np.full((9, 9), 255, np.uint8)) is None
-    assert len(scattered(burned(bought(30, 100, 100), (100, 100)))) == 30
+def test_points_beside_a_map_keep_their_labels_in_a_smaller_one(tmp_path):
+    """What a model guessed all over, and what people answered in it: each answer is there, at a pixel of its own."""
+    answers = bought(40, 64, 96)
+    answers[:, 2] = 2
+    known = SceneLabels(size=(64, 96), semantic=np.zeros((64, 96), np.uint8), points=answers)
+    rows = [LabelRow("a", 64, 96, map=known.semantic, points=answers)]
+    stored = write_labels(tmp_path, kind="pseudo", classes=TOY, rows=rows).labels("a")
+    for each in (known, stored):
+        labels = Geometry(source=(64, 96), size=(32, 48)).labels(each)
+        assert (labels == 2).sum() == 40 and (labels == 0).sum() == 32 * 48 - 40
 
 
 def test_boxes_go_where_their_pixels_go():

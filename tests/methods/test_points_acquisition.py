@@ -231,7 +231,7 @@ def test_equation_6_with_void_answers(lab, reading):
     told = np.column_stack([answers, [2, 255, 1, 255, 255, 255]]).astype(np.int32)
     part = SimpleNamespace(images=lab.pool, known=lambda _: SceneLabels(size=(40, 52), points=told))
     rule = PointLabels(draw=draw, reading=reading).at(part, scene)
-    made = rule.label(Oracle(), lab.pool.image(scene), None).semantic
+    made = rule.label(Oracle(), lab.pool.image(scene), None).map()
     expected = np.full((40, 52), 255)
     boxes = [(x, y, x + 13, y + 10) for y in range(0, 40, 10) for x in range(0, 52, 13)]
     for number, (x0, y0, x1, y1) in enumerate(boxes):

@@ -46,17 +46,15 @@ class PointLabels(Rule):
         guessed: NDArray[np.uint8] = models.look(image).confidence()[1][0].byte().cpu().numpy()
         asked = np.zeros(len(self.points), np.bool_)
         asked[self.draw.patches(self.answers[:, :2], size)] = True
+        answers = self.answers[self.answers[:, 2] != _VOID]
         if self.reading == "sparse":
-            labels = np.full(size, _VOID, np.uint8)
             x, y = self.points[~asked].reshape(-1, 2).T
-            labels[y, x] = guessed[y, x]
-        else:
-            labels = guessed.copy()
-            for x0, y0, x1, y1 in grid_boxes(*size, rows=self.draw.rows, columns=self.draw.columns)[asked]:
-                labels[y0:y1, x0:x1] = _VOID
-        x, y, answer = self.answers.T
-        labels[y, x] = answer
-        return SceneLabels(size=size, semantic=labels)
+            own = np.column_stack([x, y, guessed[y, x]]).astype(np.int32)
+            return SceneLabels(size=size, points=np.concatenate([own, answers]))
+        labels = guessed.copy()
+        for x0, y0, x1, y1 in grid_boxes(*size, rows=self.draw.rows, columns=self.draw.columns)[asked]:
+            labels[y0:y1, x0:x1] = _VOID
+        return SceneLabels(size=size, semantic=labels, points=answers)
 
 
 def answers_of(part: Part, scene: str) -> NDArray[np.int32]:

@@ -16,7 +16,6 @@ from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.known import SceneLabels
 
 _PAD = (124, 116, 104)  # ImageNet's mean colour pads images that are smaller than the crop; its label is void
-_FEW, _MOST = 0.01, 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +88,6 @@ class Geometry:
         if known is None or (known.semantic is None and known.points is None):
             return np.full(self.shape, VOID, np.uint8)
         dense, points = known.semantic, known.points
-        if dense is not None and points is None and self.source != self.size:
-            points = scattered(dense)
-            dense = dense if points is None else None
         labels = np.full(self.shape, VOID, np.uint8) if dense is None else self.map(dense, outside=VOID)
         if points is not None:
             x, y, label = self.points(points).T
@@ -108,21 +104,6 @@ class Geometry:
             top, left = self.corner
             pixels = np.ascontiguousarray(pixels[top : top + self.window[0], left : left + self.window[1]])
         return np.ascontiguousarray(pixels[:, ::-1]) if self.mirrored else pixels
-
-
-def scattered(labels: NDArray[np.uint8]) -> NDArray[np.int32] | None:
-    """The (n, 3) points that a map consists of, where it does: few pixels, hardly any of them beside another."""
-    known = labels != VOID
-    count = int(np.count_nonzero(known))
-    if not 0 < count <= _FEW * labels.size:
-        return None
-    neighbours = cv2.boxFilter(
-        known.astype(np.uint8), cv2.CV_32F, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT
-    )
-    if np.count_nonzero(known & (neighbours < 1.5)) < _MOST * count:
-        return None
-    y, x = np.nonzero(known)
-    return np.column_stack([x, y, labels[y, x]]).astype(np.int32)
 
 
 def _scaled(at: NDArray[np.int32], before: int, after: int) -> NDArray[np.int64]:
