@@ -211,7 +211,7 @@ KNOWN = (
     refused("store gc nope", "nope"),
     refused("store gc here", "here"),
     refused("store gc file", "file"),
-    refused("store ls s3://bucket/x?endpoint_override=127.0.0.1:1&scheme=http", "127.0.0.1:1", code=1),
+    refused("store ls s3://bucket/x?endpoint_override=127.0.0.1:1&scheme=http", "a store must be a folder"),
     refused("world list nope", "nope"),
     refused("world list file", "file"),
     refused("world inspect nope", "nope"),

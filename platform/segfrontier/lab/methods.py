@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -31,7 +32,7 @@ class Method(Protocol):
 
 def installed() -> dict[str, str]:
     """Name -> `module:class` of every installed method."""
-    return {e.name: e.value for e in sorted(_entries(entry_points), key=lambda e: e.name)}
+    return {e.name: e.value for e in sorted(_entries(entry_points, tuple(sys.path)), key=lambda e: e.name)}
 
 
 def packages() -> frozenset[str]:
@@ -41,7 +42,7 @@ def packages() -> frozenset[str]:
 
 def method_class(name: str) -> type[Any]:
     """The class behind a method's name."""
-    found = [e for e in _entries(entry_points) if e.name == name]
+    found = [e for e in _entries(entry_points, tuple(sys.path)) if e.name == name]
     if not found:
         known = installed()
         near = get_close_matches(name, known, n=1)
@@ -54,8 +55,8 @@ def method_class(name: str) -> type[Any]:
 
 
 @cache
-def _entries(look: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ...]:
-    """All methods, looked for once: that goes through every installed package, and each cell asks several times."""
+def _entries(look: Callable[..., Iterable[EntryPoint]], path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001
+    """All of the group, looked for once for each `sys.path`: what is installed does not change while a study runs."""
     return tuple(look(group=GROUP))
 
 
