@@ -243,7 +243,7 @@ def test_acts_go_to_parquet(ledger, tmp_path):
 
 
 @pytest.mark.slow
-def test_totals_of_a_million_acts_are_read_off_and_not_added_up_again(ledger, capsys):
+def test_totals_of_a_million_acts_take_under_a_second(ledger, capsys):
     """Half of them many points on few scenes, half one act a scene."""
     for cell in range(2):
         charge(ledger, f"points{cell}", budget=10**9, **{f"s{i}": range(1000) for i in range(250)})
@@ -257,4 +257,4 @@ def test_totals_of_a_million_acts_are_read_off_and_not_added_up_again(ledger, ca
     for cell in range(2):
         assert totals[f"points{cell}"] == {"point": Totals(250, 250_000, 250_000, 250_000)}
         assert totals[f"masks{cell}"] == {"fine": Totals(250_000, 250_000, 250_000, 250_000)}
-    assert took < 5.0  # a few lines a cell on a busy machine; `benchmarks/ledger_scale.py` has the real figure
+    assert took < 1.0
