@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from segfrontier.basics.atomic import write_bytes
+from segfrontier.basics.atomic import staged_folder, write_bytes
 from segfrontier.basics.disk import disk_full, is_full
 from segfrontier.basics.reading import parse_json, read_bounded
 from segfrontier.errors import BadInput
@@ -21,10 +21,18 @@ VERSION = 1
 
 
 def mark(folder: Path, kind: Kind) -> None:
-    """Make a folder and say what it is; one that says so already stays untouched."""
+    """Make a folder and say what it is; one that says so already stays untouched.
+
+    A new folder appears with its mark in it: whoever looks meanwhile, or comes to mark it too, never finds it bare.
+    """
     if kind_of(folder) == kind:
         return
-    write_bytes(folder / MARK, content(kind))
+    try:
+        with staged_folder(folder) as draft:
+            (draft / MARK).write_bytes(content(kind))
+    except OSError:
+        if kind_of(folder) != kind:  # else another one was quicker
+            write_bytes(folder / MARK, content(kind))  # it holds something already
 
 
 def content(kind: Kind) -> bytes:
