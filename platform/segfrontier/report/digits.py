@@ -13,9 +13,9 @@ def estimated(value: float, low: float, high: float, *, unit: str = "") -> str:
             return f"at least {rounded(low, low / 2)}{after}"
         return f"at most {rounded(high, high / 2)}{after}" if isfinite(high) else f"unknown{after}"
     half = (high - low) / 2
-    if min(abs(low), abs(high)) > 0 and low * high > 0:  # what excludes 0 must be seen to
-        half = min(half, 2 * min(abs(low), abs(high)))
     shown, bottom, top = (rounded(x, half) for x in (value, low, high))
+    if low > 0 and not float(bottom.replace(",", "")):  # what excludes 0 must be seen to
+        bottom = "above 0"
     if bottom == top:
         return f"{shown}{after}"
     return f"{shown}{after} ({bottom} to {top})"

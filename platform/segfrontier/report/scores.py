@@ -165,7 +165,7 @@ def _near(scores: Sequence[Score]) -> dict[float, float]:
                 groups[-1].append(hours)
             else:
                 groups.append([hours])
-        found = {h: float(f"{median(group):.4g}") if len(group) > 1 else group[0] for group in groups for h in group}
+        found = {h: float(f"{median(group):.3g}") if len(group) > 1 else group[0] for group in groups for h in group}
         places = [(s.who, s.seed, found[s.hours]) for s in scores]
         if len(set(places)) == len(places) and len(set(found.values())) == len(groups):
             return found

@@ -176,10 +176,12 @@ def _saving(finding: Finding, one: Contender, rule: Contender, bottom: float, to
             text = f"{one.name} needs {_times(factor, bottom, top)} fewer hours than {rule.name} for {goal}"
         return Sentence(kind="saving", text=text, decided=True, methods=names, hours=at, interval=interval)
     if top < 1 and found(rule, one):
-        more = 1 / factor if factor else None
+        fewer = 1 / factor if factor else None
         turned = (1 / top if top > 0 else np.inf, 1 / bottom if bottom > 0 else np.inf)
-        text = f"{one.name} needs {_times(more, *turned)} more hours than {rule.name} for {goal}"
-        return Sentence(kind="saving", text=text, decided=True, methods=names, hours=at, interval=interval)
+        text = f"{rule.name} needs {_times(fewer, *turned)} fewer hours than {one.name} for {goal}"
+        at = hours(other.seconds) if other is not None and other.seconds is not None else None
+        interval = turned if isfinite(turned[1]) else None
+        return Sentence(kind="saving", text=text, decided=True, methods=names[::-1], hours=at, interval=interval)
     text = f"cannot tell whether {one.name} or {rule.name} needs fewer hours for {goal}"
     return Sentence(kind="saving", text=text, decided=False, methods=names, hours=at, interval=interval)
 
