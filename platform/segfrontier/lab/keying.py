@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from segfrontier.lab.crew import Crew
-from segfrontier.lab.drawing import Sketch
 from segfrontier.lab.handles import Model
-from segfrontier.lab.labelling import Rule
-from segfrontier.lab.measuring import Gauge
 from segfrontier.lab.passes.draw import DrawPass
+from segfrontier.lab.passes.gauges import Gauge
+from segfrontier.lab.passes.inference import Predictor, Predictors
 from segfrontier.lab.passes.label import LabelPass
 from segfrontier.lab.passes.measure import MeasurePass
+from segfrontier.lab.passes.quality import quality_of
+from segfrontier.lab.passes.rules import Rule
 from segfrontier.lab.passes.score import ScorePass
-from segfrontier.lab.predict import Predictor, Predictors
-from segfrontier.lab.quality import quality_of
-from segfrontier.lab.scoring import Scores, counted
+from segfrontier.lab.passes.scores import Scores, counted
+from segfrontier.lab.passes.sketches import Sketch
+from segfrontier.lab.passes.tasks import Task
 from segfrontier.lab.streams import Part, Stream
-from segfrontier.lab.tasks import Task
 from segfrontier.lab.training import loop as training
 from segfrontier.lab.training.loop import Job
 from segfrontier.scenes.files import digest

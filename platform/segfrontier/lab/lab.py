@@ -34,26 +34,26 @@ from segfrontier.lab.doors import (
     require_stream,
     require_tasks,
 )
-from segfrontier.lab.drawing import PICTURES, Sketch
 from segfrontier.lab.handles import Model
 from segfrontier.lab.keying import draw_key, label_key, measure_key, quality_key, score_key, train_key
-from segfrontier.lab.labelling import Argmax, Rule
 from segfrontier.lab.leftout import sift
-from segfrontier.lab.measuring import FILE, Gauge, Measures
 from segfrontier.lab.passes.base import Outcome, Pass
 from segfrontier.lab.passes.draw import DrawPass
+from segfrontier.lab.passes.gauges import FILE, Gauge, Measures
+from segfrontier.lab.passes.inference import spread
 from segfrontier.lab.passes.label import ABOUT, LabelPass
 from segfrontier.lab.passes.measure import MeasurePass
+from segfrontier.lab.passes.quality import QUALITY, quality_of
+from segfrontier.lab.passes.rules import Argmax, Rule
 from segfrontier.lab.passes.score import Address, ScorePass
+from segfrontier.lab.passes.scores import Scores
+from segfrontier.lab.passes.sketches import PICTURES, Sketch
+from segfrontier.lab.passes.tasks import SEMANTIC, Task
 from segfrontier.lab.peeking import Peek
 from segfrontier.lab.places import FOR_SALE
-from segfrontier.lab.predict import spread
-from segfrontier.lab.quality import QUALITY, quality_of
-from segfrontier.lab.scoring import Scores
 from segfrontier.lab.sealed import Sealed, unseal
 from segfrontier.lab.signals import heeding_signals
 from segfrontier.lab.streams import Part, Stream, stable_seed
-from segfrontier.lab.tasks import SEMANTIC, Task
 from segfrontier.lab.training.history import Watch
 from segfrontier.lab.training.loop import Bench, Job, Plan
 from segfrontier.lab.watching import Watcher

@@ -11,7 +11,7 @@ import torch
 from segfrontier.lab.crew import Crew
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.passes.base import Outcome, Pass
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.training import loop as training
 from segfrontier.lab.training.loop import Job
 

@@ -20,7 +20,7 @@ from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import without_pretraining
 from segfrontier.lab.passes.base import Pass
 from segfrontier.lab.passes.score import ScorePass
-from segfrontier.lab.scoring import counted
+from segfrontier.lab.passes.scores import counted
 from segfrontier.lab.streams import Stream
 from segfrontier.lab.training import loop as training
 from segfrontier.plan.dry_lab import Training, Work, middling

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab import Recipe, make_method
 from segfrontier.lab.methods import method_class
-from segfrontier.lab.tasks import ABSENT
+from segfrontier.lab.passes.tasks import ABSENT
 from segfrontier.market import Noise
 from segfrontier.models.heads import head_class
 from segfrontier.store import stage_key
