@@ -4,20 +4,14 @@ Methods import from here. `Lab` is the seam; `LocalLab` runs stages in this proc
 place besides the study's executor that imports Ray) on a cluster.
 """
 
+from segfrontier.basics.installed import installed as installed
 from segfrontier.lab.augment import Augment as Augment
-from segfrontier.lab.drawing import Sketch as Sketch
 from segfrontier.lab.handles import Model as Model
 from segfrontier.lab.lab import Lab as Lab
-from segfrontier.lab.labelling import Argmax as Argmax
-from segfrontier.lab.labelling import Rule as Rule
-from segfrontier.lab.labelling import keep_known as keep_known
-from segfrontier.lab.labelling import known_map as known_map
 from segfrontier.lab.local import LocalLab as LocalLab
 from segfrontier.lab.looking import Looking as Looking
-from segfrontier.lab.measuring import Gauge as Gauge
-from segfrontier.lab.measuring import Measures as Measures
+from segfrontier.lab.measures import Measures as Measures
 from segfrontier.lab.methods import Method as Method
-from segfrontier.lab.methods import installed as installed
 from segfrontier.lab.methods import make_method as make_method
 from segfrontier.lab.objective import Batch as Batch
 from segfrontier.lab.objective import Blueprint as Blueprint
@@ -32,19 +26,25 @@ from segfrontier.lab.opening import open_lab as open_lab
 from segfrontier.lab.optimisers import Adam as Adam
 from segfrontier.lab.optimisers import Schedule as Schedule
 from segfrontier.lab.optimisers import Sgd as Sgd
-from segfrontier.lab.predict import Predictor as Predictor
-from segfrontier.lab.predict import Predictors as Predictors
+from segfrontier.lab.passes.gauges import Gauge as Gauge
+from segfrontier.lab.passes.inference import Predictor as Predictor
+from segfrontier.lab.passes.inference import Predictors as Predictors
+from segfrontier.lab.passes.rules import Argmax as Argmax
+from segfrontier.lab.passes.rules import Rule as Rule
+from segfrontier.lab.passes.rules import keep_known as keep_known
+from segfrontier.lab.passes.rules import known_map as known_map
+from segfrontier.lab.passes.scores import Scores as Scores
+from segfrontier.lab.passes.sketches import Sketch as Sketch
+from segfrontier.lab.passes.tasks import SEMANTIC as SEMANTIC
+from segfrontier.lab.passes.tasks import Instances as Instances
+from segfrontier.lab.passes.tasks import MultiLabel as MultiLabel
+from segfrontier.lab.passes.tasks import Panoptic as Panoptic
+from segfrontier.lab.passes.tasks import Task as Task
 from segfrontier.lab.recipe import Recipe as Recipe
-from segfrontier.lab.scoring import Scores as Scores
 from segfrontier.lab.streams import Known as Known
 from segfrontier.lab.streams import Part as Part
 from segfrontier.lab.streams import Stream as Stream
 from segfrontier.lab.streams import stable_seed as stable_seed
-from segfrontier.lab.tasks import SEMANTIC as SEMANTIC
-from segfrontier.lab.tasks import Instances as Instances
-from segfrontier.lab.tasks import MultiLabel as MultiLabel
-from segfrontier.lab.tasks import Panoptic as Panoptic
-from segfrontier.lab.tasks import Task as Task
 from segfrontier.lab.training.loop import Bench as Bench
 from segfrontier.lab.training.loop import Plan as Plan
 from segfrontier.lab.watching import Watcher as Watcher

@@ -130,7 +130,8 @@ class Executor(Strict):
     """Where cells run: how many side by side, and what each of them (with workers: each worker) gets.
 
     `ray`: Ray Tune, a trial a cell. `local`: one after another in this process, without Ray. A cell's stages run in the
-    trial's own process, or, with `workers_per_stage`, on so many data-parallel workers of Ray each.
+    trial's own process, or, with `workers_per_stage`, on so many data-parallel workers of Ray each. With GPUs they
+    always run on workers: a cell that waits for another one's stage then holds none.
     """
 
     kind: Literal["local", "ray"] = "ray"
@@ -139,6 +140,12 @@ class Executor(Strict):
     gpus_per_cell: Annotated[FiniteFloat, Field(ge=0, le=bounds.DEVICES)] = 0.0
     workers_per_stage: _Workers = 0
     device: Annotated[str, AfterValidator(_device)] = "auto"
+    loaders: Annotated[_Workers, Field(le=bounds.LOADERS)] = 0  # processes that decode and augment, for each training
+
+    @property
+    def workers(self) -> int:
+        """Workers that a stage runs on; 0 where it runs in the trial's own process."""
+        return self.workers_per_stage or int(self.kind == "ray" and self.gpus_per_cell > 0)
 
     @property
     def cpus_per_worker(self) -> float:
@@ -220,7 +227,11 @@ class Study(Strict):
     @classmethod
     def parse(cls, text: str, assignments: Collection[str] = (), *, where: str = "study") -> Self:
         """The study of a YAML text after `--set` assignments."""
-        plain = override(read_yaml(text, where=where), list(assignments))
+        return cls.of(override(read_yaml(text, where=where), list(assignments)), where=where)
+
+    @classmethod
+    def of(cls, plain: dict[str, Any], *, where: str = "study") -> Self:
+        """The study of plain values."""
         if wrong := bounds.misfits(plain):
             raise BadStudy("\n".join(f"{where}: {line}" for line in wrong[:MANY]))
         try:

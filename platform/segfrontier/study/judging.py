@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.report.statistics import Comparison, Summary, compare, summarise
-from segfrontier.study.claims import Claim, Claims, Pairing
-from segfrontier.study.keys import Atlas, keyed
+from segfrontier.study.claims import Claim, Claims, Pairing, Side
 
 Verdict = Literal["holds", "fails", "cannot tell"]
+KeysOf = Callable[[Claim, Side], Iterable[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +70,10 @@ def judge(claim: Claim, found: Mapping[tuple[int, str], Mapping[int, Record]]) -
 def _measure(pairing: Pairing, a: Mapping[int, Record], b: Mapping[int, Record]) -> Measured:
     first, second = (_scores(side, pairing.metric) for side in (a, b))
     moved = {seed: score + pairing.margin for seed, score in first.items()}
-    told = compare(moved, second)
+    result = compare(moved, second)
     verdicts: Mapping[str, Verdict] = {"yes": "holds", "no": "fails"}
     return Measured(
-        pairing=pairing, verdict=verdicts.get(told.verdict, "cannot tell"), reason=_reason(told, pairing.margin),
+        pairing=pairing, verdict=verdicts.get(result.verdict, "cannot tell"), reason=_reason(result, pairing.margin),
         a=summarise(first.values()), b=summarise(second.values()),
         difference=summarise([first[s] - second[s] for s in sorted(first.keys() & second.keys())]),
         keys=tuple(r.key for side in (a, b) for r in side.values()),
@@ -81,24 +81,24 @@ def _measure(pairing: Pairing, a: Mapping[int, Record], b: Mapping[int, Record])
 
 
 def _scores(side: Mapping[int, Record], metric: str) -> dict[int, float]:
-    told = {seed: {**r.notes, **r.values} for seed, r in side.items() if r.state == "done"}
-    return {seed: scores.get(metric, math.nan) for seed, scores in told.items()}
+    by_seed = {seed: {**r.notes, **r.values} for seed, r in side.items() if r.state == "done"}
+    return {seed: scores.get(metric, math.nan) for seed, scores in by_seed.items()}
 
 
-def _reason(told: Comparison, margin: float) -> str:
-    return told.reason.replace(" 0", f" -{margin:g}") if margin else told.reason
+def _reason(result: Comparison, margin: float) -> str:
+    return result.reason.replace(" 0", f" -{margin:g}") if margin else result.reason
 
 
-def judge_all(claims: Claims, home: Home, atlas: Atlas) -> tuple[Judged, ...]:
-    """The verdicts that the records in a home give today; cells of another version of the code do not count."""
-    return tuple(judge(claim, _found(claims, claim, home, atlas)) for claim in claims.claims)
+def judge_all(claims: Claims, home: Home, keys: KeysOf) -> tuple[Judged, ...]:
+    """The verdicts that the records in a home give today; `keys` names the cells of a side."""
+    return tuple(judge(claim, _found(claim, home, keys)) for claim in claims.claims)
 
 
-def _found(claims: Claims, claim: Claim, home: Home, atlas: Atlas) -> dict[tuple[int, str], dict[int, Record]]:
+def _found(claim: Claim, home: Home, keys: KeysOf) -> dict[tuple[int, str], dict[int, Record]]:
     found = {}
     for i, pairing in enumerate(claim.compare):
         for name, side in (("a", pairing.a), ("b", pairing.b)):
-            ended = (Record.read(home.cell(key)) for key in keyed(claims.cells(claim, side), atlas))
+            ended = (Record.read(home.cell(key)) for key in keys(claim, side))
             found[i, name] = _by_seed(record for record in ended if record is not None)
     return found
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from segfrontier.lab.measuring import Gauge, Row, packed_numbers, write_measures
 from segfrontier.lab.passes.base import Pass
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.gauges import Gauge, Row, packed_numbers, write_measures
+from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.world import Pool
 
@@ -44,7 +44,7 @@ class MeasurePass(Pass[Row]):
     def look(self, models: Predictors, scene: str) -> Row:
         """See `Pass.look`."""
         image = self.part.images.image(scene)
-        values = self.gauge.measure(models, image, self.part.known(scene))
+        values = self.gauge.at(self.part, scene).measure(models, image, self.part.known(scene))
         return Row(scene, packed_numbers(values, self.gauge.shapes(len(self.classes))))
 
     def write(self, out: Path, rows: Iterator[Row], faults: Sequence[str]) -> None:
