@@ -82,7 +82,8 @@ def compared(entries: Sequence[Entry], *, level: float = 0.95) -> Comparisons:
     contenders: dict[Facet, tuple[Contender, ...]] = {}
     for facet in dict.fromkeys(e.point.facet for e in entries):
         contenders[facet] = tuple(_contenders(facet, [e for e in entries if e.point.facet == facet]))
-    judged = [e for e in entries if _decides(e)]
+    # In an order of their own, so that the same scores in any order are drawn alike.
+    judged = sorted((e for e in entries if _decides(e)), key=lambda e: (repr(e.point.facet), e.name, str(e.budget)))
     place = {e.point: i for i, e in enumerate(judged)}
     family: dict[Key, int] = {}
     contrasts: list[Mapping[int, float]] = []

@@ -129,7 +129,7 @@ def _row(finding: Finding, entry: Entry) -> list[str]:
         "all" if entry.budget == "all" else budget_words(entry.budget),
         f"{hours(point.seconds):.2f}",
         score_words(finding.reading.summary(point)),
-        "" if percent is None else f"{percent:.1f}",
+        "" if percent is None else f"{percent:.0f}",
         "" if chance is None else f"{chance:.2f}",
         short(point.gpu) if isfinite(point.gpu) else "",
         entry.seeds,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,9 @@ from segfrontier.report.spread import Array, Spread, effective, seed_effects, sp
 
 LEAST_SEEDS = 3
 """With fewer, nothing is decided."""
-_RESERVE = 0.65
-"""Of the error allowed, what is spent by the formula; the rest is for what it leaves out (see docs/statistics.md)."""
+_SPENT, _SPENT_ALONE = 0.5, 0.65
+"""Of the error allowed, what the formula spends on a family, or on one difference alone; the rest is for what it leaves
+out, as simulations have it (docs/statistics.md)."""
 _DRAWS, _MOST_NUMBERS = 4000, 4_000_000
 
 
@@ -73,27 +75,37 @@ def judge(cells: Sequence[Cell], contrasts: Sequence[Mapping[int, float]], *, le
     known = spread(squares, freedom, [(c.facet, c.group) for c in cells], [(c.facet, c.level) for c in cells])
     count = np.array([len(c.scores) for c in cells], np.float64)
     errors = known.variance / count
-    weights = np.zeros((len(contrasts), len(cells)))
-    for row, contrast in zip(weights, contrasts, strict=True):
-        for cell, weight in contrast.items():
-            row[cell] += weight
-    values, variances = weights @ means, (weights**2) @ errors
-    degrees = _satterthwaite(weights, errors, known)
-    sure = np.sqrt(np.where(variances > 0, variances, 1.0))
-    values = np.where(np.abs(values) < 1e-12, 0.0, values)
+    chunk = max(1, _MOST_NUMBERS // max(1, len(cells)))
+    parts = [_measured(contrasts[i : i + chunk], means, errors, known) for i in range(0, len(contrasts), chunk)]
+    values, sure, degrees = (np.concatenate([p[i] for p in parts] or [np.zeros(0)]) for i in range(3))
     strength = _wallace(values / sure, degrees)
-    allowed = 1 - _RESERVE * (1 - level)
-    decided, limits = _stepped_down(np.abs(strength), weights * np.sqrt(errors) / sure[:, None], allowed)
-    half = _student(limits, degrees) * np.sqrt(variances)
+    loads = parts[0][3] if len(parts) == 1 else None  # too many to draw: held against Holm's limits instead
+    spent = (_SPENT_ALONE if len(contrasts) == 1 else _SPENT) * (1 - level)
+    decided, limits = _stepped_down(np.abs(strength), loads, 1 - spent)
+    half = _student(limits, degrees) * sure
+    columns = (x.tolist() for x in (values, half, decided, sure, strength))
     return Judged(
         tuple(
             Difference(v, v - h, v + h, int(np.sign(v)) if d else 0, e, z)
-            for v, h, d, e, z in zip(
-                values.tolist(), half.tolist(), decided.tolist(), sure.tolist(), strength.tolist(), strict=True
-            )
+            for v, h, d, e, z in zip(*columns, strict=True)
         ),
         means, np.sqrt(errors), known.freedom, float(limits.max(initial=1.96)), known.variance,
     )  # fmt: skip
+
+
+def _measured(
+    contrasts: Sequence[Mapping[int, float]], means: Array, errors: Array, known: Spread
+) -> tuple[Array, Array, Array, Array]:
+    """Values of contrasts, standard errors, degrees of freedom, and what each cell adds to the studentised one."""
+    weights = np.zeros((len(contrasts), len(means)))
+    for row, contrast in zip(weights, contrasts, strict=True):
+        for cell, weight in contrast.items():
+            row[cell] += weight
+    variances = (weights**2) @ errors
+    sure = np.sqrt(np.where(variances > 0, variances, 1.0))
+    values = weights @ means
+    values = np.where(np.abs(values) < 1e-12, 0.0, values)
+    return values, sure, _satterthwaite(weights, errors, known), weights * np.sqrt(errors) / sure[:, None]
 
 
 def _summed(cells: Sequence[Cell]) -> tuple[Array, Array, Array]:
@@ -121,15 +133,19 @@ def _satterthwaite(weights: Array, errors: Array, known: Spread) -> Array:
     return np.asarray(1 / ((1 - share) / degrees + share / np.minimum(least, degrees)))
 
 
-def _stepped_down(strength: Array, loads: Array, allowed: float) -> tuple[NDArray[np.bool_], Array]:
+def _stepped_down(strength: Array, loads: Array | None, allowed: float) -> tuple[NDArray[np.bool_], Array]:
     """Which contrasts are decided, and the limit that each was held against. `loads`: (contrasts, cells)."""
     decided, limits = np.zeros(len(strength), np.bool_), np.full(len(strength), 1.96)
-    if not len(strength):
-        return decided, limits
-    draws = max(500, min(_DRAWS, _MOST_NUMBERS // len(strength)))
-    drawn = np.abs(_normals(draws, loads.shape[1]) @ loads.T)
+    drawn = None
+    if loads is not None:
+        draws = max(500, min(_DRAWS, _MOST_NUMBERS // len(strength)))
+        drawn = np.abs(_normals(draws, loads.shape[1]) @ loads.T)
     while (left := ~decided).any():
-        limits[left] = limit = max(1.0, float(np.quantile(drawn[:, left].max(axis=1), allowed)))
+        if drawn is not None:
+            limit = max(1.0, float(np.quantile(drawn[:, left].max(axis=1), allowed)))
+        else:
+            limit = NormalDist().inv_cdf(1 - (1 - allowed) / (2 * int(left.sum())))
+        limits[left] = limit
         found = left & (strength > limit)
         if not found.any():
             break

@@ -253,7 +253,8 @@ def _more_seeds(finding: Finding) -> Iterator[Sentence]:
     pairs = sum(len(able) * (len(able) - 1) // 2 for _, able in compared)
     entries = [e for c in finding.contenders for e in c.curve]
     have = min(len(e.point.scores) for e in entries)
-    start = f"{have} seed{'s' * (have != 1)} a point decide nothing; {LEAST_SEEDS} are the least"
+    few = "1 seed a point decides" if have == 1 else f"{have} seeds a point decide"
+    start = f"{few} nothing; {LEAST_SEEDS} are the least"
     spreads = [variance(e.point.scores.values()) for e in entries if len(e.point.scores) > 1]
     apart = _entry(a, level).point.score - _entry(b, level).point.score
     told = f"{start}: run {LEAST_SEEDS - have} more"
