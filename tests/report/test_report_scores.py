@@ -68,7 +68,11 @@ def test_parquet_holds_the_same(tmp_path):
         ("method,hours,score", [("a", 1, 0.5)], "needs the columns seed; found method, hours, score"),
         ("method,hours,score,seed,knob", [("a", 1, 0.5, 0, 1)], r"no others; found 'knob' \(did you mean 'knobs'"),
         ("method,hours,score,seed", [], "needs a row a score; found none"),
-        ("method,hours,score,seed", [("a", 1, "nan", 0)], "row 2: a score must be a finite number; found 'nan'"),
+        (
+            "method,hours,score,seed",
+            [("a", 1, "nan", 0)],
+            "row 2: a score must be a finite number up to 1e9; found 'nan'",
+        ),
         ("method,hours,score,seed", [("a", 1, 0.5, 0), ("a", 1, "x", 1)], "row 3: a score must be a finite number"),
         ("method,hours,score,seed", [("a", -1, 0.5, 0)], "hours must be a finite number, 0 or more; found '-1'"),
         ("method,hours,score,seed", [("a", "inf", 0.5, 0)], "hours must be a finite number"),
@@ -143,3 +147,22 @@ def test_facets_are_judged_together_and_never_compared(tmp_path):
     rows = [(*row, facet) for row in ROWS for facet in ("small", "large")]
     plain = json.loads(run("--from", table(tmp_path, rows, "method,hours,score,seed,facet"), "--json"))
     assert {s["facet"] for s in plain["sentences"]} == {"small", "large"} == {f["facet"] for f in plain["facets"]}
+
+
+def test_odd_scores_bring_no_report_down():
+    def said(*rows):
+        return [s for f in findings(from_scores([Score(**r) for r in rows])) for s in sentences(f)]
+
+    def rows(value, methods="ab", hours=(4.0, 12.0), seeds=(0, 1, 2)):
+        return [
+            {"method": m, "hours": h, "seed": s, "score": value(m, h, s)} for m in methods for h in hours for s in seeds
+        ]
+
+    assert not any(s.decided for s in said(*rows(lambda m, h, s: 0.0)))
+    assert not any(s.decided for s in said(*rows(lambda m, h, s: -5.0 + s)))
+    assert any(s.decided for s in said(*rows(lambda m, h, s: 0.6 if m == "a" else 0.5)))
+    assert said(*rows(lambda m, h, s: 0.5, "a", (4.0,), (0,))) == []
+    alone = said(*rows(lambda m, h, s: 0.5 + s / 100 + h / 100, "a"))
+    assert {s.kind for s in alone} == {"need", "area"} and not any(s.decided for s in alone)
+    few = [*rows(lambda m, h, s: 0.5 + s / 100, "a"), *rows(lambda m, h, s: 0.1, "b", seeds=(0, 1))]
+    assert not any(s.decided for s in said(*few)), "two seeds are none to be compared with"

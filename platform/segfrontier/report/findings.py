@@ -22,6 +22,9 @@ from segfrontier.report.load import Harvest
 from segfrontier.report.points import Entry, facet_words
 from segfrontier.report.statistics import How, Summary
 
+_OF_FULL = 0.9
+"""The share of the fully supervised score that is the target."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -115,7 +118,7 @@ class Finding:
             return self.reading.target, ""
         best = {m: max(p.score for p in self.points if p.method == m) for m in self.methods}
         if FULL in best:
-            return _down(0.9 * best[FULL]), f"90 % of {FULL}'s {best[FULL]:.3f}"
+            return _down(_OF_FULL * best[FULL]), f"{100 * _OF_FULL:g} % of {FULL}'s {best[FULL]:.3f}"
         if YARDSTICK in best:
             return _down(best[YARDSTICK]), f"the best of {YARDSTICK}"
         return (_down(max(best.values())), "the best score measured") if best else None
@@ -130,7 +133,7 @@ class Finding:
         drawn = [d for p in members if (d := self.comparisons.redrawn.get(p)) is not None]
         if len(drawn) < len(members) or not members:
             return None
-        return np.asarray(np.max(drawn, axis=0) * (self.target[0] / max(p.score for p in members)))
+        return np.asarray(np.max(drawn, axis=0) * (_OF_FULL if source == FULL else 1.0))
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:

@@ -25,7 +25,7 @@ from segfrontier.report.references import load_references, stars
 NEEDED, OPTIONAL = ("method", "hours", "score", "seed"), ("facet", "knobs", "acts")
 _NEAR = (1.15, 1.1, 1.05, 1.02, 1.0)
 """By what factor hours may differ and be one budget; the first that keeps a method's own budgets apart."""
-_MOST_HOURS = 1e9
+_MOST_HOURS = _MOST_SCORE = 1e9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +126,10 @@ def _score(path: Path, number: int, row: Mapping[str, object]) -> Score:
     hours, score, seed = (_number(texts[k]) for k in ("hours", "score", "seed"))
     if not 0 <= hours <= _MOST_HOURS:
         raise BadInput(f"{where}: hours must be a finite number, 0 or more; found {texts['hours']!r}.")
-    if not isfinite(score):
-        raise BadInput(f"{where}: a score must be a finite number; found {texts['score']!r}. Leave lost runs out.")
+    if not abs(score) <= _MOST_SCORE:
+        raise BadInput(
+            f"{where}: a score must be a finite number up to 1e9; found {texts['score']!r}. Leave lost runs out."
+        )
     if not (isfinite(seed) and seed == int(seed)):
         raise BadInput(f"{where}: a seed must be a whole number; found {texts['seed']!r}.")
     words = {k: texts[k] for k in ("method", *OPTIONAL)}
