@@ -11,7 +11,6 @@ from segfrontier.errors import BadPrices
 from segfrontier.market.ledger import Totals
 from segfrontier.market.prices import load_prices, parse_prices
 from segfrontier.report.answers import (
-    bill,
     break_even,
     in_words,
     needs,
@@ -34,7 +33,7 @@ def point(method, seconds, score, *, facet=SMALL, acts=None, **more):
 
 def bought(method, score, **counts):
     acts = {kind: Totals(units=n, asked=10 * n) for kind, n in counts.items()}
-    return point(method, bill(acts, STREET), score, acts=acts)
+    return point(method, STREET.bill(acts), score, acts=acts)
 
 
 FINE = [point("fine", 10 * HOUR, 0.5), point("fine", 20 * HOUR, 0.7), point("fine", 15 * HOUR, 0.4)]

@@ -71,7 +71,7 @@ def test_parquet_holds_the_same(tmp_path):
         (
             "method,hours,score,seed",
             [("a", 1, "nan", 0)],
-            "row 2: a score must be a finite number up to 1e9; found 'nan'",
+            "row 2: a score must be a finite number .* found 'nan'",
         ),
         ("method,hours,score,seed", [("a", 1, 0.5, 0), ("a", 1, "x", 1)], "row 3: a score must be a finite number"),
         ("method,hours,score,seed", [("a", -1, 0.5, 0)], "hours must be a finite number, 0 or more; found '-1'"),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -14,8 +14,8 @@ from statistics import fmean
 from typing import Literal
 
 from segfrontier.market.budget import hours
-from segfrontier.market.prices import PriceList, whole
-from segfrontier.report.frontier import Count, Facet, Point, by_facet, one_facet
+from segfrontier.market.prices import PriceList
+from segfrontier.report.frontier import Facet, Point, by_facet, one_facet
 
 Between = Literal["linear", "step"]
 
@@ -105,11 +105,6 @@ def percent_of_full(points: Iterable[Point], *, full: str = "oracle") -> dict[Po
     return found
 
 
-def bill(acts: Mapping[str, Count], prices: PriceList) -> int:
-    """Whole seconds for acts by kind, by the market's rule: added up exactly, rounded up once."""
-    return whole(sum(prices.milliseconds(k, units=c.units, asked=c.asked) for k, c in acts.items()))
-
-
 def reprice(points: Iterable[Point], prices: PriceList) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
     """The points with the seconds that their acts cost under `prices` (mean over seeds), and those without known acts.
 
@@ -117,7 +112,7 @@ def reprice(points: Iterable[Point], prices: PriceList) -> tuple[tuple[Point, ..
     """
     points = tuple(points)
     known = [(p, p.acts) for p in points if p.acts]
-    priced = [replace(p, seconds=fmean(bill(acts, prices) for acts in by_seed.values())) for p, by_seed in known]
+    priced = [replace(p, seconds=fmean(prices.bill(acts) for acts in by_seed.values())) for p, by_seed in known]
     return tuple(priced), tuple(p for p in points if not p.acts)
 
 

@@ -42,6 +42,11 @@ class Contender:
         """Its entries, cheapest first."""
         return tuple(sorted(dict.fromkeys(self.at.values()), key=lambda e: (e.point.seconds, -e.point.score)))
 
+    def beside(self, full: Contender) -> Entry:
+        """What full supervision has at this one's dearest budget, or at its own where it has nothing there."""
+        last = self.curve[-1]
+        return next((full.at[b] for b in (last.budget, *last.also) if b in full.at), full.curve[-1])
+
 
 @dataclass(frozen=True, eq=False)
 class Comparisons:
@@ -150,6 +155,6 @@ def _contrasts(
                 yield (facet, a.name, b.name, None), mean
         for one in members if full else ():
             assert full is not None
-            own, other = (place.get(c.curve[-1].point) for c in (one, full))
+            own, other = place.get(one.curve[-1].point), place.get(one.beside(full).point)
             if one is not full and own is not None and other is not None:
                 yield (facet, one.name, full.name, "all"), {own: 1.0, other: -1.0}

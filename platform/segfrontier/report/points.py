@@ -11,7 +11,6 @@ from typing import Literal
 
 from segfrontier.home.records import Record
 from segfrontier.market.prices import PriceList
-from segfrontier.report.answers import bill
 from segfrontier.report.frontier import Facet, Point
 
 
@@ -97,7 +96,7 @@ def _entry(
 ) -> Entry:
     cells = tuple(group.values())
     first, budget = cells[0], cells[0].cell["hours"]
-    costs = [r.seconds if prices is None else bill(r.acts, prices) for r in cells]
+    costs = [r.seconds if prices is None else prices.bill(r.acts) for r in cells]
     knobs = knob_words(first)
     point = Point(
         method=str(first.cell["method"]),

@@ -194,16 +194,17 @@ def _times(factor: float | None, low: float, high: float) -> str:
 
 def _percents(finding: Finding) -> Iterator[Sentence]:
     full = next((c for c in finding.contenders if c.method == FULL), None)
-    if full is None or (goal := finding.comparisons.redrawn.get(full.curve[-1].point)) is None:
+    if full is None:
         return
     for one in finding.contenders:
         d = finding.comparisons.difference(one, full, "all")
-        if one is full or d is None or not bool((goal > 0).all()):
+        goal = finding.comparisons.redrawn.get(one.beside(full).point)
+        if one is full or d is None or goal is None or not bool((goal > 0).all()):
             continue
         last = one.curve[-1].point
         share = 100 * finding.comparisons.redrawn[last] / goal
         low, high = middle(share, share)
-        percent = 100 * last.score / full.curve[-1].point.score
+        percent = 100 * last.score / one.beside(full).point.score
         with_hours = f"{one.name} with {in_words(last.seconds) if last.seconds else 'no annotation'}"
         if d.sign:
             text = f"{with_hours} reaches {estimated(percent, low, high, unit='%')} of {full.name}'s score"
