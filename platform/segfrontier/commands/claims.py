@@ -70,13 +70,14 @@ def show(
     from segfrontier.study.claims import bringing, claims_of, known
     from segfrontier.study.judging import judge_all
     from segfrontier.study.keys import Atlas
+    from segfrontier.study.pins import Pins
 
     place = Home(given_home(home).absolute())
     found: dict[str, tuple[Judged, ...]] = {}
     for name in bringing("claims.yaml", method):
         claims = claims_of(name)
         assert claims is not None, "bringing() names methods that have claims"
-        found[name] = judge_all(known(claims, claim or []), place, Atlas())
+        found[name] = judge_all(known(claims, claim or []), place, Atlas(pins=Pins(place.path)))
     if as_json:
         typer.echo(json.dumps({name: [j.plain() for j in judged] for name, judged in found.items()}))
         return

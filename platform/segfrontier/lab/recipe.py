@@ -18,6 +18,7 @@ from segfrontier.lab.optimisers import Adam, Schedule, Sgd
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training.loop import Plan
 from segfrontier.models.model import ModelSpec
+from segfrontier.models.weights import pinned
 
 _LONGEST, _LARGEST = 1000, 65_536
 """Characters of a name, pixels of a side."""
@@ -84,8 +85,9 @@ class Recipe:
 
     def network(self, classes: int, *, ema: Ema | None = None, **changes: Any) -> Network:
         """The segmentation network and how it learns."""
+        weights = pinned(self.encoder, self.pretrained)  # decided here: the key and every worker mean the same
         return Network(
-            blueprint=self.model(classes, **changes), optimiser=self.make_optimiser(),
+            blueprint=self.model(classes, **({"pretrained": weights} | changes)), optimiser=self.make_optimiser(),
             schedule=Schedule(shape="poly", power=self.power, warmup=self.warmup),
             head_lr=self.head_lr, clip=self.clip, ema=ema,
         )  # fmt: skip

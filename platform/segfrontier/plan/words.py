@@ -6,11 +6,20 @@ from segfrontier.basics.wording import many
 from segfrontier.plan.study_plan import StudyPlan
 from segfrontier.scenes.published import Published
 from segfrontier.store import human_size
+from segfrontier.study.cells import weights_asked
 
 
 def sentences(plan: StudyPlan) -> tuple[str, ...]:
     """What a plan says, a sentence or two a subject."""
-    told = (*_imagined(plan), _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
+    told = (
+        *_imagined(plan),
+        *_weights(plan),
+        _cells(plan),
+        _stages(plan),
+        _annotation(plan),
+        _compute(plan),
+        *_limits(plan),
+    )
     return tuple(sentence for sentence in told if sentence)
 
 
@@ -19,6 +28,17 @@ def _imagined(plan: StudyPlan) -> list[str]:
         f"{ref} is not here: planned as {facts.about}, {_counts(facts)} of {facts.size[1]}x{facts.size[0]}, "
         f"{len(facts.classes)} classes. Import it before the study is run."
         for ref, facts in plan.imagined.items()
+    ]
+
+
+def _weights(plan: StudyPlan) -> list[str]:
+    """Which weights encoders start from, where the study leaves that open."""
+    asked = {encoder for encoder, pretrained in weights_asked(plan.study) if pretrained == "auto"}
+    found = dict.fromkeys((cell.cell.recipe.encoder, cell.cell.recipe.pretrained) for cell in plan.cells)
+    return [
+        f"{encoder} starts from {'random weights' if pretrained == 'never' else pretrained}."
+        for encoder, pretrained in found
+        if encoder in asked
     ]
 
 

@@ -22,6 +22,7 @@ from segfrontier.study.cellwork import Means, Outcome
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.keys import Atlas, is_stale, keyed, write_cell
+from segfrontier.study.pins import Pins
 from segfrontier.study.publishing import Publisher
 from segfrontier.study.queue import Feed, Limited, Table
 
@@ -98,11 +99,12 @@ def _run(
     study: Study, place: StudyHome, leave: Leave, watcher: StudyWatcher, cells: Iterable[Cell] | None,
     address: str | None, tracking: str | None,
 ) -> Finished:  # fmt: skip
-    atlas = Atlas(progress=watcher.opening)
+    atlas = Atlas(progress=watcher.opening, pins=Pins(place.home.path, keep=True))
     sweep(place.path)
     write_text(place.file, study.to_yaml())
     table = tuple(cells) if cells is not None else expand(study)
-    feed, facets = _feed(study, place, atlas, table), {cell.facet.digest for cell in table}
+    feed = _feed(study, place, atlas, table)
+    facets = {cell.facet.digest for cell in keyed(table, atlas).values()}
     limited = Limited(feed, study.limits, leave)
     watcher.began(Board(place, is_stale), waiting=len(_waiting(study, place.home, place.cell_keys())))
     with Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking, models=study.models) as publisher:
