@@ -86,6 +86,18 @@ def test_a_damaged_decision_is_told_and_made_anew(monkeypatch, tmp_path, content
         assert Pins(tmp_path, keep=True).pinned(AUTO).pretrained.startswith("package:")
 
 
+def test_a_plan_says_which_weights_take_the_place_of_auto_and_no_others(monkeypatch, tmp_path):
+    recipe = RECIPE | {"encoder": "test_resnet", "pretrained": ["auto", "never"]}
+    study = toy_study(tmp_path, **ONE, recipe=recipe)
+    with pytest.warns(RandomWeights):
+        told = sentences(plan_study(study, home=tmp_path / "runs", probe=False))
+    assert told[0] == "test_resnet starts from random weights."
+    install(monkeypatch, tmp_path / "site")
+    plan = plan_study(study, home=tmp_path / "runs", probe=False)
+    origin = plan.cells[0].cell.recipe.pretrained
+    assert [text for text in sentences(plan) if "starts from" in text] == [f"test_resnet starts from {origin}."]
+
+
 def test_plan_and_run_mean_the_same_and_bill_card_and_record_say_it(monkeypatch, tmp_path):
     install(monkeypatch, tmp_path / "site", state=state_of())
     study, home = of(tmp_path), tmp_path / "runs"

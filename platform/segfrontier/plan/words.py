@@ -33,13 +33,11 @@ def _imagined(plan: StudyPlan) -> list[str]:
 
 def _weights(plan: StudyPlan) -> list[str]:
     """Which weights encoders start from, where the study leaves that open."""
-    asked = {encoder for encoder, pretrained in weights_asked(plan.study) if pretrained == "auto"}
+    asked = weights_asked(plan.study)
     found = dict.fromkeys((cell.cell.recipe.encoder, cell.cell.recipe.pretrained) for cell in plan.cells)
-    return [
-        f"{encoder} starts from {'random weights' if pretrained == 'never' else pretrained}."
-        for encoder, pretrained in found
-        if encoder in asked
-    ]
+    told = {encoder: "random weights" for encoder, pretrained in asked if pretrained == "auto"}
+    told |= {encoder: name for encoder, name in found if encoder in told and (encoder, name) not in asked}
+    return [f"{encoder} starts from {name}." for encoder, name in told.items()]
 
 
 def _counts(facts: Published) -> str:
