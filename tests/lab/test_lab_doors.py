@@ -27,7 +27,7 @@ from segfrontier.lab import (
     Stream,
     Watcher,
 )
-from segfrontier.lab.quality import QUALITY
+from segfrontier.lab.passes.quality import QUALITY
 from segfrontier.scenes.world import Pool
 
 BENCH = Bench(device="cpu", threads=1)

@@ -12,7 +12,7 @@ from toyworld import write_toy
 
 from segfrontier.errors import BadInput, StageError
 from segfrontier.lab import Fine, Gauge, Looking, Part, Plan
-from segfrontier.lab.measuring import Row, write_measures
+from segfrontier.lab.passes.gauges import Row, write_measures
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from segfrontier.home.records import Record
 from segfrontier.lab import Looking, Plan, Recipe, Stream
 from segfrontier.lab.card import CARD, Card
 from segfrontier.lab.leaving.loading import load_model
-from segfrontier.lab.predict import Predictor
+from segfrontier.lab.passes.inference import Predictor
 from segfrontier.maths import View
 from segfrontier.models.blueprints import KINDS, described, rebuilt
 from segfrontier.models.classifier import ClassifierSpec

@@ -26,7 +26,7 @@ from segfrontier.lab import (
     Stream,
     Tags,
 )
-from segfrontier.lab.scoring import Scores
+from segfrontier.lab.passes.scores import Scores
 from segfrontier.lab.sealed import unseal
 
 BENCH = Bench(device="cpu", threads=1)

@@ -13,7 +13,7 @@ from toylab import Plain
 
 from segfrontier.errors import BadInput, Diverged
 from segfrontier.lab import Part, Plan, Points, Predictor, Predictors, SceneLabels, Stream, make_method
-from segfrontier.lab.measuring import Row, write_measures
+from segfrontier.lab.passes.gauges import Row, write_measures
 from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.market import Ledger
 from segfrontier.maths import TopOfPool, top_in_each

@@ -8,9 +8,9 @@ from typing import Any
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
 from segfrontier.lab.looking import Looking
+from segfrontier.lab.passes.tasks import Task
 from segfrontier.lab.places import FOR_SALE
 from segfrontier.lab.streams import Part, Stream
-from segfrontier.lab.tasks import Task
 from segfrontier.market.plain import plain_text, plain_whole
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool

@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 
 from segfrontier.lab.handles import built
-from segfrontier.lab.labelling import Argmax
+from segfrontier.lab.passes.inference import Predictor, Predictors
+from segfrontier.lab.passes.rules import Argmax
+from segfrontier.lab.passes.scores import counted
+from segfrontier.lab.passes.tasks import ABSENT, Semantic
 from segfrontier.lab.places import Places
-from segfrontier.lab.predict import Predictor, Predictors
-from segfrontier.lab.scoring import counted
-from segfrontier.lab.tasks import ABSENT, Semantic
 from segfrontier.lab.training.loop import PEEKS, Job
 from segfrontier.maths import Confusion, semantic_scores
 from segfrontier.scenes.classes import ClassTable

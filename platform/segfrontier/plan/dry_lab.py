@@ -22,12 +22,12 @@ import numpy as np
 
 from segfrontier.lab import Lab, Model, Part, Rule
 from segfrontier.lab.doors import Models
-from segfrontier.lab.measuring import Row
 from segfrontier.lab.passes.base import Outcome, Pass
+from segfrontier.lab.passes.gauges import Row
 from segfrontier.lab.passes.label import LabelPass
 from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.lab.passes.score import Scored, ScorePass
-from segfrontier.lab.scoring import counted
+from segfrontier.lab.passes.scores import counted
 from segfrontier.lab.training.loop import Job
 from segfrontier.market import Request
 from segfrontier.scenes.imagined import striped_map, stripes

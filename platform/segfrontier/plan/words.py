@@ -11,16 +11,9 @@ from segfrontier.study.cells import weights_asked
 
 def sentences(plan: StudyPlan) -> tuple[str, ...]:
     """What a plan says, a sentence or two a subject."""
-    told = (
-        *_imagined(plan),
-        *_weights(plan),
-        _cells(plan),
-        _stages(plan),
-        _annotation(plan),
-        _compute(plan),
-        *_limits(plan),
-    )
-    return tuple(sentence for sentence in told if sentence)
+    first = (*_imagined(plan), *_weights(plan))
+    lines = (*first, _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
+    return tuple(sentence for sentence in lines if sentence)
 
 
 def _imagined(plan: StudyPlan) -> list[str]:
@@ -35,9 +28,9 @@ def _weights(plan: StudyPlan) -> list[str]:
     """Which weights encoders start from, where the study leaves that open."""
     asked = weights_asked(plan.study)
     found = dict.fromkeys((cell.cell.recipe.encoder, cell.cell.recipe.pretrained) for cell in plan.cells)
-    told = {encoder: "random weights" for encoder, pretrained in asked if pretrained == "auto"}
-    told |= {encoder: name for encoder, name in found if encoder in told and (encoder, name) not in asked}
-    return [f"{encoder} starts from {name}." for encoder, name in told.items()]
+    names = {encoder: "random weights" for encoder, pretrained in asked if pretrained == "auto"}
+    names |= {encoder: name for encoder, name in found if encoder in names and (encoder, name) not in asked}
+    return [f"{encoder} starts from {name}." for encoder, name in names.items()]
 
 
 def _counts(facts: Published) -> str:
@@ -100,15 +93,15 @@ def _compute(plan: StudyPlan) -> str:
 
 def _limits(plan: StudyPlan) -> list[str]:
     limits, new = plan.study.limits, sum(not cell.done for cell in plan.cells)
-    told = []
+    lines = []
     if limits.cells is not None and limits.cells < new:
-        told.append(f"limits.cells lets {limits.cells} of the {new} cells begin in one run.")
+        lines.append(f"limits.cells lets {limits.cells} of the {new} cells begin in one run.")
     seconds = plan.compute_seconds
     gpu_hours = limits.gpu_hours if plan.times is not None and plan.times.device.startswith("cuda") else None
     for name, hours in (("hours", limits.hours), ("gpu_hours", gpu_hours)):
         if hours is not None and seconds is not None and seconds > hours * 3600:
-            told.append(f"limits.{name} = {hours:g} may end a run early: {duration(seconds)} one after another.")
-    return told
+            lines.append(f"limits.{name} = {hours:g} may end a run early: {duration(seconds)} one after another.")
+    return lines
 
 
 def duration(seconds: float) -> str:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab import Recipe, make_method
 from segfrontier.lab.methods import method_class
-from segfrontier.lab.tasks import ABSENT
+from segfrontier.lab.passes.tasks import ABSENT
 from segfrontier.market import Noise
 from segfrontier.models.heads import head_class
 from segfrontier.models.weights import weights_words
@@ -165,8 +165,8 @@ def _settings(study: Study, entry: MethodEntry, wrong: dict[str, None]) -> list[
         if isinstance(share, float):
             first, second = kinds_of(cls)
             split = {first: share, second: round(1 - share, 12)}
-        told = [f"{k}={_short(v)}" for k, v in knobs.items() if k == SPLIT or k not in usual or usual[k] != v]
-        label = " ".join([entry.name, *told])
+        changed = [f"{k}={_short(v)}" for k, v in knobs.items() if k == SPLIT or k not in usual or usual[k] != v]
+        label = " ".join([entry.name, *changed])
         found.append(_Setting(method=entry.name, knobs=knobs, budgets=budgets, split=split, label=label))
     return found
 

@@ -14,7 +14,7 @@ import torch
 
 from segfrontier.errors import StageError
 from segfrontier.lab.passes.base import Pass
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.inference import Predictors
 
 ROW = pa.schema(
     [

@@ -19,7 +19,7 @@ from segfrontier.lab.handles import WEIGHTS, built
 from segfrontier.lab.leaving.exported import is_exported, open_exported
 from segfrontier.lab.looking import Looking
 from segfrontier.lab.methods import packages
-from segfrontier.lab.predict import Predictor, as_labels
+from segfrontier.lab.passes.inference import Predictor, as_labels
 from segfrontier.models.blueprints import rebuilt
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.store import Store

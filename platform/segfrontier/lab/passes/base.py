@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.inference import Predictors
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import Undecodable
 from segfrontier.scenes.world import Pool

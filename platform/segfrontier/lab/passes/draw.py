@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from segfrontier.lab.drawing import PICTURES, Panels, Sketch, panels_of, write_sheet
 from segfrontier.lab.passes.base import Pass
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.inference import Predictors
+from segfrontier.lab.passes.sketches import PICTURES, Panels, Sketch, panels_of, write_sheet
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.world import Pool
 

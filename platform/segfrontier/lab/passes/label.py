@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from segfrontier.lab.labelling import Rule
 from segfrontier.lab.passes.base import Pass
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.inference import Predictors
+from segfrontier.lab.passes.rules import Rule
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.labels import StoredRow, stored_row, write_labels
 from segfrontier.scenes.world import Pool

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from segfrontier.lab.measuring import Gauge, Row, packed_numbers, write_measures
 from segfrontier.lab.passes.base import Pass
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.gauges import Gauge, Row, packed_numbers, write_measures
+from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.world import Pool
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from segfrontier.lab.labelling import Rule
 from segfrontier.lab.passes.base import Pass
-from segfrontier.lab.pictures import Album
-from segfrontier.lab.predict import Predictors
-from segfrontier.lab.scoring import Scores, Sums, counted
-from segfrontier.lab.tasks import Task
+from segfrontier.lab.passes.inference import Predictors
+from segfrontier.lab.passes.pictures import Album
+from segfrontier.lab.passes.rules import Rule
+from segfrontier.lab.passes.scores import Scores, Sums, counted
+from segfrontier.lab.passes.tasks import Task
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import decode_map, encode_map
 from segfrontier.scenes.known import SceneLabels

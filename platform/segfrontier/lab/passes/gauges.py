@@ -22,7 +22,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.streams import Known
 
 FILE, ABOUT = "measures.arrow", "measures.json"

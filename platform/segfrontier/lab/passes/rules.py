@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.predict import Predictors, as_labels
+from segfrontier.lab.passes.inference import Predictors, as_labels
 from segfrontier.lab.streams import Known, Part
 from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.known import SceneLabels

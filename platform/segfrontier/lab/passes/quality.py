@@ -5,9 +5,9 @@ It is a stage of its own, apart from the labels: what a method is given does not
 
 from __future__ import annotations
 
+from segfrontier.lab.passes.inference import spread
+from segfrontier.lab.passes.tasks import ABSENT
 from segfrontier.lab.places import Places
-from segfrontier.lab.predict import spread
-from segfrontier.lab.tasks import ABSENT
 from segfrontier.maths import Confusion, confusion_counts, semantic_scores
 from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.labels import LabelSet

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from segfrontier.errors import Diverged
-from segfrontier.lab.tasks import ABSENT, SEMANTIC, Task
+from segfrontier.lab.passes.tasks import ABSENT, SEMANTIC, Task
 from segfrontier.maths import Confusion, iou_per_class
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.known import SceneLabels

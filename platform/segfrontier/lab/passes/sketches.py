@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segfrontier.lab.predict import Predictors
+from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.streams import Part
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import Undecodable
