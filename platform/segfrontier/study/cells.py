@@ -49,7 +49,8 @@ class Facet:
         r = self.recipe
         weights = weights_words(r.pretrained)
         encoder = f"{r.encoder} ({weights})" if weights else r.encoder
-        return f"{self.world} {encoder}/{r.head} {r.steps}x{r.batch} #{self.digest}"
+        steps = f"{r.steps}" if r.total_steps is None else f"{r.total_steps} in all "
+        return f"{self.world} {encoder}/{r.head} {steps}x{r.batch} #{self.digest}"
 
 
 @dataclass(frozen=True, kw_only=True)
