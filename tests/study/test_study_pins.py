@@ -19,7 +19,7 @@ from segfrontier.plan.words import sentences
 from segfrontier.study.cells import expand
 from segfrontier.study.keys import Atlas, keyed
 from segfrontier.study.pins import Pins
-from segfrontier.study.run import run_study
+from segfrontier.study.run import StudyWatcher, run_study
 
 AUTO = Recipe(encoder="test_resnet")
 ONE = {"methods": ["fine"], "budgets": [200 / 3600], "seeds": [0]}
@@ -98,6 +98,11 @@ def test_a_plan_says_which_weights_take_the_place_of_auto_and_no_others(monkeypa
     assert [text for text in sentences(plan) if "starts from" in text] == [f"test_resnet starts from {origin}."]
 
 
+class Heard(StudyWatcher):
+    def weights(self, sentences):
+        self.sentences = list(sentences)
+
+
 def test_plan_and_run_mean_the_same_and_bill_card_and_record_say_it(monkeypatch, tmp_path):
     install(monkeypatch, tmp_path / "site", state=state_of())
     study, home = of(tmp_path), tmp_path / "runs"
@@ -105,7 +110,9 @@ def test_plan_and_run_mean_the_same_and_bill_card_and_record_say_it(monkeypatch,
     (planned,) = plan.cells
     origin = planned.cell.recipe.pretrained
     assert f"test_resnet starts from {origin}." in sentences(plan) and not (home / "weights.json").exists()
-    done = run_study(study, home=home, tracking="none")
+    heard = Heard()
+    done = run_study(study, home=home, tracking="none", watcher=heard)
+    assert heard.sentences == [f"test_resnet starts from {origin}."]
     assert dict(done.outcomes) == {planned.key: "done"}
     record = Record.read(done.study.home.cell(planned.key))
     assert {s.key for s in record.stages} == set(planned.stages)

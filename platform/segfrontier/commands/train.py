@@ -20,8 +20,9 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
 
     from rich.markup import escape
 
+    from segfrontier.basics.installed import installed
     from segfrontier.commands.console import console
-    from segfrontier.lab.methods import installed, method_class
+    from segfrontier.lab.methods import method_class
 
     found: dict[str, tuple[str, str, dict[str, Any]]] = {}
     for name, place in installed().items():
@@ -75,13 +76,14 @@ def train(
     from segfrontier.basics.overrides import override
     from segfrontier.study.config import Study
 
+    recipe = {"encoder": encoder, "head": head, "pretrained": pretrained, "steps": steps, "batch": batch}
     plain = {
-        "name": name or _named(method, hours, seed, [world, source, prices, encoder, head, pretrained, knob, set_]),
+        "name": name or _named(method, hours, seed, [world, source, prices, recipe, knob, set_]),
         "worlds": [{"target": world, "source": source}],
         "methods": [{"name": method, "knobs": override({}, knob or [], option="--knob")}],
         "budgets": [hours],
         "seeds": [seed],
-        "recipe": {"encoder": encoder, "head": head, "pretrained": pretrained, "steps": steps, "batch": batch},
+        "recipe": recipe,
         "prices": prices,
         "executor": {
             "kind": "ray" if workers else "local", "workers_per_stage": workers, "device": device, "loaders": loaders

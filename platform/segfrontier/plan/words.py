@@ -7,11 +7,13 @@ from segfrontier.plan.study_plan import StudyPlan
 from segfrontier.scenes.published import Published
 from segfrontier.store import human_size
 from segfrontier.study.cells import weights_asked
+from segfrontier.study.pins import weights_sentences
 
 
 def sentences(plan: StudyPlan) -> tuple[str, ...]:
     """What a plan says, a sentence or two a subject."""
-    first = (*_imagined(plan), *_weights(plan))
+    weights = weights_sentences(weights_asked(plan.study), (cell.cell.recipe for cell in plan.cells))
+    first = (*_imagined(plan), *weights)
     lines = (*first, _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
     return tuple(sentence for sentence in lines if sentence)
 
@@ -22,15 +24,6 @@ def _imagined(plan: StudyPlan) -> list[str]:
         f"{len(facts.classes)} classes. Import it before the study is run."
         for ref, facts in plan.imagined.items()
     ]
-
-
-def _weights(plan: StudyPlan) -> list[str]:
-    """Which weights encoders start from, where the study leaves that open."""
-    asked = weights_asked(plan.study)
-    found = dict.fromkeys((cell.cell.recipe.encoder, cell.cell.recipe.pretrained) for cell in plan.cells)
-    names = {encoder: "random weights" for encoder, pretrained in asked if pretrained == "auto"}
-    names |= {encoder: name for encoder, name in found if encoder in names and (encoder, name) not in asked}
-    return [f"{encoder} starts from {name}." for encoder, name in names.items()]
 
 
 def _counts(facts: Published) -> str:

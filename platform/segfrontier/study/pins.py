@@ -7,6 +7,7 @@ the network has come back does not change its facet half-way. Random weights are
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,15 @@ from segfrontier.lab.recipe import Recipe
 from segfrontier.models.weights import find_weights, is_origin, pinned
 
 _FILE = "weights.json"
+
+
+def weights_sentences(asked: Collection[tuple[str, str]], recipes: Iterable[Recipe]) -> list[str]:
+    """Which weights encoders start from, where `asked` (see `cells.weights_asked`) leaves that to `auto`."""
+    names = {encoder: "random weights" for encoder, pretrained in asked if pretrained == "auto"}
+    for recipe in recipes:
+        if recipe.encoder in names and (recipe.encoder, recipe.pretrained) not in asked:
+            names[recipe.encoder] = recipe.pretrained
+    return [f"{encoder} starts from {name}." for encoder, name in names.items()]
 
 
 @dataclass
