@@ -24,7 +24,7 @@ def broken(monkeypatch):
     def installed():
         raise errors[0]
 
-    monkeypatch.setattr("segfrontier.lab.methods.installed", installed)
+    monkeypatch.setattr("segfrontier.basics.installed.installed", installed)
     return errors
 
 
