@@ -74,7 +74,7 @@ def test_a_method_that_trains_more_is_refused_by_the_plan(monkeypatch, tmp_path)
     from importlib.metadata import EntryPoint
 
     entry = EntryPoint("twice", f"{__name__}:TrainsTwice", "segfrontier.methods")
-    monkeypatch.setattr("segfrontier.lab.methods.entry_points", lambda group: [entry])
+    monkeypatch.setattr("segfrontier.basics.installed.entry_points", lambda group: [entry])
     study = toy_study(tmp_path, methods=["twice"], budgets=[0.1], seeds=[0], recipe=RECIPE | {"total_steps": 3})
     (planned,) = plan_study(study, home=tmp_path / "runs", probe=False).cells
     assert "twice must train 3 steps in all" in planned.refused and "it trained 6" in planned.refused

@@ -64,7 +64,7 @@ def test_a_home_keeps_its_decision_when_the_network_comes_back(monkeypatch, tmp_
     assert Pins().pinned(AUTO).pretrained == "timm:test_resnet.r160_in1k"
     assert Pins(tmp_path).pinned(AUTO).pretrained == Pins(tmp_path, keep=True).pinned(AUTO).pretrained == first
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    with pytest.raises(BadInput, match=r"must start from package:toy-weights.*weights.json says so"):
+    with pytest.raises(BadInput, match=r"must start from package:toy-weights.*weights.json keeps what studies"):
         Pins(tmp_path).pinned(AUTO)
 
 

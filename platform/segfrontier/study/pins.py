@@ -56,7 +56,8 @@ class Pins:
             try:
                 find_weights(encoder, kept)
             except BadInput as error:
-                raise BadInput(f"{error} Studies of this home began with them: {self._file} says so.") from None
+                why = str(error).removesuffix(".")
+                raise BadInput(f"{why}; {self._file} keeps what studies of this home began with.") from None
             return kept
         name = pinned(encoder, pretrained)
         if self.keep and pretrained == "auto" and is_origin(name):
