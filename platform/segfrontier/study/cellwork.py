@@ -37,6 +37,7 @@ class Means:
     bench: Bench
     workers: int = 0  # 0: stages run in the cell's own process
     cpus_per_worker: float = 0.9
+    gpus_per_worker: float = 1.0  # where there are GPUs
 
 
 def do_cell(
@@ -116,7 +117,10 @@ def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: C
         return open_lab(settings)
     from segfrontier.lab._ray import RayLab
 
-    return open_lab(settings, kind=RayLab, workers=means.workers, cpus_per_worker=means.cpus_per_worker)
+    return open_lab(
+        settings, kind=RayLab, workers=means.workers, cpus_per_worker=means.cpus_per_worker,
+        gpus_per_worker=means.gpus_per_worker,
+    )  # fmt: skip
 
 
 def _scored(scores: Scores) -> dict[str, Any]:

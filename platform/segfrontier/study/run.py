@@ -189,4 +189,7 @@ def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
 
 
 def _means(executor: Executor) -> Means:
-    return Means(bench=bench_of(executor), workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker)
+    return Means(
+        bench=bench_of(executor), workers=executor.workers, cpus_per_worker=executor.cpus_per_worker,
+        gpus_per_worker=executor.gpus_per_cell or 1.0,
+    )  # fmt: skip
