@@ -5,6 +5,7 @@ import json
 import huggingface_hub
 import pytest
 from packhere import install, state_of
+from terminal import segfrontier
 from toystudy import RECIPE, toy_study
 
 from segfrontier.errors import BadInput
@@ -119,5 +120,6 @@ def test_plan_and_run_mean_the_same_and_bill_card_and_record_say_it(monkeypatch,
     assert record.facet_words == str(planned.cell.facet) and "(toy-weights 1.2)" in record.facet_words
     free = {line.what: line.detail for line in Ledger(home / "ledger").free_lines(planned.key)}
     assert free["encoder_pretraining"].endswith(f": {origin}") and origin.endswith("(MIT)")
+    assert f"   segmenter: {origin}" in segfrontier("ledger", str(home), folder=tmp_path).stdout.splitlines()
     (card,) = (home / "store").rglob("model.json")
     assert list(json.loads(card.read_text())["trained"]["weights"].values()) == [origin]

@@ -51,6 +51,9 @@ def _print_bill(bill: CellBill) -> None:
     prices = _as_it_is(bill.prices) or "no prices"
     out.print(f"\n[bold]{_as_it_is(bill.cell)}[/]  {bill.hours:.2f} h{money}  at {prices}")
     out.print(table)
+    for line in bill.free:
+        if line.what == "encoder_pretraining":  # whose weights, and under which licence
+            out.print(f"   {_as_it_is(line.detail)}", style="dim", highlight=False, soft_wrap=True)
 
 
 def _as_it_is(text: str) -> str:
