@@ -64,6 +64,9 @@ def _print_bill(bill: CellBill, label: str) -> None:
     key = "" if label == bill.cell else f"  [dim]{_as_it_is(bill.cell[:8])}[/]"
     out.print(f"\n[bold]{_as_it_is(label)}[/]{key}  {bill.hours:.2f} h{money}  at {prices}")
     out.print(table)
+    for line in bill.free:
+        if line.what == "encoder_pretraining":  # whose weights, and under which licence
+            out.print(f"   {_as_it_is(line.detail)}", style="dim", highlight=False, soft_wrap=True)
 
 
 def _as_it_is(text: str) -> str:
