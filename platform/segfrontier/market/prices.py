@@ -149,8 +149,8 @@ def template_prices(world: str) -> str:
         for kind, price in usual.acts.items()
     )
     return (
-        f"# What an annotator of your images is paid for. The seconds are those of Cityscapes: measure your own on some\n"
-        f"# 20 images, and say where each number is from. An act that is left out cannot be bought.\n"
+        f"# What an annotator of your images is paid for. The seconds are those of Cityscapes: measure your own on\n"
+        f"# some 20 images, and say where each number is from. An act that is left out cannot be bought.\n"
         f"format: 1\nname: {world}\nversion: 1\nacts:\n{acts}\n# money: {{per_hour: 12, currency: EUR}}\n"
     )
 
