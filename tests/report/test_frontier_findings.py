@@ -60,7 +60,7 @@ def test_the_target_is_nine_tenths_of_the_oracle_or_the_best_of_fine_or_the_best
 def test_needs_savings_and_break_even_prices_by_hand(tmp_path):
     """The seeds of `baselines` differ by what they add to every score alike: paired, nothing is uncertain."""
     finding = only(tmp_path, target=0.55)
-    assert told(finding, "To reach the target") == [
+    assert told(finding, "To reach 0.55") == [
         "synthetic: 0.55 is not reached with no annotation",
         "fine: 0.55 needs 16.80 h",
         "coarse: 0.55 needs 8.400 h (8.399 to 8.401)",

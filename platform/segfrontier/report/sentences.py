@@ -19,7 +19,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Best at each budget", ("leader",)),
     ("Differences", ("beats",)),
     ("Over all budgets", ("area",)),
-    ("To reach the target", ("need",)),
+    ("To reach {target}", ("need",)),
     ("Percent of full supervision", ("percent",)),
     ("Break-even prices", ("break_even",)),
 )
@@ -70,6 +70,8 @@ def interval_words(finding: Finding) -> str:
 
 def prices_words(finding: Finding) -> str:
     """ "prices: street (version 1)"; says so where they are not those that the cells bought under."""
+    if finding.harvest.study is None:
+        return "hours as the table gives them"
     if finding.prices is None:
         bought = any(r.acts for e in finding.entries for r in e.cells)
         return "hours as they were bought, at prices that are not known any more" if bought else "nothing was bought"
@@ -87,11 +89,17 @@ def _answers(finding: Finding) -> Iterator[tuple[str, list[str]]]:
     for heading, kinds in _HEADINGS:
         own = [s for s in said if s.kind in kinds]
         decided = [s.text for s in own if s.decided]
-        open_to = [s.text for s in own if not s.decided]
-        few = "beats" in kinds or "area" in kinds  # what cannot be told of each pair stands with the leaders
-        yield heading, decided + [t for t in open_to if not (few and t.startswith("cannot tell"))]
+        # What cannot be told of a pair stands with the leaders.
+        pairs = "beats" in kinds or "area" in kinds
+        others = [s.text for s in own if not s.decided and not (pairs and s.text.startswith("cannot tell"))]
+        yield heading.format(target=_target(finding)), decided + others
     stars = [f"{s.method}: {s.score:.3f} with {in_words(s.seconds)} ({s.label})" for s in finding.front.stars]
     yield "Printed in papers, not ranked here", stars
+
+
+def _target(finding: Finding) -> str:
+    target, why = finding.target or (0.0, "")
+    return f"{target:g} ({why})" if why else f"{target:g}"
 
 
 def headline(finding: Finding) -> str:
