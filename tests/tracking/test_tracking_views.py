@@ -12,14 +12,14 @@ from trackhere import STUDY, a_record, a_spool
 from segfrontier.tracking import replay
 from segfrontier.tracking.address import database
 from segfrontier.tracking.server import answers, free_port
-from segfrontier.tracking.telling import colour, tell_cell
+from segfrontier.tracking.payload import colour, cell_payload
 from segfrontier.tracking.views import COSTS, METHODS, VIEW_TAG, experiment_tags, view_link
 
 UI = "import typer; from segfrontier.commands.ui import ui; typer.run(ui)"
 
 
 def test_a_view_draws_what_cells_are_told_to_have():
-    told = tell_cell(a_record(), STUDY)
+    told = cell_payload(a_record(), STUDY)
     names = {v.name for v in told.values}
     for key, text in experiment_tags("tiny", "7").items():
         if key.startswith(VIEW_TAG):

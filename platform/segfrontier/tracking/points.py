@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean
 
-from segfrontier.tracking.telling import HEADLINE, Plain, Value, clean, config, minutes, setting
+from segfrontier.tracking.payload import HEADLINE, Plain, Value, clean, config, minutes, setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from segfrontier.basics.reading import read_json
 from segfrontier.tracking.address import hidden
 from segfrontier.tracking.points import Point, points
 from segfrontier.tracking.spool import Entry, Spool
-from segfrontier.tracking.studies import tell_study
-from segfrontier.tracking.telling import CELL_TAG, STUDY_TAG, Plain, Told, tell_cell
+from segfrontier.tracking.studies import study_payload
+from segfrontier.tracking.payload import CELL_TAG, STUDY_TAG, Plain, RunPayload, cell_payload
 
 if TYPE_CHECKING:
     from segfrontier.tracking.runs import Runs
@@ -44,8 +44,8 @@ def replay(spool: Spool, uri: str, *, runs_file: Path) -> Replayed:
 class _Work:
     """What an entry comes to."""
 
-    study: Told
-    cell: Told | None
+    study: RunPayload
+    cell: RunPayload | None
     files: tuple[Path, ...]
     points: frozenset[Point]
 
@@ -93,10 +93,10 @@ class Replayer:
         if entry.kind not in ("study", "cell", "artefacts", "model"):
             raise ValueError(f"an entry must be of kind study, cell, artefacts or model; found {entry.kind!r}")
         study, records = self._with(entry)
-        cell = tell_cell(entry.content, study) if entry.kind == "cell" else None
+        cell = cell_payload(entry.content, study) if entry.kind == "cell" else None
         files = tuple(map(Path, entry.content["files"])) if entry.kind == "artefacts" else ()
         plotted = frozenset(points(records.values(), study, early=entry.kind == "artefacts"))
-        told = tell_study(study, records.values(), entry.at)
+        told = study_payload(study, records.values(), entry.at)
         self._study, self._records = study, records
         return _Work(study=told, cell=cell, files=files, points=plotted)
 

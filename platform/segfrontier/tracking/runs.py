@@ -28,7 +28,7 @@ from mlflow.exceptions import MlflowException
 from segfrontier.errors import SegFrontierError
 from segfrontier.tracking.address import artefacts_beside, database, hidden
 from segfrontier.tracking.points import Point
-from segfrontier.tracking.telling import Told, Value
+from segfrontier.tracking.payload import RunPayload, Value
 from segfrontier.tracking.views import experiment_tags
 
 NOTE_TAG, PARENT_TAG = "mlflow.note.content", "mlflow.parentRunId"
@@ -63,7 +63,7 @@ class Runs:
             self.client.delete_run(extra.info.run_id)
         return found[0].info.run_id if found else None
 
-    def tell(self, told: Told, tag: str, *, parent: str | None = None) -> str:
+    def tell(self, told: RunPayload, tag: str, *, parent: str | None = None) -> str:
         """Bring the run of `tag` up to what was told; its id."""
         tags = {**told.tags, **({PARENT_TAG: parent} if parent else {}), NOTE_TAG: told.note}
         run = self.find(tag, told.tags[tag])

@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 import yaml
 
-from segfrontier.tracking.telling import HEADLINE, STUDY_TAG, Plain, Told, clip
+from segfrontier.tracking.payload import HEADLINE, STUDY_TAG, Plain, RunPayload, clip
 
 STATES = {"running": "RUNNING", "done": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
 
-def tell_study(study: Plain, records: Collection[Plain], at: float) -> Told:
+def study_payload(study: Plain, records: Collection[Plain], at: float) -> RunPayload:
     """A study's run from the newest word on it and the records of its cells so far."""
     name, worlds = study["study"], study.get("worlds") or {}
     environment = study.get("environment") or {}
@@ -20,7 +20,7 @@ def tell_study(study: Plain, records: Collection[Plain], at: float) -> Told:
         "mlflow.source.git.commit": str(study.get("commit") or ""),
     }  # fmt: skip
     documents = {"study.yaml": study.get("config") or "", "environment.yaml": yaml.safe_dump(dict(environment))}
-    return Told(
+    return RunPayload(
         name=name, status=STATES[study.get("state", "running")], tags={k: clip(v) for k, v in tags.items()},
         note=study_note(name, records), documents={k: v for k, v in documents.items() if v}, params={}, values=(),
         worlds=tuple((ref, str(digest), "world") for ref, digest in worlds.items()), began=at, ended=at,

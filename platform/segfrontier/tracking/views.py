@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from segfrontier.tracking.telling import SETTING_TAG
+from segfrontier.tracking.payload import SETTING_TAG
 
 COSTS, METHODS = "Cost vs mIoU", "Methods over cost"
 VIEW_TAG = "mlflow.sharedViewState."

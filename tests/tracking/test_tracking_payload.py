@@ -13,8 +13,8 @@ from trackhere import STUDY, a_record
 
 from segfrontier.errors import BadInput
 from segfrontier.tracking.address import artefacts_beside, hidden, resolve
-from segfrontier.tracking.studies import study_note, tell_study
-from segfrontier.tracking.telling import clean, clip, tell_cell
+from segfrontier.tracking.studies import study_note, study_payload
+from segfrontier.tracking.payload import clean, clip, cell_payload
 
 
 def test_importing_tracking_imports_no_mlflow():
@@ -24,7 +24,7 @@ def test_importing_tracking_imports_no_mlflow():
 
 
 def test_params_are_few_and_name_the_knobs_that_differ():
-    told = tell_cell(a_record(method="points", knobs={"gamma": 0.5}, hours=2.5, seed=3), STUDY)
+    told = cell_payload(a_record(method="points", knobs={"gamma": 0.5}, hours=2.5, seed=3), STUDY)
     assert told.params == {
         "method": "points", "gamma": "0.5", "budget_hours": "2.5", "split": "coarse:0.25 fine:0.75", "seed": "3",
         "world": "street", "encoder": "resnet18", "head": "fpn", "steps": "50", "lr": "0.01",
@@ -32,7 +32,7 @@ def test_params_are_few_and_name_the_knobs_that_differ():
 
 
 def test_metrics_are_finite_and_the_headline_stands_over_minutes():
-    told = tell_cell(a_record(hours=1.5, miou=0.25), STUDY)
+    told = cell_payload(a_record(hours=1.5, miou=0.25), STUDY)
     values = {(v.name, v.step): v.value for v in told.values}
     assert values == {
         ("hours", 0): 1.5, ("miou_present", 0): 0.25, ("pixel_accuracy", 0): 0.8, ("miou", 90): 0.25,
@@ -43,7 +43,7 @@ def test_metrics_are_finite_and_the_headline_stands_over_minutes():
 
 
 def test_the_document_holds_what_decided_the_cell():
-    told = tell_cell(a_record(), STUDY)
+    told = cell_payload(a_record(), STUDY)
     tree = yaml.safe_load(told.documents["cell.yaml"])
     assert tree["cell"]["knobs"] == {"hidden": 1} and tree["commit"] == "abc123"
     assert tree["environment"] == {"python": "3.11"} and tree["acts"]["fine"]["acts"] == 6
@@ -52,7 +52,7 @@ def test_the_document_holds_what_decided_the_cell():
 
 @pytest.mark.parametrize(("state", "status"), [("done", "FINISHED"), ("failed", "FAILED"), ("cut", "KILLED")])
 def test_how_a_cell_ended(state, status):
-    told = tell_cell(a_record(state=state), STUDY)
+    told = cell_payload(a_record(state=state), STUDY)
     assert told.status == status and (told.tags["segfrontier.error"] != "") == (state == "failed")
     assert ("no labels" in told.note) == (state == "failed")
 
@@ -76,10 +76,10 @@ def test_names_and_values_stay_readable():
 
 def test_a_study_counts_its_cells_and_names_the_best_of_each_method():
     records = [a_record(miou=0.3), a_record(miou=0.4, hours=20), a_record(method="coarse", state="failed")]
-    told = tell_study(STUDY, records, 7.0)
+    told = study_payload(STUDY, records, 7.0)
     assert told.note == study_note("tiny", records) and "2 done, 1 failed" in told.note
     assert "| fine | 40.0% | 20.0 | fine, 20 h, seed 0 |" in told.note and "| coarse |" not in told.note
-    assert told.status == "RUNNING" and tell_study({**STUDY, "state": "done"}, [], 7.0).status == "FINISHED"
+    assert told.status == "RUNNING" and study_payload({**STUDY, "state": "done"}, [], 7.0).status == "FINISHED"
 
 
 def test_where_runs_go(tmp_path):

@@ -35,7 +35,7 @@ class Value:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class RunPayload:
     """A run as MLflow shall show it. `documents` are texts by file name; `worlds` are (name, digest, role)."""
 
     name: str
@@ -51,7 +51,7 @@ class Told:
     files: tuple[Path, ...] = ()  # copied as they are, where they exist
 
 
-def tell_cell(record: Plain, study: Plain) -> Told:
+def cell_payload(record: Plain, study: Plain) -> RunPayload:
     """A cell's run from its record and the newest word on its study."""
     cell = record["cell"]
     tags = {
@@ -62,7 +62,7 @@ def tell_cell(record: Plain, study: Plain) -> Told:
         "mlflow.source.name": "segfrontier", "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": str(study.get("commit") or ""),
     }  # fmt: skip
-    return Told(
+    return RunPayload(
         name=cell["label"], status=STATUS[record["state"]], tags={k: clip(v) for k, v in tags.items()},
         note=_note(record), documents={"cell.yaml": _document(record, study)}, params=params(cell),
         values=tuple(values(record)), worlds=worlds(cell, study), began=record["started"], ended=record["ended"],
