@@ -21,8 +21,8 @@ import torch
 from torch.nn import functional
 
 from segfrontier.lab import Bench, LabSettings, Part, Recipe, open_lab
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.training.loop import Job, run
+from segfrontier.lab.worker import Worker
 from segfrontier.scenes.builtin import open_world
 from segfrontier.scenes.labels import LabelRow, write_labels
 from segfrontier_methods.supervised.objective import CrossEntropy
@@ -90,7 +90,7 @@ def by_engine(part: Part, recipe: Recipe, classes: int, folder: Path) -> float:
     torch.manual_seed = first_step
     try:
         ends: list[float] = []
-        run(job, Crew(torch.device("cpu")), bench, work=folder / "work", out=folder / "out",
+        run(job, Worker(torch.device("cpu")), bench, work=folder / "work", out=folder / "out",
             watch=lambda *_: ends.append(time.perf_counter()))  # fmt: skip
     finally:
         torch.manual_seed = original

@@ -1,6 +1,7 @@
 """Names that look like markup are text: they are printed as they are, and nothing crashes."""
 
-from madestudy_here import made_study, record
+from madestudy import record
+from madestudy import study as made_study
 from terminal import segfrontier
 
 ODD = "[/x] [red]odd"

@@ -10,11 +10,11 @@ from toylab import Plain, streams_for
 
 from segfrontier.errors import Diverged
 from segfrontier.lab import Bench, Loss, Plan
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.training.learners import Learners
 from segfrontier.lab.training.loop import Job, run
+from segfrontier.lab.worker import Worker
 
-ALONE = Crew(device=torch.device("cpu"))
+ALONE = Worker(device=torch.device("cpu"))
 BENCH = Bench(device="cpu", threads=1, log_steps=100, checkpoint_seconds=0)
 
 
@@ -50,12 +50,12 @@ def test_the_first_step_that_is_not_finite_is_not_taken(toy_world, tmp_path, how
     assert all(torch.isfinite(t).all() for t in tensors) and not (tmp_path / "o").exists()
 
 
-def _diverge(crew, job, folder):
+def _diverge(worker, job, folder):
     (folder / "w").mkdir(parents=True, exist_ok=True)
     try:
-        run(job, crew, BENCH, work=folder / "w", out=folder / "o")
+        run(job, worker, BENCH, work=folder / "w", out=folder / "o")
     except Diverged as error:
-        (folder / f"said-{crew.rank}").write_text(str(error))
+        (folder / f"said-{worker.rank}").write_text(str(error))
 
 
 def test_all_workers_leave_together(toy_world, tmp_path):

@@ -9,11 +9,11 @@ from toylab import Tiny, fine_part
 from toyworld import TOY, write_toy
 
 from segfrontier.lab import Augment, Bench, Ema, Loss, Network, Objective, Part, Plan, Sgd, Stream
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.geometry import Geometry
 from segfrontier.lab.keying import train_key
 from segfrontier.lab.training.loader import StepDataset, batches, to_device
 from segfrontier.lab.training.loop import Job, run
+from segfrontier.lab.worker import Worker
 from segfrontier.maths import cross_entropy
 from segfrontier.scenes.known import SceneLabels
 from segfrontier.scenes.labels import LabelRow, write_labels
@@ -177,7 +177,7 @@ def test_a_weak_and_a_strong_view_train_with_a_teacher(toy_world, tmp_path):
     for parts in (1, 2):
         job = Job(objective=Consistent(), streams=streams, plan=Plan(steps=5, accumulate=parts))
         folder = tmp_path / str(parts)
-        run(job, Crew(device=CPU), Bench(device="cpu", threads=1), work=folder / "w", out=folder / "o")
+        run(job, Worker(device=CPU), Bench(device="cpu", threads=1), work=folder / "w", out=folder / "o")
         found.append(torch.load(folder / "o" / "weights.pt", weights_only=True))
     for name in ("segmenter", "segmenter/teacher"):
         for key, value in found[0][name].items():

@@ -11,11 +11,11 @@ from toylab import Adversarial, Plain, Tiny, streams_for
 
 from segfrontier.errors import BadInput, StageError, Stopped
 from segfrontier.lab import Bench, Ema, Loss, Network, Objective, Plan, Schedule, Sgd
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.training.learners import follow
 from segfrontier.lab.training.loop import Job, run
+from segfrontier.lab.worker import Worker
 
-CPU = Crew(device=torch.device("cpu"))
+CPU = Worker(device=torch.device("cpu"))
 BENCH = Bench(device="cpu", threads=1, log_steps=3, checkpoint_seconds=0)
 
 

@@ -15,19 +15,19 @@ from toyworld import TOY, toy_scene
 from segfrontier.errors import StageError, Stopped
 from segfrontier.lab import Argmax, Fine, LocalLab, Part, Plan, Sketch, Stream
 from segfrontier.lab.augment import Augment
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.leftout import LeftOut
 from segfrontier.lab.passes.pictures import Album
 from segfrontier.lab.passes.scores import Scores
 from segfrontier.lab.places import Places
 from segfrontier.lab.training.loader import StepDataset, batches
 from segfrontier.lab.training.loop import Job, run
+from segfrontier.lab.worker import Worker
 from segfrontier.scenes.codec import Undecodable
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import WorldWriter
 
 TRAIN, VAL = 12, 5
-CPU = Crew(device=torch.device("cpu"))
+CPU = Worker(device=torch.device("cpu"))
 
 
 def write_spoilt(folder, *, bad=(), train=TRAIN, val=VAL):

@@ -10,12 +10,12 @@ from toylab import Plain, Tiny, fine_part, streams_for
 
 from segfrontier.errors import StageError
 from segfrontier.lab import Bench, Loss, Network, Objective, Plan, Sgd, Stream
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.shares import Shares
 from segfrontier.lab.training.loop import Job, run
+from segfrontier.lab.worker import Worker
 from segfrontier.maths import boundary_loss, cross_entropy, label_mass
 
-ALONE = Crew(device=torch.device("cpu"))
+ALONE = Worker(device=torch.device("cpu"))
 BENCH = Bench(device="cpu", threads=1, log_steps=2)
 
 
@@ -86,10 +86,10 @@ def jobs(world, folder, **plan):
     }
 
 
-def train_all(crew, jobs, folder):
+def train_all(worker, jobs, folder):
     for name, job in jobs.items():
         (folder / name / "work").mkdir(parents=True, exist_ok=True)
-        run(job, crew, BENCH, work=folder / name / "work", out=folder / name / "out")
+        run(job, worker, BENCH, work=folder / name / "work", out=folder / name / "out")
 
 
 def test_parts_give_the_gradient_of_the_whole(toy_world, tmp_path):

@@ -63,13 +63,13 @@ def test_driver_and_workers_talk_through_the_attempts_folder(tmp_path, monkeypat
     with open_attempt(tmp_path) as mine:
         worker = Attempt(mine.path)
         worker.require_shared()
-        mine.hear(lambda *news: heard.append(news))
-        worker.tell(1, 10, {"loss": 2.0})
-        worker.tell(2, 10, {"loss": 1.5})  # too soon
-        mine.hear(lambda *news: heard.append(news))
-        mine.hear(lambda *news: heard.append(news))
-        worker.tell(10, 10, {"loss": 1.0})
-        mine.hear(lambda *news: heard.append(news))
+        mine.pass_on(lambda *news: heard.append(news))
+        worker.report(1, 10, {"loss": 2.0})
+        worker.report(2, 10, {"loss": 1.5})  # too soon
+        mine.pass_on(lambda *news: heard.append(news))
+        mine.pass_on(lambda *news: heard.append(news))
+        worker.report(10, 10, {"loss": 1.0})
+        mine.pass_on(lambda *news: heard.append(news))
         assert heard == [(1, 10, {"loss": 2.0}), (10, 10, {"loss": 1.0})]
         assert not worker.halted()
         mine.halt()

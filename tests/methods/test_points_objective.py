@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from segfrontier.lab import Adam, Batch, Moment, Network, Sgd
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.training.learners import Learners
+from segfrontier.lab.worker import Worker
 from segfrontier.models.discriminator import PatchDiscriminatorSpec
 from segfrontier_methods.active_points.objective import Adapt
 
@@ -65,7 +65,7 @@ def batches(*, labelled=False):
 
 
 def learners(goal):
-    return Learners(goal, Crew(torch.device("cpu")), seed=0, precision="fp32", compiled=False, channels_last=False)
+    return Learners(goal, Worker(torch.device("cpu")), seed=0, precision="fp32", compiled=False, channels_last=False)
 
 
 def do_steps(goal, batch, *, steps=3):

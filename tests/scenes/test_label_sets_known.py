@@ -111,4 +111,24 @@ def test_a_part_carries_several_sets_by_name(tmp_path, toy_world):
     assert part.pixels(first).map()[2, 1] == 0 and int((part.pixels(first).map() != 255).sum()) == 1
     alone = Part(images=pool, labels=boxes)
     assert alone.known(first).boxes.tolist() == box.tolist() and Part(images=pool).known(first) is None
-    assert int((alone.pixels(first).map() != 255).sum()) == 0, "a box says nothing of any single pixel"
+    assert alone.pixels(first) is None, "a box says nothing of any single pixel"
+    assert list(alone.sparse(first)) == ["boxes"] and list(part.sparse(third)) == ["seeds"]
+
+
+def test_of_several_that_know_a_pixel_the_upper_has_it():
+    size = (2, 3)
+    dense = np.array([[255, 1, 1], [255, 255, 2]], np.uint8)
+    upper = SceneLabels(size=size, semantic=dense, points=np.array([[0, 1, 2]], np.int32))
+    below = SceneLabels(
+        size=size,
+        semantic=np.array([[0, 0, 255], [0, 255, 255]], np.uint8),
+        instance=np.ones(size, np.uint16),
+        points=np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1]], np.int32),
+    )
+    merged = upper.over(below)
+    assert merged.map().tolist() == [[0, 1, 1], [2, 0, 2]]
+    assert merged.points.tolist() == [[1, 1, 0], [0, 1, 2]], "points stay points, but those that the upper one knows"
+    assert merged.instance is below.instance
+    assert below.over(upper).map().tolist() == [[0, 0, 1], [1, 0, 2]]
+    only = SceneLabels(size=size, points=np.array([[2, 1, 1]], np.int32))
+    assert only.over(SceneLabels(size=size)).semantic is None and only.over(upper).map()[1, 2] == 1

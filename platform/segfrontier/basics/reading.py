@@ -106,8 +106,8 @@ def parse_yaml(text: str, *, where: str, what: str, error: type[BadInput] = BadI
     except _TooMuch as wrong:
         raise error(f"{where}: {what} {wrong}. Write it plainly.") from None
     except (yaml.YAMLError, ValueError, OverflowError, TypeError, RecursionError) as wrong:
-        told = " ".join(str(wrong).split())
-        raise error(f"{where}: {what} must be valid YAML; {told[:400]}") from None
+        reason = " ".join(str(wrong).split())
+        raise error(f"{where}: {what} must be valid YAML; {reason[:400]}") from None
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -58,8 +58,8 @@ class LiveBoard(StudyWatcher):
         """See `StudyWatcher`."""
         self._count += 1
         if self._live is None and record is not None:
-            told = f"mIoU {record.miou:.1%}" if outcome == "done" else record.error[:1000]
-            self._out.print(f"[{self._count}/{self._total}] {record.cell['label']}: {outcome} {told}", markup=False)
+            result = f"mIoU {record.miou:.1%}" if outcome == "done" else record.error[:1000]
+            self._out.print(f"[{self._count}/{self._total}] {record.cell['label']}: {outcome} {result}", markup=False)
 
     def _drawn(self) -> RenderableType:
         assert self._board is not None

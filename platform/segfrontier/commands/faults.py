@@ -102,7 +102,7 @@ def _keep(error: Exception, words: Sequence[str]) -> str:
     from segfrontier.basics.atomic import write_text
     from segfrontier.study.environment import environment
 
-    told = [
+    lines = [
         "segfrontier " + " ".join(map(repr, words)),
         *(f"{name} {version}" for name, version in environment().items()),
         "".join(traceback.format_exception(error)),
@@ -110,7 +110,7 @@ def _keep(error: Exception, words: Sequence[str]) -> str:
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     for folder in _places(words):
         with suppress(Exception):
-            write_text(folder / name, _hidden("\n".join(told)).encode("utf-8", "backslashreplace").decode())
+            write_text(folder / name, _hidden("\n".join(lines)).encode("utf-8", "backslashreplace").decode())
             return str(folder / name)
     return "no file, for none could be written (use --debug)"
 

@@ -28,8 +28,8 @@ class StageBars(Watcher):
     def step(self, done: int, total: int, values: Mapping[str, float]) -> None:
         """See `Watcher`."""
         if self._task is not None:
-            told = ("samples_a_second", "data_wait")
-            losses = [f"{k} {v:.3f}" for k, v in values.items() if k not in told and not k.startswith("lr/")]
+            rates = ("samples_a_second", "data_wait")
+            losses = [f"{k} {v:.3f}" for k, v in values.items() if k not in rates and not k.startswith("lr/")]
             pace = [f"{values['samples_a_second']:.0f} img/s"] if "samples_a_second" in values else []
             wait = [f"data wait {values['data_wait']:.0%}"] if values.get("data_wait", 0) > 0.05 else []
             self._bars.update(self._task, completed=done, total=total, note=", ".join(losses[:3] + pace + wait))

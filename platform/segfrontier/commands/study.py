@@ -101,9 +101,9 @@ def logs(
     place = find_home(home)
     found = sorted(p.parent for p in place.path.glob(f"cells/{escape(cell)}*/{LOG}")) if is_key(cell) else []
     if len(found) != 1:
-        told = ", ".join(p.name[:12] for p in found[:8]) or "none"
+        known = ", ".join(p.name[:12] for p in found[:8]) or "none"
         raise BadInput(
-            f"{cell!r} must be the beginning of one cell's key in {home}; found {told}. "
+            f"{cell!r} must be the beginning of one cell's key in {home}; found {known}. "
             f"See `segfrontier status --cells`."
         )
     if tail < 0:

@@ -34,8 +34,8 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
         return
     for name, (_, about, knobs) in found.items():
         listed = ", ".join(f"{k}={v}" for k, v in knobs.items())
-        told = f"{about}\n    knobs: {listed}" if listed else about
-        console().print(f"[bold]{escape(name)}[/]  {escape(told)}")
+        text = f"{about}\n    knobs: {listed}" if listed else about
+        console().print(f"[bold]{escape(name)}[/]  {escape(text)}")
 
 
 def train(

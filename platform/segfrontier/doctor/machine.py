@@ -135,10 +135,10 @@ def gpus_here() -> dict[str, tuple[int, int]]:
 def cores(executor: Executor | None, *, have: int, load: float, environment: Mapping[str, str] = os.environ) -> Check:
     """Cells and their threads fit on the cores, which nobody else needs."""
     found = f"{have} cores, load {load:.1f}, OMP_NUM_THREADS {environment.get('OMP_NUM_THREADS', 'not set')}"
-    told = environment.get("OMP_NUM_THREADS", "")
+    asked = environment.get("OMP_NUM_THREADS", "")
     wanted = 0.0 if executor is None else (executor.parallel_cells or 0) * executor.cpus_per_cell
     advice = ""
-    if told.isdigit() and int(told) > have:
+    if asked.isdigit() and int(asked) > have:
         advice = f"set OMP_NUM_THREADS to {have} or less: more threads than cores are slower than as many"
     elif wanted > have:
         advice = f"the executor asks for {wanted:g} cores at once: lower parallel_cells or cpus_per_cell"

@@ -142,17 +142,17 @@ def _wait_until_over(folder: Path, number: int, name: str, waiting: Callable[[st
     run, path = Run.read(folder), _path(folder, number)
     if _is_over(run, number):
         return
-    beat, told = _beat(path), False
+    beat, reported = _beat(path), False
     while (age := _age(path)) < LEASE_SECONDS:
         if _beat(path) != beat:
             raise _refusal(folder, name)
-        if not told:
+        if not reported:
             who = run.words if run else "a process on another machine"
             waiting(
                 f"{who} ran study {name!r} a moment ago and cannot be asked from here; waiting up to "
                 f"{LEASE_SECONDS - age:.0f} s for a sign of it"
             )
-            told = True
+            reported = True
         time.sleep(BEAT_SECONDS / 4)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import Model
 from segfrontier.lab.passes.draw import DrawPass
 from segfrontier.lab.passes.gauges import Gauge
@@ -21,6 +20,7 @@ from segfrontier.lab.passes.tasks import Task
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training import loop as training
 from segfrontier.lab.training.loop import Job
+from segfrontier.lab.worker import Worker
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
@@ -29,7 +29,7 @@ from segfrontier.store.source import classes_in
 
 _LOOKING = (Predictor, Predictors, Model)
 ROOTS: Mapping[str, tuple[object, ...]] = {
-    "train": (training.run, Crew),
+    "train": (training.run, Worker),
     "label": (LabelPass, *_LOOKING),
     "measure": (MeasurePass, *_LOOKING),
     "draw": (DrawPass, *_LOOKING),

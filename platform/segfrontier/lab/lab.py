@@ -301,24 +301,24 @@ class Lab(ABC):
         with heeding_signals() as signalled:
             yield lambda: signalled() or unseal(self._watcher).stop()
 
-    def _told(self, done: int, total: int) -> None:
+    def _on_progress(self, done: int, total: int) -> None:
         """One image of a pass is done; here the pass ends if that is asked for, and will begin anew."""
         unseal(self._watcher).step(done, total, {})
         if unseal(self._watcher).stop():
             raise Stopped(f"a pass over images was asked to stop and did, after {done} of {total}; run it again")
 
     def _watching(self, job: Job, work: Path) -> Watch:
-        """Pass on what a training tells and, where the watcher wants it, how well its weights do on the way."""
+        """Pass on what a training reports and, where the watcher wants it, how well its weights do on the way."""
         if not job.peeks:
             return unseal(self._watcher).step
         peek = Peek(job, work, unseal(self._places), self.classes, self.bench.torch_device())
 
-        def told(done: int, total: int, values: Mapping[str, float]) -> None:
+        def on_step(done: int, total: int, values: Mapping[str, float]) -> None:
             unseal(self._watcher).step(done, total, values)
             for epochs, miou in peek.fresh():
                 unseal(self._watcher).peeked(epochs, miou)
 
-        return told
+        return on_step
 
     # ---------------------------------------------------------------------------------------------------- below
 
@@ -339,7 +339,7 @@ class Lab(ABC):
     def _stage(self, kind: str, key: str, compute: Callable[[Path], None], *, inputs: Mapping[str, str]) -> Entry:
         computed = False
 
-        def told(out: Path) -> None:
+        def timed(out: Path) -> None:
             nonlocal computed
             computed = True
             unseal(self._watcher).begin(kind, key)
@@ -349,7 +349,7 @@ class Lab(ABC):
 
         devices, gpu = self._power(kind)
         about: dict[str, Any] = {"kind": kind, "inputs": dict(inputs), "devices": devices, "gpu": gpu}
-        entry = self._store.once(key, told, about=about, waiting=unseal(self._watcher).waiting)
+        entry = self._store.once(key, timed, about=about, waiting=unseal(self._watcher).waiting)
         if not computed:
             unseal(self._watcher).found(kind, key)
         unseal(self._watcher).used(entry.manifest, entry.path)

@@ -8,21 +8,21 @@ from typing import Any
 
 import torch
 
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.passes.base import Outcome, Pass
 from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.training import loop as training
 from segfrontier.lab.training.loop import Job
+from segfrontier.lab.worker import Worker
 
 
 class LocalLab(Lab):
     """The lab in one process."""
 
     def _train(self, job: Job, work: Path, out: Path) -> None:
-        crew = Crew(device=self.bench.torch_device())
+        worker = Worker(device=self.bench.torch_device())
         with self._heeding() as stop:
-            training.run(job, crew, self.bench, work=work, out=out, watch=self._watching(job, work), stop=stop)
+            training.run(job, worker, self.bench, work=work, out=out, watch=self._watching(job, work), stop=stop)
 
     def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
         if self.bench.threads:
@@ -30,4 +30,4 @@ class LocalLab(Lab):
         models, names = Predictors.built(work.models, device=self.bench.torch_device()), work.names()
         for done, scene in enumerate(names, start=1):
             yield work.outcome(models, scene)
-            self._told(done, len(names))
+            self._on_progress(done, len(names))

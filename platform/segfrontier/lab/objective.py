@@ -26,10 +26,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.optimisers import Optimiser, Schedule
 from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import stable_seed
+from segfrontier.lab.worker import Worker
 from segfrontier.maths.whole_batch import mean_over
 from segfrontier.scenes.known import SceneLabels
 
@@ -109,7 +109,7 @@ class Moment:
     epoch: int
     steps_an_epoch: int
     seed: int = 0
-    cut: Shares = field(default_factory=lambda: Shares(Crew(device=torch.device("cpu"))))
+    cut: Shares = field(default_factory=lambda: Shares(Worker(device=torch.device("cpu"))))
     logged: dict[str, Tensor | float] = field(default_factory=dict)
     _rng: np.random.Generator | None = None
 

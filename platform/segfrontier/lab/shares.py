@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from segfrontier.errors import StageError
-from segfrontier.lab.crew import Crew
+from segfrontier.lab.worker import Worker
 
 
 class Shares:
@@ -18,8 +18,8 @@ class Shares:
     once beforehand, without gradients and inside `counting()`, which costs a forward pass more.
     """
 
-    def __init__(self, crew: Crew, *, parts: int = 1) -> None:
-        self.crew, self.parts, self.count = crew, parts, crew.world * parts
+    def __init__(self, worker: Worker, *, parts: int = 1) -> None:
+        self.worker, self.parts, self.count = worker, parts, worker.world * parts
         self._counts: list[Tensor] | None = None
         self._totals: list[Tensor] = []
         self._asked = 0
@@ -28,7 +28,7 @@ class Shares:
         """The sum over all shares; while parts are counted, this part's own amount."""
         amount = amount.detach()
         if self.parts == 1:
-            return self.crew.total(amount)
+            return self.worker.total(amount)
         number, self._asked = self._asked, self._asked + 1
         if self._counts is None:
             if number >= len(self._totals):
@@ -53,7 +53,7 @@ class Shares:
         self._counts = []
         yield
         self.next_part()
-        self._totals, self._counts = [self.crew.total(count) for count in self._counts], None
+        self._totals, self._counts = [self.worker.total(count) for count in self._counts], None
 
 
 def _unlike() -> StageError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Literal
 
 import numpy as np
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.augment import Augment
-from segfrontier.lab.knowing import pixels_in
-from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.known import SceneLabels
-from segfrontier.scenes.labels import LabelSet
+from segfrontier.scenes.labels import COLUMNS, LabelSet
 from segfrontier.scenes.world import Pool
 
 _TRIES = 10  # epochs in which a scene is looked for that can be shown
+_NO_PIXELS = ("boxes", "tags")  # kinds that say nothing of single pixels
 
 
 Known = SceneLabels | Mapping[str, SceneLabels] | None
@@ -64,19 +63,18 @@ class Part:
         nothing = SceneLabels(size=self.images.size(scene))
         return {name: one.labels(scene) if scene in one else nothing for name, one in self.labels.items()}
 
-    def pixels(self, scene: str) -> SceneLabels:
-        """What is known of single pixels, and the instances; of several sets the first that knows a pixel has it."""
-        known = self.known(scene)
-        if known is None:
-            return SceneLabels(size=self.images.size(scene))
-        if isinstance(known, SceneLabels):
-            return SceneLabels(size=known.size, semantic=known.map(), instance=known.instance)
-        size = self.images.size(scene)
-        labels, instance = np.full(size, VOID, np.uint8), None
-        for one in known.values():
-            labels = np.where(labels == VOID, one.map(), labels)
-            instance = one.instance if instance is None else instance
-        return SceneLabels(size=size, semantic=labels, instance=instance)
+    def pixels(self, scene: str) -> SceneLabels | None:
+        """What the plain losses learn from: labels of single pixels, points at their coordinates.
+
+        Of several sets the first that knows a pixel has it; None where none speaks of pixels.
+        """
+        found = [one.labels(scene) for one in self.sets().values() if one.kind not in _NO_PIXELS and scene in one]
+        return reduce(SceneLabels.over, found) if found else None
+
+    def sparse(self, scene: str) -> dict[str, SceneLabels]:
+        """By name, what is known at coordinates or of the scene as a whole: points, boxes, tags."""
+        found = {name or one.kind: one for name, one in self.sets().items() if one.kind in COLUMNS and scene in one}
+        return {name: one.labels(scene) for name, one in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +221,7 @@ def class_table(parts: Sequence[Part]) -> list[list[tuple[int, int]]]:
                 "a class-balanced stream needs labels in every part; use balance='scene' for unlabelled images"
             )
         for at, scene in enumerate(part.names()):
-            known = pixels_in(part.labels, scene)
+            known = part.pixels(scene)
             for label in [] if known is None else np.unique(known.map()).tolist():
                 if label < 255:
                     shown.setdefault(label, []).append((p, at))

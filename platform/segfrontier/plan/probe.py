@@ -62,12 +62,12 @@ def kind_of(work: Work) -> str:
     """Equal for work that takes equally long a step, or an image."""
     if isinstance(work, Training):
         streams = [(name, s.batch, s.augment, _sizes(s.parts)) for name, s in work.job.streams.items()]
-        told: Any = [work.job.objective, streams, work.job.plan.precision, work.job.plan.accumulate]
+        payload: Any = [work.job.objective, streams, work.job.plan.precision, work.job.plan.accumulate]
     else:
         size = work.images.size(work.names()[0]) if work.names() else None
         models = {name: [one.network, dict(one.blueprints), one.looking] for name, one in work.models.items()}
-        told = [type(work).__qualname__, work.task, models, size]
-    return dumps(plain(_coarse(told)))
+        payload = [type(work).__qualname__, work.task, models, size]
+    return dumps(plain(_coarse(payload)))
 
 
 def size_of(work: Work) -> int:

@@ -97,12 +97,12 @@ class StudyPlan:
     def _kind(self, kind: str) -> KindPlan:
         own = {key: stage for key, stage in self.stages.items() if stage.kind == kind}
         known = {} if self.times is None else self.times.seconds
-        told = [known[key] for key, stage in own.items() if not stage.stored and key in known]
+        kept = [known[key] for key, stage in own.items() if not stage.stored and key in known]
         return KindPlan(
             asked=sum(s.cells for s in own.values()),
             distinct=len(own),
             stored=sum(s.stored for s in own.values()),
-            seconds=sum(told) if told else None,
+            seconds=sum(kept) if kept else None,
         )
 
     @property
@@ -141,11 +141,11 @@ class StudyPlan:
     @property
     def unforeseen(self) -> dict[str, list[str]]:
         """What stopped a rehearsal -> labels of the cells."""
-        told = (
+        kept = (
             (f"after {many(len(c.stages), 'stage')}: {c.unforeseen}" if c.unforeseen else "", c.cell.label)
             for c in self.cells
         )
-        return _grouped(told)
+        return _grouped(kept)
 
     @property
     def unprobed(self) -> dict[str, list[str]]:
@@ -179,9 +179,9 @@ class StudyPlan:
         }  # fmt: skip
 
 
-def _grouped(told: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def _grouped(kept: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
-    for text, label in told:
+    for text, label in kept:
         if text:
             groups.setdefault(text, []).append(label)
     return groups

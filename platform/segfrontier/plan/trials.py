@@ -16,13 +16,13 @@ import torch
 from segfrontier.basics.atomic import scratch_folder
 from segfrontier.errors import Stopped
 from segfrontier.lab import Bench, Model, Predictor, Predictors
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import without_pretraining
 from segfrontier.lab.passes.base import Pass
 from segfrontier.lab.passes.score import ScorePass
 from segfrontier.lab.passes.scores import counted
 from segfrontier.lab.streams import Stream
 from segfrontier.lab.training import loop as training
+from segfrontier.lab.worker import Worker
 from segfrontier.plan.dry_lab import Training, Work, middling
 
 STEPS, IMAGES, SECONDS = 4, 3, 10.0
@@ -89,7 +89,7 @@ def _seconds_a_step(work: Training, bench: Bench) -> float:
     job = replace(work.job, start={}, plan=replace(work.job.plan, steps=max(work.job.plan.steps, STEPS), snapshots=0))
     with scratch_folder() as place, suppress(Stopped):
         training.run(
-            job, Crew(device=bench.torch_device()), bench,
+            job, Worker(device=bench.torch_device()), bench,
             work=place / "work", out=place / "out", watch=clock.tick, stop=clock.enough,
         )  # fmt: skip
     return clock.pace()

@@ -10,8 +10,8 @@ from segfrontier.store import human_size
 
 def sentences(plan: StudyPlan) -> tuple[str, ...]:
     """What a plan says, a sentence or two a subject."""
-    told = (*_imagined(plan), _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
-    return tuple(sentence for sentence in told if sentence)
+    lines = (*_imagined(plan), _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
+    return tuple(sentence for sentence in lines if sentence)
 
 
 def _imagined(plan: StudyPlan) -> list[str]:
@@ -82,15 +82,15 @@ def _compute(plan: StudyPlan) -> str:
 
 def _limits(plan: StudyPlan) -> list[str]:
     limits, new = plan.study.limits, sum(not cell.done for cell in plan.cells)
-    told = []
+    lines = []
     if limits.cells is not None and limits.cells < new:
-        told.append(f"limits.cells lets {limits.cells} of the {new} cells begin in one run.")
+        lines.append(f"limits.cells lets {limits.cells} of the {new} cells begin in one run.")
     seconds = plan.compute_seconds
     gpu_hours = limits.gpu_hours if plan.times is not None and plan.times.device.startswith("cuda") else None
     for name, hours in (("hours", limits.hours), ("gpu_hours", gpu_hours)):
         if hours is not None and seconds is not None and seconds > hours * 3600:
-            told.append(f"limits.{name} = {hours:g} may end a run early: {duration(seconds)} one after another.")
-    return told
+            lines.append(f"limits.{name} = {hours:g} may end a run early: {duration(seconds)} one after another.")
+    return lines
 
 
 def duration(seconds: float) -> str:

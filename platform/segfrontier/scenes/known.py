@@ -50,6 +50,24 @@ class SceneLabels:
             labels[y, x] = label
         return labels
 
+    def over(self, below: SceneLabels) -> SceneLabels:
+        """The labels of single pixels and the instances of both; where both know a pixel, it is as this one says.
+
+        Points stay points, so that none is lost when the scene is resized.
+        """
+        mine = self.map() != VOID
+        semantic = below.semantic if self.semantic is None else self.semantic
+        if self.semantic is not None and below.semantic is not None:
+            semantic = np.where(mine, self.semantic, below.semantic)
+        points = [] if below.points is None else [below.points[~mine[below.points[:, 1], below.points[:, 0]]]]
+        points += [] if self.points is None else [self.points]
+        return SceneLabels(
+            size=self.size,
+            semantic=semantic,
+            instance=below.instance if self.instance is None else self.instance,
+            points=np.concatenate(points) if points else None,
+        )
+
 
 def packed_detections(found: Detections, size: tuple[int, int], classes: int) -> bytes:
     """Detections as bytes: their number, labels, scores, and the masks' bits compressed."""

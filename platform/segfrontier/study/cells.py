@@ -157,8 +157,8 @@ def _settings(study: Study, entry: MethodEntry, wrong: dict[str, None]) -> list[
         if isinstance(share, float):
             first, second = kinds_of(cls)
             split = {first: share, second: round(1 - share, 12)}
-        told = [f"{k}={_short(v)}" for k, v in knobs.items() if k == SPLIT or k not in usual or usual[k] != v]
-        label = " ".join([entry.name, *told])
+        changed = [f"{k}={_short(v)}" for k, v in knobs.items() if k == SPLIT or k not in usual or usual[k] != v]
+        label = " ".join([entry.name, *changed])
         found.append(_Setting(method=entry.name, knobs=knobs, budgets=budgets, split=split, label=label))
     return found
 

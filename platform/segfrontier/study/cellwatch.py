@@ -52,7 +52,7 @@ class CellWatch(Watcher):
 
     def __enter__(self) -> CellWatch:
         (self._folder / CUT).unlink(missing_ok=True)
-        self.say(f"begins in process {os.getpid()}")
+        self.log(f"begins in process {os.getpid()}")
         self._status("running", force=True)
         return self
 
@@ -67,7 +67,7 @@ class CellWatch(Watcher):
     def left(self, state: _End) -> _End:
         """The cell has ended like this."""
         try:
-            self.say("stopped: the disk is full" if state == "full" else state)
+            self.log("stopped: the disk is full" if state == "full" else state)
             self._status("stopped" if state == "full" else state, force=True)
         except Exception as error:
             if not is_full(error):
@@ -113,7 +113,7 @@ class CellWatch(Watcher):
 
     def end(self, kind: str, key: str, *, seconds: float) -> None:
         """See `Watcher`."""
-        self.say(f"{kind} {key}: done in {seconds:.1f} s")
+        self.log(f"{kind} {key}: done in {seconds:.1f} s")
 
     def step(self, done: int, total: int, values: Mapping[str, float]) -> None:
         """See `Watcher`."""
@@ -129,7 +129,7 @@ class CellWatch(Watcher):
         """See `Watcher`."""
         if key not in self._used:
             self._found.add(key)
-            self.say(f"{kind} {key}: found in the store")
+            self.log(f"{kind} {key}: found in the store")
 
     def used(self, manifest: Manifest, folder: Path) -> None:
         """See `Watcher`."""
@@ -137,7 +137,7 @@ class CellWatch(Watcher):
             self._logs.append(_lines(folder / _TRAIN_LOG))
             if (folder / LEFT_OUT).exists():
                 left_out = json.loads((folder / LEFT_OUT).read_text(encoding="utf-8"))
-                self.say(f"train {manifest.key}: left out {left_out}")
+                self.log(f"train {manifest.key}: left out {left_out}")
         self._used.setdefault(manifest.key, manifest)
         self._heard = []
 
@@ -161,13 +161,13 @@ class CellWatch(Watcher):
     def noted(self, name: str, value: float) -> None:
         """See `Watcher`."""
         self.notes[name] = value
-        self.say(f"{name} {value:.6g}")
+        self.log(f"{name} {value:.6g}")
 
     def drawn(self, picture: Path) -> None:
         """See `Watcher`."""
         self.pictures.append(str(picture))
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Write to the cell's log."""
         with (self._folder / LOG).open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
@@ -176,8 +176,8 @@ class CellWatch(Watcher):
         now = time.monotonic()
         if force or now - self._told_at > _TELL_SECONDS:
             self._told_at = now
-            told = {"state": state, "stage": self._stage, "pid": os.getpid(), "at": time.time()}
-            write_json(self._folder / STATUS, told | more, sync=False)
+            payload = {"state": state, "stage": self._stage, "pid": os.getpid(), "at": time.time()}
+            write_json(self._folder / STATUS, payload | more, sync=False)
 
 
 def _lines(log: Path) -> _Lines:

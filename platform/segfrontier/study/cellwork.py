@@ -74,7 +74,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     except Exception as error:
         if is_full(error):
             raise
-        watch.say(traceback.format_exc())
+        watch.log(traceback.format_exc())
         state, more = "failed", {"error": one_line(error)}
     record = Record(
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),

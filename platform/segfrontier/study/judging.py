@@ -70,10 +70,10 @@ def judge(claim: Claim, found: Mapping[tuple[int, str], Mapping[int, Record]]) -
 def _measure(pairing: Pairing, a: Mapping[int, Record], b: Mapping[int, Record]) -> Measured:
     first, second = (_scores(side, pairing.metric) for side in (a, b))
     moved = {seed: score + pairing.margin for seed, score in first.items()}
-    told = compare(moved, second)
+    result = compare(moved, second)
     verdicts: Mapping[str, Verdict] = {"yes": "holds", "no": "fails"}
     return Measured(
-        pairing=pairing, verdict=verdicts.get(told.verdict, "cannot tell"), reason=_reason(told, pairing.margin),
+        pairing=pairing, verdict=verdicts.get(result.verdict, "cannot tell"), reason=_reason(result, pairing.margin),
         a=summarise(first.values()), b=summarise(second.values()),
         difference=summarise([first[s] - second[s] for s in sorted(first.keys() & second.keys())]),
         keys=tuple(r.key for side in (a, b) for r in side.values()),
@@ -81,12 +81,12 @@ def _measure(pairing: Pairing, a: Mapping[int, Record], b: Mapping[int, Record])
 
 
 def _scores(side: Mapping[int, Record], metric: str) -> dict[int, float]:
-    told = {seed: {**r.notes, **r.values} for seed, r in side.items() if r.state == "done"}
-    return {seed: scores.get(metric, math.nan) for seed, scores in told.items()}
+    by_seed = {seed: {**r.notes, **r.values} for seed, r in side.items() if r.state == "done"}
+    return {seed: scores.get(metric, math.nan) for seed, scores in by_seed.items()}
 
 
-def _reason(told: Comparison, margin: float) -> str:
-    return told.reason.replace(" 0", f" -{margin:g}") if margin else told.reason
+def _reason(result: Comparison, margin: float) -> str:
+    return result.reason.replace(" 0", f" -{margin:g}") if margin else result.reason
 
 
 def judge_all(claims: Claims, home: Home, atlas: Atlas) -> tuple[Judged, ...]:

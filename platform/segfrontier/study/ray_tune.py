@@ -206,15 +206,15 @@ class Cutting(FIFOScheduler):
 def _trial(config: dict[str, Any], order: dict[str, Any]) -> None:
     """A cell in the process of its trial."""
     home, means, leave, key = Home(Path(order["home"])), order["means"], order["leave"], config["key"]
-    told = [0.0, math.nan]
+    latest = [0.0, math.nan]
 
     def tell(epochs: float, score: float) -> None:
-        told[:] = [epochs, score]
+        latest[:] = [epochs, score]
         tune.report({_EPOCH: epochs, _SCORE: score})
 
     with _into(home.cell(key) / LOG):
         outcome = do_cell(home, key, means, stop=leave, tell=tell, asha=order["asha"], atlas=_atlas())
-    tune.report({"outcome": outcome, _EPOCH: told[0], _SCORE: told[1]})
+    tune.report({"outcome": outcome, _EPOCH: latest[0], _SCORE: latest[1]})
 
 
 @cache

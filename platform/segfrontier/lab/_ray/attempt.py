@@ -23,7 +23,7 @@ from pathlib import Path
 from segfrontier.errors import BadInput
 from segfrontier.lab.training.history import Watch
 
-_TELL_SECONDS, _ASK_SECONDS, _APPEAR_SECONDS = 0.5, 0.2, 10.0
+_REPORT_SECONDS, _ASK_SECONDS, _APPEAR_SECONDS = 0.5, 0.2, 10.0
 
 
 @contextmanager
@@ -45,8 +45,8 @@ class Attempt:
     """One attempt's folder, seen from either side."""
 
     path: str
-    _heard: str = ""
-    _told_at: float = field(default=-1e9)
+    _passed_on: str = ""
+    _reported_at: float = field(default=-1e9)
     _asked_at: float = field(default=-1e9)
 
     @property
@@ -65,14 +65,14 @@ class Attempt:
         """Ask the workers to store their state and leave."""
         self.go.unlink(missing_ok=True)
 
-    def hear(self, watch: Watch) -> None:
-        """Pass on what the leader has told since the last call."""
+    def pass_on(self, watch: Watch) -> None:
+        """Pass on what the leader has reported since the last call."""
         try:
             text = (self.folder / "progress.json").read_text()
         except FileNotFoundError:
             return
-        if text != self._heard:
-            self._heard = text
+        if text != self._passed_on:
+            self._passed_on = text
             done, total, values = json.loads(text)
             watch(done, total, values)
 
@@ -89,11 +89,11 @@ class Attempt:
                 )
             time.sleep(0.2)
 
-    def tell(self, done: int, total: int, values: Mapping[str, float]) -> None:
+    def report(self, done: int, total: int, values: Mapping[str, float]) -> None:
         """Let the driver know how far training has come; too frequent news is left out, never the last."""
         now = time.monotonic()
-        if now - self._told_at >= _TELL_SECONDS or done == total:
-            self._told_at = now
+        if now - self._reported_at >= _REPORT_SECONDS or done == total:
+            self._reported_at = now
             staged = self.folder / ".progress.json"
             staged.write_text(json.dumps([done, total, dict(values)]))
             staged.replace(self.folder / "progress.json")

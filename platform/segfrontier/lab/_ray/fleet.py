@@ -47,8 +47,8 @@ class Fleet:
         need = {"CPU": processes * self.cpus} | ({"GPU": processes} if gpu else {})
         short = [f"{need[k]:g} {k}s, there are {have.get(k, 0):g}" for k in need if need[k] > have.get(k, 0)]
         if short:
-            told = f"{processes} processes on Ray need {' and '.join(short)}"
+            needs = f"{processes} processes on Ray need {' and '.join(short)}"
             if is_ours():
-                raise BadInput(f"{told}. Ask for fewer workers, or for less of a CPU each (cpus_per_worker).")
-            log.warning("%s; waiting for the cluster to grow. Ask for fewer workers if it does not.", told)
+                raise BadInput(f"{needs}. Ask for fewer workers, or for less of a CPU each (cpus_per_worker).")
+            log.warning("%s; waiting for the cluster to grow. Ask for fewer workers if it does not.", needs)
         return gpu

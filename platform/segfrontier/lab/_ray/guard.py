@@ -101,7 +101,7 @@ def _main(mark: str) -> None:
         _follow(known, said)
         deaths.watch(known)
     _follow(known, said)
-    where, bye = _told(said)
+    where, bye = _orders(said)
     if deaths.first and not bye:
         with suppress(OSError):
             os.write(2, f"error: {last_words(deaths.first, where[2])}\n".encode())
@@ -154,7 +154,7 @@ def _is_readable(seconds: float) -> bool:
     return bool(select.select([0], [], [], seconds)[0])
 
 
-def _told(said: bytes) -> tuple[list[str], bool]:
+def _orders(said: bytes) -> tuple[list[str], bool]:
     """Where Ray is, and whether it was stopped on purpose."""
     lines = said.decode().splitlines()
     where = next((line.split("\t") for line in lines if "\t" in line), [])
@@ -163,7 +163,7 @@ def _told(said: bytes) -> tuple[list[str], bool]:
 
 def _follow(known: dict[int, str], said: bytes) -> None:
     """Note all that descends from Ray's servers, with the time of its start: pids are used again."""
-    where, _ = _told(said)
+    where, _ = _orders(said)
     if where:
         stats = _stats()
         known |= {pid: stats[pid][1] for pid in map(int, where[3:]) if not known and pid in stats}

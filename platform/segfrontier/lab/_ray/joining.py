@@ -16,7 +16,7 @@ from ray.train.backend import Backend
 from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import TorchConfig
 
-from segfrontier.lab.crew import Crew
+from segfrontier.lab.worker import Worker
 
 
 class _NoGroup(Backend):
@@ -34,20 +34,20 @@ class OwnGroup(TorchConfig):
 
 
 @contextmanager
-def joined(crew: Crew) -> Iterator[None]:
+def joined(worker: Worker) -> Iterator[None]:
     """A process group of all workers; none for one alone. After an error it is left to end with its process."""
-    if crew.world == 1:
+    if worker.world == 1:
         yield
         return
     host = ray.util.get_node_ip_address()
     listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     host, port = broadcast_from_rank_zero((host, listener.getsockname()[1]))
-    if not crew.leads:
+    if not worker.leads:
         listener.close()
     store = dist.TCPStore(
-        host, port, crew.world, is_master=crew.leads, master_listen_fd=listener.detach() if crew.leads else None
+        host, port, worker.world, is_master=worker.leads, master_listen_fd=listener.detach() if worker.leads else None
     )
-    backend = "nccl" if crew.device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=store, rank=crew.rank, world_size=crew.world)
+    backend = "nccl" if worker.device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=worker.rank, world_size=worker.world)
     yield
     dist.destroy_process_group()

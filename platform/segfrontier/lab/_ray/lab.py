@@ -52,4 +52,4 @@ class RayLab(Lab):
         settings = {"work": work.light(), "device": "cuda" if gpu else "cpu", "threads": threads}
         for done, outcome in enumerate(outcomes(settings, names, self.fleet, gpu=gpu), start=1):
             yield outcome
-            self._told(done, len(names))
+            self._on_progress(done, len(names))

@@ -21,11 +21,11 @@ from segfrontier.lab._ray.attempt import Attempt, open_attempt
 from segfrontier.lab._ray.fleet import Fleet
 from segfrontier.lab._ray.joining import OwnGroup, joined
 from segfrontier.lab._ray.policy import verdict
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.handles import WEIGHTS
 from segfrontier.lab.training import loop as training
 from segfrontier.lab.training.history import Watch
 from segfrontier.lab.training.loop import Bench, Job
+from segfrontier.lab.worker import Worker
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1
@@ -90,16 +90,16 @@ def _work(config: dict[str, _Order]) -> str:
     order, place = config["order"], ray.train.get_context()
     order.attempt.require_shared()
     threads = max(1, order.bench.threads // place.get_local_world_size())
-    crew = Crew(
+    worker = Worker(
         device=get_device() if order.gpu else torch.device("cpu"),
         rank=place.get_world_rank(),
         world=place.get_world_size(),
     )
-    with joined(crew):
+    with joined(worker):
         try:
             training.run(
-                order.job, crew, replace(order.bench, threads=threads), work=order.work, out=order.out,
-                watch=order.attempt.tell, stop=order.attempt.halted,
+                order.job, worker, replace(order.bench, threads=threads), work=order.work, out=order.out,
+                watch=order.attempt.report, stop=order.attempt.halted,
             )  # fmt: skip
         except Stopped as stopped:  # not a failure; all workers leave at the same step
             return str(stopped)
@@ -122,8 +122,8 @@ class _Run:
             self._thread.join(_LOOK_SECONDS)
             if stop():
                 attempt.halt()
-            attempt.hear(watch)
-        attempt.hear(watch)  # what was told last
+            attempt.pass_on(watch)
+        attempt.pass_on(watch)  # what was reported last
 
     def _fit(self) -> None:
         try:

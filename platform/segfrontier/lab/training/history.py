@@ -12,7 +12,7 @@ import torch
 
 from segfrontier.basics.atomic import write_text
 from segfrontier.errors import StageError
-from segfrontier.lab.crew import Crew
+from segfrontier.lab.worker import Worker
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
@@ -23,8 +23,8 @@ Watch = Callable[[int, int, Mapping[str, float]], None]
 class History:
     """Sums between two log lines; the lines themselves are the same whether a run was interrupted or not."""
 
-    def __init__(self, path: Path, crew: Crew, every: int) -> None:
-        self.path, self.crew, self.every = path, crew, every
+    def __init__(self, path: Path, worker: Worker, every: int) -> None:
+        self.path, self.worker, self.every = path, worker, every
         self.lines: list[str] = []
         self._sums: dict[str, Any] = {}
         self._steps = self._samples = 0
@@ -66,8 +66,8 @@ class History:
                 f"Correct what the objective logs, or lower the learning rate."
             )
         # Speed changes from run to run; it is told, and kept out of the stored log, which is the same every time.
-        pace = {"samples_a_second": self._samples * self.crew.world / spent, "data_wait": self._waited / spent}
-        if self.crew.leads:
+        pace = {"samples_a_second": self._samples * self.worker.world / spent, "data_wait": self._waited / spent}
+        if self.worker.leads:
             self.lines.append(json.dumps({"step": done, **values, **self._rates}))
             write_text(self.path, self.text(), sync=False)
             if watch:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from segfrontier.errors import BadInput
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.objective import Batch, Ema, Loss, Moment, Nets, Network, Objective
 from segfrontier.lab.streams import stable_seed
+from segfrontier.lab.worker import Worker
 from segfrontier.models.parameters import parameter_groups
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -23,10 +23,12 @@ class Learners:
     """All that changes during training, and how."""
 
     def __init__(
-        self, objective: Objective, crew: Crew, *, seed: int, precision: str, compiled: bool, channels_last: bool
+        self, objective: Objective, worker: Worker, *, seed: int, precision: str, compiled: bool, channels_last: bool
     ) -> None:
-        self.crew, self.settings = crew, dict(objective.networks())
-        self.bare = {n: s.blueprint.build(seed=stable_seed(seed, n)).to(crew.device) for n, s in self.settings.items()}
+        self.worker, self.settings = worker, dict(objective.networks())
+        self.bare = {
+            n: s.blueprint.build(seed=stable_seed(seed, n)).to(worker.device) for n, s in self.settings.items()
+        }
         if channels_last:
             for module in self.bare.values():
                 module.to(memory_format=torch.channels_last)
@@ -35,11 +37,15 @@ class Learners:
         self.optimisers = {n: _optimiser(self.bare[n], s) for n, s in self.settings.items()}
         self._base = {n: [g["lr"] for g in o.param_groups] for n, o in self.optimisers.items()}
         self.dtype = _DTYPES.get(precision)
-        self.scaler = torch.amp.GradScaler(crew.device.type, enabled=precision == "fp16" and crew.device.type == "cuda")
+        self.scaler = torch.amp.GradScaler(
+            worker.device.type, enabled=precision == "fp16" and worker.device.type == "cuda"
+        )
         self._wrap(objective, compiled)
 
     def _wrap(self, objective: Objective, compiled: bool) -> None:
-        self.called = {n: self.crew.wrap(m, skips_parameters=objective.skips_parameters) for n, m in self.bare.items()}
+        self.called = {
+            n: self.worker.wrap(m, skips_parameters=objective.skips_parameters) for n, m in self.bare.items()
+        }
         if compiled:
             self.called = {n: cast(nn.Module, torch.compile(m)) for n, m in self.called.items()}
         self.nets = Nets(self.called, self.bare, self.teachers)
@@ -50,7 +56,7 @@ class Learners:
         self, objective: Objective, batch: Mapping[str, Batch], at: Moment, *, share: float, hold: bool
     ) -> Iterator[Loss]:
         """Run one step of the objective and back-propagate each loss as it comes."""
-        with self.crew.hold_gradients(self.called.values()) if hold else nullcontext():
+        with self.worker.hold_gradients(self.called.values()) if hold else nullcontext():
             step = objective.step(self.nets, batch, at)
             while True:
                 with self._autocast():
@@ -77,7 +83,7 @@ class Learners:
     def _autocast(self) -> Any:
         if self.dtype is None:
             return nullcontext()
-        return torch.autocast(self.crew.device.type, dtype=self.dtype)
+        return torch.autocast(self.worker.device.type, dtype=self.dtype)
 
     def gradient_sizes(self) -> dict[str, Tensor]:
         """Sums of absolute gradients, by network; none where fp16 scales them: it skips a step that it scaled too far.
@@ -116,7 +122,7 @@ class Learners:
             assert ema is not None
             follow(teacher, self.bare[name], ema, updates=self.updates)
             # Each worker's batch statistics differ; the leader's are the ones that count.
-            self.crew.align(b for b in teacher.buffers() if b.is_floating_point())
+            self.worker.align(b for b in teacher.buffers() if b.is_floating_point())
 
     def weights(self) -> dict[str, dict[str, Any]]:
         """Network name -> its tensors, teachers as `name/teacher`."""
@@ -152,7 +158,7 @@ class Learners:
                 raise BadInput(
                     f"initial weights are named by network; found {name!r}, there are {', '.join(self.bare)}"
                 )
-            stored = torch.load(file, map_location=self.crew.device, weights_only=True)
+            stored = torch.load(file, map_location=self.worker.device, weights_only=True)
             if name not in stored:
                 raise BadInput(f"{file} holds weights of {', '.join(stored)}; {name!r} is not among them")
             self.bare[network].load_state_dict(stored[name])

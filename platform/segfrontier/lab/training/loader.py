@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from segfrontier.errors import BadInput, StageError
 from segfrontier.lab.augment import Augment
-from segfrontier.lab.knowing import pixels_in, sparse_in
 from segfrontier.lab.leftout import require_few
 from segfrontier.lab.objective import Batch
 from segfrontier.lab.streams import Deck, Slot, Stream, stable_seed
@@ -90,7 +89,7 @@ class StepDataset(Dataset[dict[str, Raw]]):
         part = stream.parts[slot.part]
         image = part.images.image(slot.scene)
         size = (image.shape[0], image.shape[1])
-        known, sparse = pixels_in(part.labels, slot.scene), sparse_in(part.labels, slot.scene)
+        known, sparse = part.pixels(slot.scene), part.sparse(slot.scene)
         for each in (known, *sparse.values()):
             if each is not None and each.size != size:
                 raise BadInput(f"scene {slot.scene!r}: labels {each.size} and image {size} differ in size")
@@ -156,7 +155,7 @@ def batches(
     """The batches of the wanted steps, in order; scenes that were left out are warned of, each once."""
     if workers == 0:
         cv2.setNumThreads(0)  # torch's threads have the cores; OpenCV's own would fight them
-        return _heard(dataset[want] for want in wants)
+        return _warned(dataset[want] for want in wants)
     loader: DataLoader[dict[str, Raw]] = DataLoader(
         dataset,
         batch_size=None,
@@ -167,10 +166,10 @@ def batches(
         prefetch_factor=2,
         pin_memory=pin,
     )
-    return _heard(loader)
+    return _warned(loader)
 
 
-def _heard(loaded: Iterable[dict[str, Raw]]) -> Iterator[dict[str, Raw]]:
+def _warned(loaded: Iterable[dict[str, Raw]]) -> Iterator[dict[str, Raw]]:
     known: set[str] = set()
     for raws in loaded:
         for name, raw in raws.items():

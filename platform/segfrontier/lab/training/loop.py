@@ -16,7 +16,6 @@ from torch import Tensor
 from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadInput, Diverged, Stopped
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.leftout import LeftOut
 from segfrontier.lab.objective import Batch, Moment, Objective
 from segfrontier.lab.shares import Shares
@@ -26,6 +25,7 @@ from segfrontier.lab.training.history import History, Watch
 from segfrontier.lab.training.learners import Learners
 from segfrontier.lab.training.loader import Raw, StepDataset, batches, to_device
 from segfrontier.lab.training.memory import keep_freed_memory
+from segfrontier.lab.worker import Worker
 
 CHECKPOINTS, SNAPSHOTS, PEEKS, LOG = "checkpoints", "snapshots", "peeks", "log.jsonl"
 LEFT_OUT = "left_out.json"
@@ -88,7 +88,7 @@ class Job:
 
 def run(
     job: Job,
-    crew: Crew,
+    worker: Worker,
     bench: Bench,
     *,
     work: Path,
@@ -104,15 +104,15 @@ def run(
         raise BadInput("training needs at least one stream of samples; none was given")
     if bench.threads:
         torch.set_num_threads(bench.threads)
-    if crew.device.type == "cpu":
+    if worker.device.type == "cpu":
         keep_freed_memory()
-    if crew.leads:
+    if worker.leads:
         _tidy(work)
-    learners, history, first = _begun(job, crew, bench, work)
-    _Loop(job, crew, bench, learners, history, work).go(first, watch, stop)
-    if crew.leads:
+    learners, history, first = _begun(job, worker, bench, work)
+    _Loop(job, worker, bench, learners, history, work).go(first, watch, stop)
+    if worker.leads:
         _write(learners, history, work, out)
-    crew.wait()
+    worker.wait()
 
 
 def _tidy(work: Path) -> None:
@@ -124,20 +124,20 @@ def _tidy(work: Path) -> None:
         sweep(folder)
 
 
-def _begun(job: Job, crew: Crew, bench: Bench, work: Path) -> tuple[Learners, History, int]:
+def _begun(job: Job, worker: Worker, bench: Bench, work: Path) -> tuple[Learners, History, int]:
     """Networks, log and first step, as the newest checkpoint that will do has them; else from the beginning."""
 
     def anew() -> tuple[Learners, History]:
         learners = Learners(
-            job.objective, crew, seed=job.plan.seed, precision=job.plan.precision,
+            job.objective, worker, seed=job.plan.seed, precision=job.plan.precision,
             compiled=bench.compile, channels_last=bench.channels_last,
         )  # fmt: skip
-        return learners, History(work / LOG, crew, bench.log_steps)
+        return learners, History(work / LOG, worker, bench.log_steps)
 
     for path in checkpoints.newest_first(work / CHECKPOINTS):
         learners, history = anew()
         try:
-            with checkpoints.opened(path, device=crew.device) as state:
+            with checkpoints.opened(path, device=worker.device) as state:
                 first = int(state["step"])
                 learners.load(state["learners"])
                 history.load(state["history"], first)
@@ -163,9 +163,11 @@ def _write(learners: Learners, history: History, work: Path, out: Path) -> None:
 class _Loop:
     """One run's loop, its parts in hand."""
 
-    def __init__(self, job: Job, crew: Crew, bench: Bench, learners: Learners, history: History, work: Path) -> None:
-        self.job, self.crew, self.bench, self.learners, self.history = job, crew, bench, learners, history
-        self.work, self.left_out = work, LeftOut(work, crew.rank)
+    def __init__(
+        self, job: Job, worker: Worker, bench: Bench, learners: Learners, history: History, work: Path
+    ) -> None:
+        self.job, self.worker, self.bench, self.learners, self.history = job, worker, bench, learners, history
+        self.work, self.left_out = work, LeftOut(work, worker.rank)
         self.names = tuple(job.streams)
         self.saved_at = time.monotonic()
 
@@ -181,9 +183,9 @@ class _Loop:
             self.history.working()
             self._step(step, raw)
             done = step + 1
-            if self.crew.leads and done in snapshots and done < plan.steps:
+            if self.worker.leads and done in snapshots and done < plan.steps:
                 self._keep(done, SNAPSHOTS)
-            if self.crew.leads and done in self.job.peeks:
+            if self.worker.leads and done in self.job.peeks:
                 self._keep(done, PEEKS)
             self.history.end_of_step(done, plan.steps, watch, last=done == plan.steps)
             if done < plan.steps:
@@ -195,23 +197,23 @@ class _Loop:
         checkpoints.write_tensors(path, self.learners.weights(), sync=True)
 
     def _feed(self, first: int) -> Iterator[dict[str, Raw]]:
-        dataset = StepDataset(self.job.streams, seed=self.job.plan.seed, rank=self.crew.rank, world=self.crew.world)
+        dataset = StepDataset(self.job.streams, seed=self.job.plan.seed, rank=self.worker.rank, world=self.worker.world)
         wants = [
             (s, tuple(self.job.objective.streams(self._moment(s), self.names)))
             for s in range(first, self.job.plan.steps)
         ]
-        return batches(dataset, wants, workers=self.bench.loader_workers, pin=self.crew.device.type == "cuda")
+        return batches(dataset, wants, workers=self.bench.loader_workers, pin=self.worker.device.type == "cuda")
 
     def _moment(self, step: int) -> Moment:
         plan, an_epoch = self.job.plan, self.job.steps_an_epoch
         return Moment(
             step=step, steps=plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch, seed=plan.seed,
-            cut=Shares(self.crew, parts=plan.accumulate),
+            cut=Shares(self.worker, parts=plan.accumulate),
         )  # fmt: skip
 
     def _step(self, step: int, raw: dict[str, Raw]) -> None:
         at, parts = self._moment(step), self.job.plan.accumulate
-        whole = {n: to_device(r, self.crew.device, channels_last=self.bench.channels_last) for n, r in raw.items()}
+        whole = {n: to_device(r, self.worker.device, channels_last=self.bench.channels_last) for n, r in raw.items()}
         pieces, losses = list(_split(whole, parts)), dict[str, Any]()
         if parts > 1:
             with at.cut.counting():
@@ -236,7 +238,7 @@ class _Loop:
         Before any state takes what came of them, and on all workers at once: the last checkpoint is as sound as it was.
         The device is waited for once.
         """
-        values = self.crew.mean(torch.stack([loss.float() for loss in losses.values()]))
+        values = self.worker.mean(torch.stack([loss.float() for loss in losses.values()]))
         sizes = self.learners.gradient_sizes()
         if not torch.isfinite(torch.stack([*values, *sizes.values()])).all():
             named = dict(zip(losses, values.tolist(), strict=True))
@@ -246,20 +248,20 @@ class _Loop:
                 f"every loss and gradient must stay finite; {name} became {value} at step {step}, which was not taken. "
                 f"Lower the learning rate, clip gradients (Network(clip=1.0)), or train in fp32."
             )
-        return dict(losses) if self.crew.world == 1 else dict(zip(losses, values, strict=True))
+        return dict(losses) if self.worker.world == 1 else dict(zip(losses, values, strict=True))
 
     def _draw_for(self, step: int, part: int) -> None:
         """Draw anew for each (seed, step, rank, part): a run that continues needs no stored random state, anywhere."""
         more = (part,) if part else ()
-        torch.manual_seed(stable_seed(self.job.plan.seed, step, self.crew.rank, *more))
+        torch.manual_seed(stable_seed(self.job.plan.seed, step, self.worker.rank, *more))
 
     def _save_or_stop(self, done: int, stop: Callable[[], bool]) -> None:
-        asking = done % self.history.every == 0 or self.crew.world == 1
+        asking = done % self.history.every == 0 or self.worker.world == 1
         if not asking:
             return
-        stopping = self.crew.leader_says(stop())
+        stopping = self.worker.leader_says(stop())
         due = time.monotonic() - self.saved_at >= self.bench.checkpoint_seconds
-        if stopping or self.crew.leader_says(due):
+        if stopping or self.worker.leader_says(due):
             self.save(done)
         if stopping:
             raise Stopped(
@@ -268,7 +270,7 @@ class _Loop:
 
     def save(self, done: int) -> None:
         """Store the exact state after `done` steps."""
-        if self.crew.leads:
+        if self.worker.leads:
             state = {"step": done, "learners": self.learners.state(), "history": self.history.state()}
             checkpoints.save(self.work / CHECKPOINTS, done, state)
         self.saved_at = time.monotonic()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class Worker:
     """This process's place among the workers of one training run."""
 
     device: torch.device

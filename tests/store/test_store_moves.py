@@ -20,7 +20,11 @@ STAGES = {
     "train hybrid": [LOOP, ("segfrontier_methods.coarse_to_fine.objective", "HybridSupervision")],
     "train adapted": [LOOP, ("segfrontier_methods.active_points.objective", "Adapt")],
     "label": [(f"{LAB}.passes.label", "LabelPass"), ("segfrontier_methods.coarse_to_fine.rule", "AgreeAndConfident")],
-    "score": [(f"{LAB}.scoring", "counted"), (f"{LAB}.scoring", "Scores"), (f"{LAB}.predict", "Predictor")],
+    "score": [
+        (f"{LAB}.passes.scores", "counted"),
+        (f"{LAB}.passes.scores", "Scores"),
+        (f"{LAB}.passes.inference", "Predictor"),
+    ],
     "network": [("segfrontier.models.model", "ModelSpec")],
 }
 
@@ -53,7 +57,10 @@ def edit(file: Path, before: str, after: str) -> None:
 def test_a_moved_module_and_renamed_imports_change_no_key(tree: Path) -> None:
     before = digests(tree)
     (tree / "segfrontier" / "lab" / "moved").mkdir()
-    moves = {f"{LAB}.{name}": f"{LAB}.moved.{name}" for name in ("labelling", "scoring", "predict")}
+    moves = {
+        f"{LAB}.{name}": f"{LAB}.moved.{name.rpartition('.')[2]}"
+        for name in ("passes.rules", "passes.scores", "passes.inference")
+    }
     moves["segfrontier.maths.losses"] = "segfrontier.maths.pixel_losses"
     for old, new in moves.items():
         (tree / f"{old.replace('.', '/')}.py").rename(tree / f"{new.replace('.', '/')}.py")

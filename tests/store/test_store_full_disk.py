@@ -15,9 +15,9 @@ import torch
 from toylab import fine_part
 
 from segfrontier.errors import DiskFull, StageError
-from segfrontier.lab.crew import Crew
 from segfrontier.lab.training import checkpoints
 from segfrontier.lab.training.history import History
+from segfrontier.lab.worker import Worker
 from segfrontier.store import Store
 from segfrontier.store import shelf as shelf_module
 from segfrontier.tracking import Spool
@@ -39,7 +39,7 @@ def one_sentence(error: DiskFull) -> bool:
 
 
 def logged(folder: Path) -> None:
-    history = History(folder / "log.jsonl", Crew(device=torch.device("cpu")), 1)
+    history = History(folder / "log.jsonl", Worker(device=torch.device("cpu")), 1)
     history.take({"ce": 1.0}, {"lr": 0.1}, 4)
     history.end_of_step(1, 10, None, last=False)
 
