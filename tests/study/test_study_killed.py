@@ -107,7 +107,7 @@ def test_a_cell_survives_that_its_own_last_words_find_no_room(tmp_path, monkeypa
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cellwork.CellWatch, "say", full)
+    monkeypatch.setattr(cellwork.CellWatch, "log", full)
     assert list(run(study, tmp_path).outcomes.values()) == ["full"]
 
 

@@ -13,8 +13,8 @@ from trackhere import STUDY, a_record
 
 from segfrontier.errors import BadInput
 from segfrontier.tracking.address import artefacts_beside, hidden, resolve
+from segfrontier.tracking.payload import cell_payload, clean, clip, run_name
 from segfrontier.tracking.studies import study_note, study_payload
-from segfrontier.tracking.payload import clean, clip, cell_payload
 
 
 def test_importing_tracking_imports_no_mlflow():
@@ -27,18 +27,19 @@ def test_params_are_few_and_name_the_knobs_that_differ():
     told = cell_payload(a_record(method="points", knobs={"gamma": 0.5}, hours=2.5, seed=3), STUDY)
     assert told.params == {
         "method": "points", "gamma": "0.5", "budget_hours": "2.5", "split": "coarse:0.25 fine:0.75", "seed": "3",
-        "world": "street", "encoder": "resnet18", "head": "fpn", "steps": "50", "lr": "0.01",
+        "world": "street", "encoder": "resnet18", "pretrained": "never", "head": "fpn", "steps": "50", "batch": "4",
+        "crop": "64x96", "precision": "fp32", "lr": "0.01",
     }  # fmt: skip
 
 
 def test_metrics_are_finite_and_the_headline_stands_over_minutes():
     told = cell_payload(a_record(hours=1.5, miou=0.25), STUDY)
+    assert {v.at for v in told.values} == {2000.0}
     values = {(v.name, v.step): v.value for v in told.values}
     assert values == {
-        ("hours", 0): 1.5, ("miou_present", 0): 0.25, ("pixel_accuracy", 0): 0.8, ("miou", 90): 0.25,
-        ("compute_hours", 0): (1800 * 2 + 36) / 3600, ("gpu_seconds", 0): 3600.0, ("iou/road", 0): 0.9,
+        ("hours", 0): 1.5, ("miou_present", 90): 0.25, ("pixel_accuracy", 0): 0.8,
+        ("compute_hours", 0): 1.01, ("gpu_seconds", 0): 3600.0, ("iou/road", 0): 0.9,
         ("iou/traffic light", 0): 0.1, ("notes/round_1/coverage", 0): 0.5, ("oracle_best", 40): 0.26,
-        ("train1/loss", 10): 2.0, ("train1/loss", 20): 1.0,
     }  # fmt: skip
 
 
@@ -74,12 +75,49 @@ def test_names_and_values_stay_readable():
     assert clip("a" * 9000).endswith("a ...") and len(clip("a" * 9000)) == 5000 and clip("short") == "short"
 
 
-def test_a_study_counts_its_cells_and_names_the_best_of_each_method():
-    records = [a_record(miou=0.3), a_record(miou=0.4, hours=20), a_record(method="coarse", state="failed")]
-    told = study_payload(STUDY, records, 7.0)
-    assert told.note == study_note("tiny", records) and "2 done, 1 failed" in told.note
-    assert "| fine | 40.0% | 20.0 | fine, 20 h, seed 0 |" in told.note and "| coarse |" not in told.note
-    assert told.status == "RUNNING" and study_payload({**STUDY, "state": "done"}, [], 7.0).status == "FINISHED"
+def test_digits_that_are_noise_are_left_out():
+    told = cell_payload(a_record(miou=0.123456789, hours=1 / 3), STUDY)
+    assert {v.value for v in told.values if v.name in ("miou_present", "hours")} == {0.12346, 0.33333}
+    stages = [{"kind": "train", "key": "ab" * 16, "seconds": 9.0, "devices": 1, "gpu": False, "found": False}]
+    assert "gpu_seconds" not in {v.name for v in cell_payload(a_record(stages=stages), STUDY).values}, "no empty charts"
+
+
+def test_a_name_fits_into_a_legend():
+    assert (
+        cell_payload(a_record(method="active_points", hours=12, knobs={"k": 3}), STUDY).name
+        == "active_points · 12 h · s0"
+    )
+    cell = a_record()["cell"] | {"hours": "all"}
+    assert run_name(cell) == "fine · all · s0"
+
+
+def test_a_record_names_what_it_was_made_with_else_its_study_does():
+    own = {"commit": "def456", "environment": {"python": "3.12"}, "worlds": {"street": "e" * 32}}
+    earlier = {**STUDY, "earlier": {"commit": "0ld", "environment": {"python": "3.10"}}}
+    for record, commit, python in ((a_record(**own), "def456", "3.12"), (a_record(), "0ld", "3.10")):
+        told = cell_payload(record, earlier)
+        assert told.tags["mlflow.source.git.commit"] == commit
+        assert yaml.safe_load(told.documents["cell.yaml"])["environment"] == {"python": python}
+    assert cell_payload(a_record(**own), STUDY).worlds == (("street", "e" * 32, "target"),)
+
+
+def test_a_study_counts_its_cells_and_ranks_settings_by_their_means():
+    lucky = [a_record(miou=m, seed=s) for s, m in enumerate((0.1, 0.9))]
+    sound = [a_record(miou=m, seed=s, hours=20) for s, m in enumerate((0.55, 0.56))]
+    alone = a_record(miou=0.95, hours=30)
+    records = [*lucky, *sound, alone, a_record(method="coarse", state="failed")]
+    told = study_payload({**STUDY, "state": "done", "began": 1.0, "at": 7.0}, [], records)
+    assert told.note == study_note(STUDY, records) and "5 done, 1 failed" in told.note
+    assert "| fine | 55.5% | 2 | 20.0 | fine |" in told.note and "| coarse |" not in told.note
+    assert "seeds 0, 1" in told.note and (told.status, told.began, told.ended) == ("FINISHED", 1.0, 7.0)
+    assert study_payload({**STUDY, "state": "running"}, [], []).status == "RUNNING"
+
+
+def test_params_of_a_study_are_what_its_cells_share():
+    cells = [a_record(hours=h)["cell"] for h in (1, 2)]
+    cells[1] = cells[1] | {"recipe": cells[1]["recipe"] | {"steps": 60}}
+    params = study_payload(STUDY, cells, []).params
+    assert params["encoder"] == "resnet18" and params["world"] == "street" and "steps" not in params
 
 
 def test_where_runs_go(tmp_path):

@@ -1,18 +1,19 @@
 """The saved views of a study's page, and the command that opens the dashboard."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import ExitStack
 
 import pytest
-from trackhere import STUDY, a_record, a_spool
+from trackhere import STUDY, a_home, a_record
 
-from segfrontier.tracking import replay
 from segfrontier.tracking.address import database
+from segfrontier.tracking.payload import cell_payload, colour
 from segfrontier.tracking.server import answers, free_port
-from segfrontier.tracking.payload import colour, cell_payload
+from segfrontier.tracking.sync import sync
 from segfrontier.tracking.views import COSTS, METHODS, VIEW_TAG, experiment_tags, view_link
 
 UI = "import typer; from segfrontier.commands.ui import ui; typer.run(ui)"
@@ -54,21 +55,21 @@ def test_methods_have_the_colours_of_their_places_in_the_study():
 def test_a_view_that_people_changed_stays_theirs(tmp_path, uri):
     from mlflow import MlflowClient
 
-    replay(a_spool(tmp_path), uri, runs_file=tmp_path / "runs.json")
+    place = a_home(tmp_path / "runs")
+    sync(place, uri)
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("tiny")
     assert set(experiment_tags("tiny", experiment.experiment_id)) <= set(experiment.tags)
     client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "mine")
-    replay(a_spool(tmp_path), uri, runs_file=tmp_path / "runs.json")
+    sync(place, uri)
     assert client.get_experiment_by_name("tiny").tags["mlflow.note.content"] == "mine"
 
 
 @pytest.mark.slow
 def test_the_dashboard_opens_with_the_right_store_and_ends_at_ctrl_c(tmp_path, uri):
-    home = database(uri).parent
-    study = home / "studies" / "tiny"
-    a_spool(study, [a_record()])
-    (study / "study.yaml").write_text("name: tiny")
+    home = tmp_path / "runs"
+    place = a_home(home, [a_record()])
+    shutil.move(database(uri), home / "mlflow.db")
     port = free_port(0)
     command = [sys.executable, "-c", UI, "--home", str(home), "--port", str(port)]
     process = subprocess.Popen(
@@ -85,8 +86,8 @@ def test_the_dashboard_opens_with_the_right_store_and_ends_at_ctrl_c(tmp_path, u
         assert link[0] == "tiny:" and COSTS not in link[1] and "/runs?" in link[1]
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
-        assert "tiny: told MLflow 2 records" in process.stderr.read()
-    assert not answers(f"http://127.0.0.1:{port}") and (study / "runs.json").exists()
+        assert "tiny: 1 runs were brought up to date in MLflow" in process.stderr.read()
+    assert not answers(f"http://127.0.0.1:{port}") and a_record()["key"] in place.runs()
 
 
 def test_a_home_that_is_not_there_is_refused(tmp_path):

@@ -24,6 +24,7 @@ from segfrontier.report.answers import bill
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
 from segfrontier.study.config import Asha
+from segfrontier.study.environment import commit, environment
 from segfrontier.study.keys import Atlas, code_of, plain_cell, read_cell
 
 Outcome = Literal["done", "failed", "cut", "stopped", "full"]
@@ -80,7 +81,8 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
         notes=watch.notes, pictures=tuple(watch.pictures), curves=watch.curves(), stages=watch.stages(),
         started=began, ended=began + time.monotonic() - clock,
-        code=code_of(cell.method, (stage.kind for stage in watch.stages())),
+        code=code_of(cell.method, (stage.kind for stage in watch.stages())), commit=commit(), environment=environment(),
+        worlds={ref: digest for ref, digest in atlas.digests().items() if ref in (cell.world, cell.source)},
         **_bought(home, key), **more,
     )  # fmt: skip
     record.write(home)

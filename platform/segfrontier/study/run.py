@@ -50,7 +50,7 @@ class Finished:
     outcomes: Mapping[str, Outcome]  # of the cells that this run computed
     why: str = ""
     report: tuple[Path, ...] = ()  # tables, pictures and pages
-    untold: int = 0  # entries that MLflow has not taken yet
+    unsynced: int = 0  # runs that MLflow does not have in full yet
     signalled: bool = False
 
 
@@ -59,13 +59,10 @@ class _Ended:
     """Collects outcomes, and passes them on."""
 
     watcher: StudyWatcher
-    publisher: Publisher
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def __call__(self, key: str, outcome: Outcome, record: Record | None) -> None:
         self.outcomes[key] = outcome
-        if record is not None:
-            self.publisher.cell(record)
         self.watcher.ended(key, outcome, record)
 
 
@@ -105,15 +102,14 @@ def _run(
     feed, facets = _feed(study, place, atlas, table), {cell.facet.digest for cell in table}
     limited = Limited(feed, study.limits, leave)
     watcher.began(Board(place, is_stale), waiting=len(_waiting(study, place.home, place.cell_keys())))
-    with Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking, models=study.models) as publisher:
-        ended = _Ended(watcher, publisher)
+    with Publisher(place, atlas.digests(), facets, uri=tracking) as publisher:
+        ended = _Ended(watcher)
         work = Work(
             home=place.home, feed=limited, means=_means(study.executor), leave=leave, ended=ended, atlas=atlas
         )  # fmt: skip
         _execute(work, study, place, address)
         publisher.settle()
         report = write_report(place)
-        publisher.files(report)
         publisher.state(_state(place, limited.why))
     return Finished(place, ended.outcomes, limited.why, tuple(report), publisher.left)
 

@@ -11,24 +11,25 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from segfrontier.tracking.payload import SETTING_TAG
+from segfrontier.tracking.payload import HEADLINE, SETTING_TAG
 
 COSTS, METHODS = "Cost vs mIoU", "Methods over cost"
 VIEW_TAG = "mlflow.sharedViewState."
 _PLAIN_TAGS = {
-    "mlflow.experiment.primaryMetric.name": "miou",
+    "mlflow.experiment.primaryMetric.name": HEADLINE,
     "mlflow.experimentKind": "custom_model_development",  # else the page offers what language models need
 }
-_COLUMNS = ["params.`method`", "params.`budget_hours`", "params.`seed`", "metrics.`hours`", "metrics.`miou`"]
+_COLUMNS = ["params.`method`", "params.`budget_hours`", "params.`seed`", "metrics.`hours`", f"metrics.`{HEADLINE}`"]
 _CELLS = "params.method != ''"
 _BORN = 1_700_000_000_000  # a view must have a date; this one never changes, so telling twice changes nothing
 _SCATTER = {
     "type": "SCATTER", "runsCountToCompare": 500,
-    "xaxis": {"key": "hours", "type": "METRIC"}, "yaxis": {"key": "miou", "type": "METRIC"},
+    "xaxis": {"key": "hours", "type": "METRIC"}, "yaxis": {"key": HEADLINE, "type": "METRIC"},
 }  # fmt: skip
 _LINES = {
-    "type": "LINE", "runsCountToCompare": 500, "metricKey": "miou", "selectedMetricKeys": ["miou"], "xAxisKey": "step",
-    "displayPoints": True, "lineSmoothness": 0, "xAxisScaleType": "linear", "scaleType": "linear", "range": {},
+    "type": "LINE", "runsCountToCompare": 500, "metricKey": HEADLINE, "selectedMetricKeys": [HEADLINE],
+    "xAxisKey": "step", "displayPoints": True, "lineSmoothness": 0, "xAxisScaleType": "linear",
+    "scaleType": "linear", "range": {},
     "yAxisKey": "metric", "yAxisExpressions": [], "ignoreOutliers": False, "selectedXAxisMetricKey": "",
     "useGlobalXaxisKey": False, "useGlobalLineSmoothing": False,
 }  # fmt: skip
@@ -58,7 +59,7 @@ def _view(study: str, name: str, title: str, more: Mapping[str, Any], chart: Map
     told = {"deleted": False, "isGenerated": False}
     state = {
         "searchFilter": _CELLS, "runsHiddenMode": "SHOW_ALL", "selectedColumns": _COLUMNS, "isAccordionReordered": True,
-        "orderByKey": "metrics.`miou`", "orderByAsc": False, **more,
+        "orderByKey": f"metrics.`{HEADLINE}`", "orderByAsc": False, **more,
         "compareRunCharts": [{"uuid": f"{key}-chart", "metricSectionId": key, "displayName": title, **told, **chart}],
         "compareRunSections": [
             {"uuid": key, "name": name, "display": True, "isReordered": True, "columns": 1, "cardHeight": 560, **told}
