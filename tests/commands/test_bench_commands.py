@@ -6,7 +6,20 @@ import pytest
 from terminal import segfrontier
 from toyworld import write_toy
 
-TINY = ["--encoder", "test_resnet", "--pretrained", "never", "--steps", 3, "--batch", 2, "--prices", "street"]
+TINY = [
+    "--encoder",
+    "test_resnet",
+    "--pretrained",
+    "never",
+    "--steps",
+    3,
+    "--batch",
+    2,
+    "--prices",
+    "street",
+    "--tracking",
+    "none",
+]
 
 
 def train(folder, *words):
@@ -19,9 +32,13 @@ def test_a_run_prints_scores_and_is_found_again(tmp_path):
     assert first.returncode == 0, first.stderr
     for wanted in ("ground", "wall", "car", "mIoU", "annotation: 6.0 h", "pictures.png"):
         assert wanted in first.stdout
-    assert "train" in first.stderr and "done in" in first.stderr
+    assert "1 cells, 1 to compute" in first.stderr and "done mIoU" in first.stderr
     again = train(tmp_path, "fine", "--hours", 6)
-    assert again.stdout == first.stdout and again.stderr.count("found in the store") == 2
+    assert again.stdout == first.stdout and "1 cells, 0 to compute" in again.stderr
+    named = train(tmp_path, "fine", "--hours", 6, "--name", "mine")
+    assert named.stdout == first.stdout, "a study of another name stands on the same cell"
+    listed = segfrontier("status", "mine", "--cells", folder=tmp_path).stdout
+    assert "1 done" in listed and "fine, 6 h, seed 0" in listed
 
     bill = json.loads(segfrontier("ledger", "runs", "--json", folder=tmp_path).stdout)
     assert bill["seconds"] == 4 * 5400, "the second run bought nothing"
@@ -48,11 +65,11 @@ def test_json_for_scripts(tmp_path):
         0,
         "--json",
         "--set",
-        "snapshots=2",
+        "recipe.snapshots=2",
         "--set",
-        "lr=0.001",
+        "recipe.lr=0.001",
         "--set",
-        "crop=[16,16]",
+        "recipe.crop=[16,16]",
     )
     plain = json.loads(done.stdout)
     assert plain["spent_seconds"] == 0 and set(plain["iou"]) == {"ground", "wall", "car"}
@@ -65,9 +82,11 @@ def test_json_for_scripts(tmp_path):
     ("words", "code", "message"),
     [
         (("train", "fnie"), 3, "did you mean 'fine'"),
-        (("train", "--set", "stepz=3"), 3, "did you mean 'steps'"),
-        (("train", "--set", "steps=few"), 3, "steps: must be a valid integer"),
+        (("train", "--set", "recipe.stepz=3"), 3, "did you mean 'steps'"),
+        (("train", "--set", "recipe.steps=few"), 3, "steps: must be a valid integer"),
         (("train", "--set", "steps"), 3, "takes place=value"),
+        (("train", "--set", "seeds=[0,1]"), 3, "these settings make 2"),
+        (("train", "--name", "a/b"), 3, "name"),
         (("train", "--hours", "some"), 3, "a number of hours"),
         (("train", "--hours", "-3"), 3, "budget"),
         (("train", "--encoder", "resnet18x", "--hours", 10), 3, "did you mean"),

@@ -16,6 +16,6 @@ SLOW = {
     "demo --home file",
     *(
         f"train fine {_TOY} {more}"
-        for more in ("--pretrained file", "--set lr=.inf", "--head nonsense", "--encoder nonsense")
+        for more in ("--pretrained file", "--set recipe.lr=.inf", "--head nonsense", "--encoder nonsense")
     ),
 }

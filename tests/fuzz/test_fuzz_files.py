@@ -15,6 +15,7 @@ from sandbox import STUDY
 from toystudy import PRICES
 from toyworld import write_toy
 
+from segfrontier.basics.installed import packaged
 from segfrontier.errors import SegFrontierError
 from segfrontier.home.status import Board
 from segfrontier.market import Ledger, _account, export_acts, given_ledger, ledger_table, load_prices
@@ -29,7 +30,7 @@ from segfrontier.report.references import load_references
 from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.manifest import Manifest
 from segfrontier.store import Store
-from segfrontier.study.claims import packaged, parse_claims
+from segfrontier.study.claims import parse_claims
 from segfrontier.study.config import Study
 from segfrontier.study.paper_tables import parse_tables
 

@@ -56,7 +56,7 @@ def test_the_method_of_the_readme_trains_on_labels_that_it_bought(my_methods, tm
     world = "street:train=6,val=2,synthetic=0,size=64x128"
     ran = segfrontier(
         "train", "sure_of_it", "--world", world, "--hours", "0.5", "--pretrained", "never", "--steps", "2",
-        "--knob", "above=0.1", "--device", "cpu", folder=tmp_path,
+        "--knob", "above=0.1", "--device", "cpu", "--tracking", "none", folder=tmp_path,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "mIoU" in ran.stdout and "annotation: 0.5 h" in ran.stdout
@@ -82,7 +82,7 @@ def test_images_of_ones_own_become_a_world_that_a_method_trains_on(tmp_path):
     (tmp_path / "my-prices.yaml").write_text(block("prices: my-prices.yaml"))
     ran = segfrontier(
         "train", "fine", "--world", "worlds/my-city", "--prices", "my-prices.yaml", "--hours", "1", "--steps", "2",
-        "--pretrained", "never", "--batch", "2", "--device", "cpu", folder=tmp_path,
+        "--pretrained", "never", "--batch", "2", "--device", "cpu", "--tracking", "none", folder=tmp_path,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "road" in ran.stdout and "car" in ran.stdout and "annotation: 1.0 h" in ran.stdout

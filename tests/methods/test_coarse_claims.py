@@ -3,6 +3,7 @@
 import pytest
 
 from segfrontier.study.cells import expand
+from segfrontier.study.claim_cells import all_cells, study_of
 from segfrontier.study.claims import claims_of
 from segfrontier.study.paper_tables import load_study, tables_of
 
@@ -12,13 +13,12 @@ TABLES = [table.id for table in tables_of("coarse_to_fine")]
 def test_every_claim_of_the_issue_is_there_and_has_cells():
     claims = claims_of("coarse_to_fine")
     assert len(claims.claims) >= 7
-    sides = [(claim, side) for claim in claims.claims for each in claim.compare for side in (each.a, each.b)]
-    seeds = {tuple(cell.seed for cell in claims.cells(claim, side)) for claim, side in sides}
+    seeds = {tuple(cell.seed for cell in expand(study_of(claims, *side))) for side in claims.sides()}
     assert seeds == {(0, 1, 2, 3)}
 
 
 def test_claims_share_their_cells():
-    cells = claims_of("coarse_to_fine").all_cells()
+    cells = all_cells(claims_of("coarse_to_fine"))
     assert len(set(cells)) < 0.8 * len(cells)
 
 

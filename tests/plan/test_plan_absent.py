@@ -10,8 +10,8 @@ import pytest
 import yaml
 from terminal import segfrontier
 
+from segfrontier.basics.installed import installed
 from segfrontier.errors import BadStudy
-from segfrontier.lab.methods import installed
 from segfrontier.market import load_prices
 from segfrontier.plan.planning import plan_study
 from segfrontier.plan.words import sentences
@@ -68,7 +68,7 @@ def test_what_only_images_can_tell_is_not_told(tmp_path, monkeypatch):
             lab.buy(Boxes(lab.pool.scenes()[:2]))
 
     entry = SimpleNamespace(name="boxed", value="tests:boxed", load=lambda: Boxed)
-    monkeypatch.setattr("segfrontier.lab.methods.entry_points", lambda group: [entry])
+    monkeypatch.setattr("segfrontier.basics.installed.entry_points", lambda group: [entry])
     found = planned(tmp_path, methods=["boxed"], budgets=[15])
     (why,) = found.unforeseen
     assert why == (

@@ -114,7 +114,7 @@ def methods(monkeypatch):
     found = {"fine": FineOnly, "straight": Straight, "onwards": Onwards, "taught": SelfTaught, "asking": Asking}
     found["curious"] = Curious
     entries = [SimpleNamespace(name=n, value=f"tests:{n}", load=lambda c=c: c) for n, c in found.items()]
-    monkeypatch.setattr("segfrontier.lab.methods.entry_points", lambda group: entries)
+    monkeypatch.setattr("segfrontier.basics.installed.entry_points", lambda group: entries)
 
 
 def study(toy_world, **changes):

@@ -104,7 +104,7 @@ def test_a_search_is_planned_with_stand_ins(toy_world, tmp_path, monkeypatch):
             raise ValueError("not yet")
 
     entry = SimpleNamespace(name="open", value="tests:open", load=lambda: Open)
-    monkeypatch.setattr("segfrontier.lab.methods.entry_points", lambda group: [entry])
+    monkeypatch.setattr("segfrontier.basics.installed.entry_points", lambda group: [entry])
     search = {"kind": "optuna", "samples": 3, "seed": 1}
     methods = [{"name": "open", "knobs": {"k": {"low": 1, "high": 1000}}}]
     mine = study(worlds=toy_world.uri, methods=methods, search=search, budgets=[1])

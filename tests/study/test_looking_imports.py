@@ -77,6 +77,20 @@ def test_a_verb_that_reads_loads_nothing_that_trains(home, words, says):
     assert not packages & HEAVY, packages & HEAVY
 
 
+def test_claims_are_judged_without_what_trains_once_their_keys_are_known(home, tmp_path):
+    from segfrontier.study.claims import claims_of
+    from segfrontier.study.kept_keys import keep_keys
+
+    claims = claims_of("coarse_to_fine")
+    keep_keys("coarse_to_fine", claims, lambda claim, side: ["no-such-cell"])
+    out, packages = loaded(home, "claims", "show", "coarse_to_fine")
+    assert "cannot tell" in out and "not measured" in out
+    assert not packages & HEAVY, packages & HEAVY
+    (tmp_path / "runs").mkdir()
+    out, packages = loaded(tmp_path, "claims", "show")
+    assert "cannot tell" in out and not packages & HEAVY, "nothing was run, so no key matters"
+
+
 def test_the_state_of_a_study_needs_no_tables_and_no_images(home):
     for words in (("status",), ("store", "ls", "runs/store"), ("--help",)):
         assert not loaded(home, *words)[1] & {"pyarrow", "cv2", "scipy", "matplotlib", "plotly", "pandas"}
@@ -84,9 +98,10 @@ def test_the_state_of_a_study_needs_no_tables_and_no_images(home):
 
 def test_looking_says_the_same_as_running_about_stale_cells(home):
     """By name, from the sources alone, as by the classes that are imported."""
+    from segfrontier.basics.installed import installed
     from segfrontier.lab.keying import ROOTS
     from segfrontier.lab.lab import Lab
-    from segfrontier.lab.methods import installed, method_class
+    from segfrontier.lab.methods import method_class
     from segfrontier.lab.recipe import Recipe
     from segfrontier.market import Market
     from segfrontier.market.annotators import annotator_for

@@ -61,7 +61,7 @@ def methods():
     found = {"probe": Probe, "free": Free, "whole": Whole, "shared": Shared}
     entries = [SimpleNamespace(name=n, value=f"tests:{n}", load=lambda c=c: c) for n, c in found.items()]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segfrontier.lab.methods.entry_points", lambda group: entries)
+        patch.setattr("segfrontier.basics.installed.entry_points", lambda group: entries)
         yield
 
 
@@ -199,7 +199,7 @@ def test_refused_values_are_told_together():
 def test_the_examples_expand_with_the_installed_methods(monkeypatch):
     from importlib.metadata import entry_points
 
-    monkeypatch.setattr("segfrontier.lab.methods.entry_points", entry_points)
+    monkeypatch.setattr("segfrontier.basics.installed.entry_points", entry_points)
     for file in (files("segfrontier.study") / "examples").iterdir():
         cells = expand(Study.parse(file.read_text(), where=file.name))
         assert len(cells) >= 12 and len({c.key("") for c in cells}) == len(cells)

@@ -1,15 +1,19 @@
 """Claims and tables: read strictly, turned into cells, judged from records alone."""
 
+import json
+
 import pytest
 from toystudy import toy_study
 
+from segfrontier.basics.installed import installed
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
-from segfrontier.lab.methods import installed
+from segfrontier.study.claim_cells import all_cells, keys_of, whole
 from segfrontier.study.claims import claims_of, known, parse_claims
 from segfrontier.study.config import Executor
 from segfrontier.study.judging import judge_all
+from segfrontier.study.kept_keys import keep_keys, kept_keys
 from segfrontier.study.keys import Atlas, keyed, plain_cell
 from segfrontier.study.paper_tables import load_study, tables_of
 
@@ -42,7 +46,7 @@ def claims(tmp_path):
 
 def score(claims, home, scores):
     """Leave records whose score is a function of method, hours and seed."""
-    for key, cell in keyed(claims.all_cells(), Atlas()).items():
+    for key, cell in keyed(all_cells(claims), Atlas()).items():
         value = scores(cell)
         if value is not None:
             Record(
@@ -51,15 +55,18 @@ def score(claims, home, scores):
 
 
 def verdicts(claims, home):
-    return {j.claim.id: (j.verdict, [m.verdict for m in j.measured]) for j in judge_all(claims, home, Atlas())}
+    return {
+        j.claim.id: (j.verdict, [m.verdict for m in j.measured])
+        for j in judge_all(claims, home, keys_of(claims, Atlas()))
+    }
 
 
 def test_cells_of_all_claims_and_the_study_that_stands_for_them(claims):
-    cells = claims.all_cells()
+    cells = all_cells(claims)
     assert len(cells) == 3 * 4 + 2 * 2 and len(keyed(cells, Atlas())) == 9 + 4  # 5 h of `fine` stand on two sides
     assert {c.recipe.steps for c in cells if c.method == "fine+coarse"} == {9}
-    whole = claims.whole("claims-x", Executor(kind="local"))
-    assert [m.name for m in whole.methods] == ["fine", "fine+coarse", "synthetic"] and whole.executor.kind == "local"
+    study = whole(claims, "claims-x", Executor(kind="local"))
+    assert [m.name for m in study.methods] == ["fine", "fine+coarse", "synthetic"] and study.executor.kind == "local"
 
 
 def test_a_claim_holds_where_all_of_its_comparisons_do(claims, tmp_path):
@@ -69,7 +76,7 @@ def test_a_claim_holds_where_all_of_its_comparisons_do(claims, tmp_path):
     found = verdicts(claims, home)
     assert found["more-is-better"] == ("holds", ["holds", "holds"]), "0.02 worse is within the margin of 0.05"
     assert found["split-matters"][0] == "cannot tell"
-    (first, _), _ = (j.measured for j in judge_all(claims, home, Atlas()))
+    (first, _), _ = (j.measured for j in judge_all(claims, home, keys_of(claims, Atlas())))
     assert first.difference.mean == pytest.approx(0.2) and first.difference.count == 3
     assert first.a.mean == pytest.approx(0.6 + 0.01 + 0.001 / 3)
 
@@ -85,7 +92,7 @@ def test_a_claim_fails_where_one_comparison_does(claims, tmp_path):
 
 def test_noise_larger_than_the_difference_cannot_tell(claims, tmp_path):
     score(claims, Home(tmp_path), lambda c: {10: 0.4 + 0.2 * (c.seed - 1), 5: 0.39}.get(c.hours, 0.1))
-    found = judge_all(known(claims, ["more-is-better"]), Home(tmp_path), Atlas())[0]
+    found = judge_all(known(claims, ["more-is-better"]), Home(tmp_path), keys_of(claims, Atlas()))[0]
     assert found.verdict == "cannot tell" and "contains 0" in found.measured[0].reason
     assert found.plain()["measured"][0]["difference"] == pytest.approx(0.01)
 
@@ -115,7 +122,7 @@ def test_a_side_that_spends_needs_hours(tmp_path):
         world="street", prices="street"
     )
     with pytest.raises(BadStudy, match="more-is-better.*spends a budget: give hours"):
-        parse_claims(text, where="c").all_cells()
+        all_cells(parse_claims(text, where="c"))
 
 
 def test_a_claim_that_nobody_made_names_the_nearest(claims):
@@ -127,7 +134,7 @@ def test_every_claim_and_every_table_that_is_installed_can_be_read():
     for method in installed():
         claims = claims_of(method)
         if claims is not None:
-            assert claims.all_cells()
+            assert all_cells(claims)
         for table in tables_of(method):
             study = load_study(f"{method}:{table.id}")
             assert study.methods and table.printed
@@ -144,7 +151,7 @@ def test_another_number_is_judged_where_the_claim_names_it(tmp_path):
     text = TEXT.replace("b: {{method: fine, hours: 5}}}}", "b: {{method: fine, hours: 5}}, metric: miou_13}}", 1)
     toy_study(tmp_path)
     claims = parse_claims(text.format(world=tmp_path / "toy", prices=tmp_path / "toy.yaml"), where="claims.yaml")
-    for key, cell in keyed(claims.all_cells(), Atlas()).items():
+    for key, cell in keyed(all_cells(claims), Atlas()).items():
         Record(
             key=key, state="done", cell=plain_cell(cell), facet="f", facet_words="f",
             values={"miou_present": 0.5 + 0.01 * cell.seed}, notes={"miou_13": 0.3 + (cell.hours == 10) * 0.1},
@@ -153,3 +160,61 @@ def test_another_number_is_judged_where_the_claim_names_it(tmp_path):
     unnamed = parse_claims(text.replace("miou_13", "miou_14").format(world=tmp_path / "toy",
                            prices=tmp_path / "toy.yaml"), where="claims.yaml")  # fmt: skip
     assert verdicts(unnamed, Home(tmp_path))["more-is-better"][1][0] == "cannot tell", "nobody told that number"
+
+
+BUILT_IN = """
+base: {worlds: "street:train=4,val=2,synthetic=0,size=64x128", seeds: [0, 1]}
+claims:
+  - id: one
+    says: More is better.
+    where: nowhere
+    compare: [{a: {method: fine, hours: 10}, b: {method: fine, hours: 5}}]
+  - id: two
+    says: Half is better.
+    where: nowhere
+    compare: [{a: {method: fine+coarse, hours: 5}, b: {method: synthetic}}]
+"""
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGFRONTIER_CACHE", str(tmp_path / "cache"))
+
+
+def test_kept_keys_are_those_that_are_computed(cache, monkeypatch):
+    claims = parse_claims(BUILT_IN, where="c")
+    assert kept_keys("fine", claims) is None
+    computed = {(c.id, s.words): [f"{c.id} {s.words}"] for c, s in claims.sides()}
+
+    def keys(claim, side):
+        return computed[claim.id, side.words]
+
+    keep_keys("fine", known(claims, ["one"]), keys)
+    assert kept_keys("fine", claims) is None, "not of all of them"
+    keep_keys("fine", known(claims, ["two"]), keys)
+    kept = kept_keys("fine", claims)
+    assert {(c.id, s.words): kept(c, s) for c, s in claims.sides()} == computed
+    assert kept_keys("coarse", claims) is None, "of another method's package"
+    other = parse_claims(BUILT_IN.replace("hours: 10", "hours: 11"), where="c")
+    assert kept_keys("fine", other) is None
+    monkeypatch.setattr("segfrontier.study.kept_keys.code_of", lambda places: "edited")
+    assert kept_keys("fine", claims) is None, "other code makes other keys"
+
+
+def test_keys_of_worlds_that_may_change_are_not_kept(cache, claims):
+    keep_keys("fine", claims, lambda claim, side: ["k"])
+    assert kept_keys("fine", claims) is None
+
+
+def test_damaged_or_unwritable_kept_keys_are_none(cache, tmp_path):
+    claims = parse_claims(BUILT_IN, where="c")
+    keep_keys("fine", claims, lambda claim, side: ["k"])
+    (file,) = (tmp_path / "cache").glob("claims-*.json")
+    whole = json.loads(file.read_text())
+    for damage in ([], {}, whole | {"keys": []}, whole | {"keys": dict.fromkeys(whole["keys"], 3)}):
+        file.write_text(json.dumps(damage))
+        assert kept_keys("fine", claims) is None
+    file.unlink()
+    file.mkdir()
+    keep_keys("fine", claims, lambda claim, side: ["k"])
+    assert kept_keys("fine", claims) is None

@@ -19,6 +19,7 @@ HOURS = 10**9
 WHOLE = 2**63 - 1
 """The largest whole number, in either direction: what a file, a database and a random generator can hold."""
 DEVICES = 10_000
+LOADERS = 1_000
 """Cells side by side, workers of a stage, CPUs or GPUs of a cell."""
 NAME, TEXT = 100, 1_000
 """Characters of a study's name, and of a path or address."""

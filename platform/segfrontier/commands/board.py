@@ -1,14 +1,15 @@
-"""A study's state while it runs: a table that follows it, or a line a cell."""
+"""A study's state while it runs: a table that follows it, or lines with the time for a log."""
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from segfrontier.commands.cells_table import drawn
+from segfrontier.commands.cells_table import drawn, span
 from segfrontier.commands.console import console
-from segfrontier.home.status import Board, counts, seconds_left
+from segfrontier.home.status import Board, CellState, counts, seconds_left
 from segfrontier.study.run import StudyWatcher
 
 if TYPE_CHECKING:
@@ -18,12 +19,19 @@ if TYPE_CHECKING:
     from segfrontier.study.cellwork import Outcome
 
 
+_FIRST, _LONGEST = 10.0, 60.0
+"""Seconds until a log hears how far the cells are, and between two such lines once they have become fewer."""
+
+
 class LiveBoard(StudyWatcher):
-    """On a terminal a table that follows the study; elsewhere a line for each cell that ends."""
+    """On a terminal a table that follows the study; elsewhere a line for each cell that ends, and now and then one on
+    those that run.
+    """
 
     def __init__(self) -> None:
         self._out = console(err=True)
         self._live: Any = None
+        self._over = threading.Event()
         self._board: Board | None = None
         self._began, self._before, self._count, self._total = time.monotonic(), 0, 0, 0
 
@@ -31,6 +39,7 @@ class LiveBoard(StudyWatcher):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
         if self._live is not None:
             self._live.__exit__(kind, error, at)
 
@@ -53,15 +62,40 @@ class LiveBoard(StudyWatcher):
                 redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
             self._live.__enter__()
+        elif waiting:
+            threading.Thread(target=self._keep_logging, daemon=True).start()
 
     def ended(self, key: str, outcome: Outcome, record: Record | None) -> None:  # noqa: ARG002
         """See `StudyWatcher`."""
         self._count += 1
         if self._live is None and record is not None:
             result = f"mIoU {record.miou:.1%}" if outcome == "done" else record.error[:1000]
-            self._out.print(f"[{self._count}/{self._total}] {record.cell['label']}: {outcome} {result}", markup=False)
+            self._log(f"[{self._count}/{self._total}] {record.cell['label']}: {outcome} {result}")
 
     def _drawn(self) -> RenderableType:
+        cells, left = self._look()
+        return drawn(cells, left=left)
+
+    def _look(self) -> tuple[tuple[CellState, ...], float | None]:
         assert self._board is not None
         cells = self._board.look()
-        return drawn(cells, left=seconds_left(cells, spent=time.monotonic() - self._began, before=self._before))
+        return cells, seconds_left(cells, spent=time.monotonic() - self._began, before=self._before)
+
+    def _keep_logging(self) -> None:
+        pause = _FIRST
+        while not self._over.wait(pause):
+            cells, left = self._look()
+            running = [cell for cell in cells if cell.state == "running"]
+            now = [f"{cell.label}: {_stage(cell)}" for cell in running[:2]]
+            now += [f"{len(running) - 2} more"] if len(running) > 2 else []
+            end = "" if left is None else f"; about {span(left)} left"
+            self._log(f"{self._count} of {self._total} ended; {'; '.join(now) or 'nothing runs yet'}{end}")
+            pause = min(2 * pause, _LONGEST)
+
+    def _log(self, text: str) -> None:
+        self._out.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False, highlight=False)
+
+
+def _stage(cell: CellState) -> str:
+    share = "" if cell.share is None else f" {cell.share:.0%}"
+    return cell.waiting or f"{cell.stage or 'begins'}{share}" + (f" ({cell.pace})" if cell.pace else "")

@@ -28,10 +28,12 @@ def drawn(cells: tuple[CellState, ...], *, left: float | None = None) -> Rendera
     count = counts(cells)
     head = Text("  ").join(Text(f"{n} {state}", _STYLES[state]) for state in _STYLES if (n := count[state]))
     if left is not None and count["running"] + count["waiting"]:
-        head.append(f"   about {_span(left)} left")
-    running = Table("running", "stage", "", box=None, header_style="dim")
+        head.append(f"   about {span(left)} left")
+    running = Table("running", "stage", "", "", box=None, header_style="dim")
     for cell in [c for c in cells if c.state == "running"][:12]:
-        running.add_row(cell.label, cell.waiting or cell.stage, "" if cell.share is None else f"{cell.share:.0%}")
+        running.add_row(
+            cell.label, cell.waiting or cell.stage, "" if cell.share is None else f"{cell.share:.0%}", cell.pace
+        )
     leading = Table("best so far", "mIoU", box=None, header_style="dim")
     for cell in best(cells).values():
         leading.add_row(cell.label, f"{cell.miou:.1%}")
@@ -41,7 +43,8 @@ def drawn(cells: tuple[CellState, ...], *, left: float | None = None) -> Rendera
     return Group(head, *(table for table in (running, leading, failed) if table.row_count))
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A time as people say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

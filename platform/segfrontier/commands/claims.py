@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from segfrontier.study.judging import Judged, Measured
+    from segfrontier.home.layout import Home
+    from segfrontier.study.claims import Claim, Claims, Side
+    from segfrontier.study.judging import Judged, KeysOf, Measured
 
 app = typer.Typer(no_args_is_help=True, help="What the papers say, as small studies with verdicts computed from runs.")
 
@@ -34,8 +36,11 @@ def run(
     The same command again resumes. Exit code 1: cells failed. A claim that fails is a result, not an error.
     """
     from segfrontier.commands.board import LiveBoard
+    from segfrontier.study.claim_cells import all_cells, keys_of, whole
     from segfrontier.study.claims import bringing, claims_of, known
     from segfrontier.study.config import Executor
+    from segfrontier.study.kept_keys import keep_keys
+    from segfrontier.study.keys import Atlas
     from segfrontier.study.run import run_study
 
     failed = False
@@ -43,13 +48,14 @@ def run(
         claims = claims_of(name)
         assert claims is not None, "bringing() names methods that have claims"
         claims = known(claims, claim or [])
-        study = claims.whole(f"claims-{name}", Executor(kind="local" if here else "ray"))
+        study = whole(claims, f"claims-{name}", Executor(kind="local" if here else "ray"))
         with LiveBoard() as board:
             finished = run_study(
-                study, home=home, address=address, tracking=tracking, watcher=board, cells=claims.all_cells()
+                study, home=home, address=address, tracking=tracking, watcher=board, cells=all_cells(claims)
             )
         if finished.signalled:
             raise typer.Exit(130)
+        keep_keys(name, claims, keys_of(claims, Atlas()))
         failed |= "failed" in finished.outcomes.values() or bool(finished.why)
         show(name, claim, home)
     if failed:
@@ -69,14 +75,14 @@ def show(
     from segfrontier.home.layout import Home
     from segfrontier.study.claims import bringing, claims_of, known
     from segfrontier.study.judging import judge_all
-    from segfrontier.study.keys import Atlas
 
     place = Home(given_home(home).absolute())
     found: dict[str, tuple[Judged, ...]] = {}
     for name in bringing("claims.yaml", method):
         claims = claims_of(name)
         assert claims is not None, "bringing() names methods that have claims"
-        found[name] = judge_all(known(claims, claim or []), place, Atlas())
+        wanted = known(claims, claim or [])
+        found[name] = judge_all(wanted, place, _keys(place, name, wanted))
     if as_json:
         typer.echo(json.dumps({name: [j.plain() for j in judged] for name, judged in found.items()}))
         return
@@ -87,6 +93,26 @@ def show(
             runs = place.study(f"claims-{name}").runs()
             for one in judged:
                 _print(name, one, runs)
+
+
+def _keys(home: Home, method: str, claims: Claims) -> KeysOf:
+    """The keys of the claims' cells: as they are kept, or computed, which takes the libraries that train."""
+    from segfrontier.study.kept_keys import keep_keys, kept_keys
+
+    if not any(home.path.glob("cells/*/record.json")):
+        return _none  # whatever the keys are
+    if (kept := kept_keys(method, claims)) is not None:
+        return kept
+    from segfrontier.study.claim_cells import keys_of
+    from segfrontier.study.keys import Atlas
+
+    keys = keys_of(claims, Atlas())
+    keep_keys(method, claims, keys)
+    return keys
+
+
+def _none(claim: Claim, side: Side) -> tuple[str, ...]:  # noqa: ARG001
+    return ()
 
 
 @app.command("tables", epilog="Example: segfrontier claims tables coarse_to_fine")

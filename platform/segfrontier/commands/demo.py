@@ -19,12 +19,13 @@ def demo(
     """
     from importlib.resources import files
 
+    from segfrontier.basics.installed import installed
     from segfrontier.commands.board import LiveBoard
     from segfrontier.commands.console import console
     from segfrontier.commands.frontier import frontier
     from segfrontier.commands.study import SIGNALLED
     from segfrontier.home.status import Board, counts
-    from segfrontier.lab.methods import demo_knobs, installed, method_class
+    from segfrontier.lab.methods import demo_knobs, method_class
     from segfrontier.study.config import Study
     from segfrontier.study.run import run_study
 

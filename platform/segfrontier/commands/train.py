@@ -1,17 +1,17 @@
-"""`segfrontier train`: one method, one budget, one world, here and now; and `segfrontier methods`."""
+"""`segfrontier train`: a study of one cell, here and now; and `segfrontier methods`."""
 
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import asdict
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from segfrontier.lab import Lab, LabSettings, Recipe, Scores
+    from segfrontier.home.records import Record
+    from segfrontier.study.config import Study
 
 
 def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False) -> None:
@@ -20,8 +20,9 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
 
     from rich.markup import escape
 
+    from segfrontier.basics.installed import installed
     from segfrontier.commands.console import console
-    from segfrontier.lab.methods import installed, method_class
+    from segfrontier.lab.methods import method_class
 
     found: dict[str, tuple[str, str, dict[str, Any]]] = {}
     for name, place in installed().items():
@@ -51,105 +52,121 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="Global batch.")] = 8,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides scenes, weights, augmentation.")] = 0,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any further facet, e.g. --set lr=0.01 --set crop=[96,96].")
+        list[str] | None, typer.Option("--set", help="Anything else of a study, e.g. --set recipe.lr=0.01.")
     ] = None,
     knob: Annotated[list[str] | None, typer.Option(help="A knob of the method, e.g. --knob split=0.3.")] = None,
-    home: Annotated[Path, typer.Option(help="Where stages, labels and the ledger are kept.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="The study's name; default: made of method, hours and seed.")] = None,
+    home: Annotated[Path, typer.Option(help="Where studies, stages, labels and the ledger are kept.")] = Path("runs"),
     workers: Annotated[
         int, typer.Option(min=0, max=10_000, help="0: in this process. N: N data-parallel workers on Ray.")
     ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     loaders: Annotated[int, typer.Option(min=0, max=1_000, help="Loader processes that decode and augment.")] = 0,
+    tracking: Annotated[
+        str | None,
+        typer.Option(help="MLflow's URI, or `none`; default: MLFLOW_TRACKING_URI, or a database in the home."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Train a method on a world and score it: progress, scores per class, and pictures of a fixed set of scenes.
 
-    Every stage is stored: the same command again finds everything done, a killed one goes on where it was.
+    It is a study of one cell: `status`, `frontier` and `ui` know it by its name. The same command again
+    finds everything done, a killed one goes on where it was.
     """
     from segfrontier.basics.overrides import override
-    from segfrontier.commands.console import progress
-    from segfrontier.commands.stagebars import StageBars
-    from segfrontier.lab import Bench, LabSettings, make_method
-    from segfrontier.lab.devices import require_device
-    from segfrontier.scenes.builtin import open_world
-    from segfrontier.study.config import parse_hours
+    from segfrontier.study.config import Study
 
-    budget = parse_hours(hours)
-    require_device(device, here=workers == 0)
-    recipe = _recipe(
-        {"encoder": encoder, "head": head, "pretrained": pretrained, "steps": steps, "batch": batch}, set_ or []
-    )
-    recipe_of = make_method(method, override({}, knob or [], option="--knob"))
-    with progress("opening worlds") as step:
-        target = open_world(world, progress=step)
-        synthetic = open_world(source, progress=step) if source else None
-    with StageBars() as bars:
-        settings = LabSettings(
-            home=home, world=target, source=synthetic, prices=prices, seed=seed, cell=_cell(locals()),
-            hours=budget, watcher=bars, bench=Bench(device=device, loader_workers=loaders), recipe=recipe,
-        )  # fmt: skip
-        with _open(settings, workers) as lab:
-            model = recipe_of.run(lab, recipe)
-            scores, spent = lab.score(model), lab.spent
-            best = lab.oracle_best(model) if recipe.snapshots else None
-    _report(scores, spent, home, best, as_json=as_json)
+    recipe = {"encoder": encoder, "head": head, "pretrained": pretrained, "steps": steps, "batch": batch}
+    plain = {
+        "name": name or _named(method, hours, seed, [world, source, prices, recipe, knob, set_]),
+        "worlds": [{"target": world, "source": source}],
+        "methods": [{"name": method, "knobs": override({}, knob or [], option="--knob")}],
+        "budgets": [hours],
+        "seeds": [seed],
+        "recipe": recipe,
+        "prices": prices,
+        "executor": {
+            "kind": "ray" if workers else "local", "workers_per_stage": workers, "device": device, "loaders": loaders
+        },
+    }  # fmt: skip
+    _require_places(set_ or [])
+    study = Study.of(override(plain, set_ or []), where="train")
+    record = _record(study, home, tracking)
+    _report(record, home, as_json=as_json)
 
 
-def _open(settings: LabSettings, workers: int) -> Lab:
-    from segfrontier.lab import open_lab
+def _require_places(assignments: list[str]) -> None:
+    """Whoever gives a facet by its bare name is told its place."""
+    from dataclasses import fields
 
-    if workers == 0:
-        return open_lab(settings)
-    from segfrontier.lab._ray import RayLab
-
-    return open_lab(settings, kind=RayLab, workers=workers)
-
-
-def _recipe(named: dict[str, Any], more: list[str]) -> Recipe:
-    from pydantic import TypeAdapter, ValidationError
-
-    from segfrontier.basics.overrides import override
-    from segfrontier.basics.wording import explain
+    from segfrontier.basics.wording import shortened
     from segfrontier.errors import BadStudy
     from segfrontier.lab import Recipe
-    from segfrontier.study.knobs import checked
 
-    values = override(named, more)
-    try:
-        checked(Recipe, values, several=False)
-        return TypeAdapter(Recipe).validate_python(values)
-    except ValidationError as error:
-        raise BadStudy(explain(error, Recipe, where="--set")) from None
+    facets = {field.name for field in fields(Recipe)}
+    if bare := [text for text in assignments if "=" in text and text.partition("=")[0].strip() in facets]:
+        raise BadStudy(
+            f"--set takes a place in a study; found {shortened(bare[0])}. Write recipe.{shortened(bare[0])}."
+        )
 
 
-def _cell(given: dict[str, Any]) -> str:
-    """A name for the ledger: the same command means the same cell, so its labels are not paid for twice."""
+def _named(method: str, hours: str, seed: int, more: list[Any]) -> str:
+    """The same command means the same study, another one another."""
     from segfrontier.scenes.files import digest
 
-    decisive = ("method", "world", "source", "hours", "prices", "seed", "recipe", "knob")
-    return f"{given['method']}-{given['hours']}h-{digest(repr([given[k] for k in decisive]).encode())[:8]}"
+    words = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{method}-{hours}h-s{seed}").strip("-.")
+    return f"{words[:40]}-{digest(repr(more).encode())[:6]}"
 
 
-def _report(scores: Scores, spent: int, home: Path, best: tuple[int, Scores] | None, *, as_json: bool) -> None:
+def _record(study: Study, home: Path, tracking: str | None) -> Record:
+    """The record of the study's one cell, computed where there is none."""
+    from segfrontier.commands.board import LiveBoard
+    from segfrontier.commands.study import SIGNALLED
+    from segfrontier.errors import BadInput
+    from segfrontier.home.records import Record
+    from segfrontier.study.cells import expand
+    from segfrontier.study.run import run_study
+
+    if (count := len(expand(study))) != 1:
+        raise BadInput(f"train computes one cell; these settings make {count}. Write them into a file and `run` it.")
+    with LiveBoard() as board:
+        finished = run_study(study, home=home, tracking=tracking, watcher=board)
+    if finished.signalled:
+        raise typer.Exit(SIGNALLED)
+    record = Record.read(finished.study.home.cell(finished.study.cell_keys()[0]))
+    if record is None or record.state != "done":
+        why = finished.why if record is None else record.error
+        if record is not None and record.refused:
+            raise BadInput(why)
+        typer.echo(f"{study.name}: {why}; the same command goes on", err=True)
+        raise typer.Exit(1)
+    return record
+
+
+def _report(record: Record, home: Path, *, as_json: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from segfrontier.commands.console import console
 
     if as_json:
-        plain = {"spent_seconds": spent, **{k: v for k, v in asdict(scores).items() if k != "sums"}}
-        if best is not None:
-            plain["oracle_best"] = {"step": best[0], "miou": best[1].miou}
-        json.dump(plain, sys.stdout)
+        best: dict[str, Any] = {"oracle_best": record.oracle_best} if record.oracle_best else {}
+        plain = {
+            "cell": record.key, "spent_seconds": record.seconds, "values": record.values, "iou": record.iou,
+            "scenes": record.scenes, "folder": record.score_folder,
+        }  # fmt: skip
+        typer.echo(json.dumps(plain | best))
         return
     out, table = console(), Table("class", "IoU", box=None)
-    for name, value in scores.iou.items():
+    for name, value in record.iou.items():
         table.add_row(escape(name), "absent" if value != value else f"{value:.1%}")
     out.print(table)
-    out.print(f"[bold]mIoU {scores.miou:.1%}[/] over the classes present in {scores.scenes} validation scenes")
-    for name, value in scores.values.items():
+    out.print(f"[bold]mIoU {record.miou:.1%}[/] over the classes present in {record.scenes} validation scenes")
+    for name, value in record.values.items():
         out.print(f"  {name}: {value:.4f}", markup=False)
-    if best is not None:
-        out.print(f"  oracle_best: {best[1].miou:.1%} after step {best[0]} (chosen on validation; not for ranking)")
-    out.print(f"annotation: {spent / 3600:.1f} h; see `segfrontier ledger {home}`", markup=False)
-    out.print(f"pictures: {scores.folder}/pictures.png", markup=False)
+    if chosen := record.oracle_best:
+        text = f"{chosen['miou']:.1%} after step {chosen['step']:.0f} (chosen on validation; not for ranking)"
+        out.print(f"  oracle_best: {text}")
+    out.print(f"annotation: {record.seconds / 3600:.1f} h; see `segfrontier ledger {home}`", markup=False)
+    out.print(f"pictures: {record.score_folder}/pictures.png", markup=False)
+    out.print(f"its model: segfrontier predict {home}:{record.key[:8]} IMAGES/ --out masks/", markup=False)

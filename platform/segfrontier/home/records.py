@@ -81,6 +81,7 @@ class Record:
     started: float = 0.0  # seconds since 1970
     ended: float = 0.0
     error: str = ""  # of a failed cell: the exception in a line
+    refused: bool = False  # the error is of its input: the same again would fail again
     model: ModelNote | None = None  # none where the cell has no final model, or an earlier version made the record
     code: str = ""  # digest of the code that computed it; see `identity.code_of`
     commit: str = ""  # of the code, where it lay in a checkout

@@ -14,6 +14,8 @@ from segfrontier.home.claiming import RUN, is_running
 from segfrontier.home.layout import STATUS, StudyHome
 from segfrontier.home.records import RECORD, Record
 
+_RATES = _SPEED, _WAIT = ("samples_a_second", "data_wait")
+
 State = Literal["waiting", "running", "done", "failed", "cut", "stopped"]
 
 
@@ -31,6 +33,7 @@ class CellState:
     miou: float = math.nan
     error: str = ""
     waiting: str = ""
+    pace: str = ""  # of the running stage: its latest loss, and images a second
     stale: bool = False
     """Other code than today's computed it: the next run renews it."""
 
@@ -70,7 +73,8 @@ class Board:
         since = max(_changed(self.study.path / RUN), _changed(folder / RECORD))  # another process may write the record
         if alive and status.state == "running" and status.at >= since:
             return CellState(
-                **named, state="running", stage=status.stage, waiting=status.waiting, share=status.share
+                **named, state="running", stage=status.stage, waiting=status.waiting, share=status.share,
+                pace=status.pace,
             )  # fmt: skip
         record = Record.read(folder)
         if record is None:
@@ -92,6 +96,7 @@ class _Status:
     stage: str = ""
     waiting: str = ""
     share: float | None = None
+    pace: str = ""
     at: float = 0.0
 
     @classmethod
@@ -102,7 +107,18 @@ class _Status:
         words = {name: text for name in ("state", "stage", "waiting") if isinstance(text := plain.get(name), str)}
         done, total = plain.get("done"), plain.get("total")
         share = done / total if type(done) is int and type(total) is int and 0 <= done <= total and total else None
-        return cls(**words, share=share, at=_changed(folder / STATUS))
+        return cls(**words, share=share, pace=_pace(plain.get("values")), at=_changed(folder / STATUS))
+
+
+def _pace(values: Any) -> str:
+    """The first losses of a step, its images a second, and how much of the time it waits for them."""
+    if not isinstance(values, dict):
+        return ""
+    found = {name: value for name, value in values.items() if isinstance(value, int | float)}
+    losses = [f"{name} {value:.3g}" for name, value in found.items() if name not in _RATES and "/" not in name]
+    rate = [f"{found[_SPEED]:.3g} img/s"] if _SPEED in found else []
+    wait = [f"data wait {found[_WAIT]:.0%}"] if found.get(_WAIT, 0) > 0.05 else []
+    return ", ".join(losses[:2] + rate + wait)
 
 
 class _Named(TypedDict):

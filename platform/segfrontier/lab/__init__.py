@@ -4,13 +4,13 @@ Methods import from here. `Lab` is the seam; `LocalLab` runs stages in this proc
 place besides the study's executor that imports Ray) on a cluster.
 """
 
+from segfrontier.basics.installed import installed as installed
 from segfrontier.lab.augment import Augment as Augment
 from segfrontier.lab.handles import Model as Model
 from segfrontier.lab.lab import Lab as Lab
 from segfrontier.lab.local import LocalLab as LocalLab
 from segfrontier.lab.looking import Looking as Looking
 from segfrontier.lab.methods import Method as Method
-from segfrontier.lab.methods import installed as installed
 from segfrontier.lab.methods import make_method as make_method
 from segfrontier.lab.objective import Batch as Batch
 from segfrontier.lab.objective import Blueprint as Blueprint

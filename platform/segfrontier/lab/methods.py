@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
 
+from segfrontier.basics.installed import entries, installed
 from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.recipe import Recipe
-
-GROUP = "segfrontier.methods"
 
 
 @runtime_checkable
@@ -30,11 +26,6 @@ class Method(Protocol):
         ...
 
 
-def installed() -> dict[str, str]:
-    """Name -> `module:class` of every installed method."""
-    return {e.name: e.value for e in sorted(_entries(entry_points, tuple(sys.path)), key=lambda e: e.name)}
-
-
 def packages() -> frozenset[str]:
     """The packages whose code a stored model may be built from: ours, and those that bring methods."""
     return frozenset(place.partition(".")[0].partition(":")[0] for place in installed().values()) | {"segfrontier"}
@@ -42,7 +33,7 @@ def packages() -> frozenset[str]:
 
 def method_class(name: str) -> type[Any]:
     """The class behind a method's name."""
-    found = [e for e in _entries(entry_points, tuple(sys.path)) if e.name == name]
+    found = [e for e in entries() if e.name == name]
     if not found:
         known = installed()
         near = get_close_matches(name, known, n=1)
@@ -52,12 +43,6 @@ def method_class(name: str) -> type[Any]:
     if not (dataclasses.is_dataclass(cls) and callable(getattr(cls, "run", None))):
         raise BadInput(f"method {name!r} ({found[0].value}) must be a dataclass with run(lab, recipe); it is not")
     return cls
-
-
-@cache
-def _entries(look: Callable[..., Iterable[EntryPoint]], path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001
-    """All of the group, looked for once for each `sys.path`: what is installed does not change while a study runs."""
-    return tuple(look(group=GROUP))
 
 
 def demo_knobs(cls: type[Any]) -> Mapping[str, Any]:

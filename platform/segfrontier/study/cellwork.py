@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from segfrontier.basics.disk import is_full
 from segfrontier.basics.wording import one_line
-from segfrontier.errors import LedgerError, Stopped
+from segfrontier.errors import BadInput, LedgerError, Stopped
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Counted, Record, State
 from segfrontier.lab import Bench, Lab, LabSettings, Model, Scores, make_method, open_lab
@@ -76,7 +76,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
         if is_full(error):
             raise
         watch.log(traceback.format_exc())
-        state, more = "failed", {"error": one_line(error)}
+        state, more = "failed", {"error": one_line(error), "refused": isinstance(error, BadInput)}
     record = Record(
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
         notes=watch.notes, pictures=tuple(watch.pictures), curves=watch.curves(), stages=watch.stages(),

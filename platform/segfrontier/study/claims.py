@@ -1,25 +1,22 @@
 """Claims: a paper's statements as small studies. A method's package holds them in `claims.yaml`.
 
-Every claim compares cells pair by pair, A against B on the same seed. See `judging` for what runs say of them.
+Every claim compares cells pair by pair, A against B on the same seed. See `claim_cells` for its cells,
+and `judging` for what runs say of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
+from segfrontier.basics.installed import folder_of, installed, packaged
 from segfrontier.basics.reading import parse_yaml
 from segfrontier.basics.settings import Strict
 from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadInput, BadStudy
-from segfrontier.lab.methods import installed, method_class
-from segfrontier.study.cells import Cell, expand
-from segfrontier.study.config import Executor, Study, budget_of
 
 _EXPECT = re.compile(r"a > b|a >= b - (0?\.\d+)")
 
@@ -91,41 +88,9 @@ class Claims(Strict):
             raise ValueError(f"every claim needs an id of its own; found twice: {', '.join(twice)}")
         return claims
 
-    def study(self, claim: Claim, side: Side) -> Study:
-        """One side of a claim as a study of its own: a cell for each seed."""
-        plain: dict[str, Any] = {"name": "claims", **{k: v for k, v in self.base.items() if k != "budgets"}}
-        plain["recipe"] = dict(self.base.get("recipe", {})) | claim.recipe
-        plain["methods"] = [{"name": side.method, "knobs": side.knobs}]
-        if claim.seeds is not None:
-            plain["seeds"] = list(claim.seeds)
-        if budget_of(method_class(side.method)) == "any":
-            if side.hours is None:
-                raise BadStudy(f"claim {claim.id!r}: {side.method!r} spends a budget: give hours; found none")
-            plain["budgets"] = [side.hours]
-        return Study.parse(yaml.safe_dump(plain), where=f"claim {claim.id!r}")
-
-    def cells(self, claim: Claim, side: Side) -> tuple[Cell, ...]:
-        """The cells of one side."""
-        return expand(self.study(claim, side))
-
-    def all_cells(self) -> tuple[Cell, ...]:
-        """The cells of all claims; the same cell may stand in several of them."""
-        return tuple(
-            cell
-            for claim in self.claims
-            for pairing in claim.compare
-            for side in (pairing.a, pairing.b)
-            for cell in self.cells(claim, side)
-        )
-
-    def whole(self, name: str, executor: Executor) -> Study:
-        """The study that stands for all claims: its methods and terms; the cells are those of `all_cells`."""
-        base = {k: v for k, v in self.base.items() if k != "budgets"}
-        sides = [side for c in self.claims for p in c.compare for side in (p.a, p.b)]
-        budgets: list[Any] = sorted({s.hours for s in sides if isinstance(s.hours, float)})
-        methods = [{"name": method} for method in sorted({s.method for s in sides})]
-        plain = {**base, "name": name, "methods": methods, "budgets": budgets or ["all"]}
-        return Study.parse(yaml.safe_dump(plain), where=name).model_copy(update={"executor": executor})
+    def sides(self) -> Iterator[tuple[Claim, Side]]:
+        """Every side of every comparison, with its claim."""
+        return ((claim, side) for claim in self.claims for pair in claim.compare for side in (pair.a, pair.b))
 
 
 def claims_of(method: str) -> Claims | None:
@@ -142,25 +107,17 @@ def parse_claims(text: str, *, where: str) -> Claims:
         raise BadStudy(explain(error, Claims, where=where)) from None
 
 
-def packaged(method: str, file: str) -> str | None:
-    """The text of a file beside a method's code."""
-    package = method_class(method).__module__.rpartition(".")[0]
-    try:
-        return files(package).joinpath(file).read_text(encoding="utf-8") if package else None
-    except (FileNotFoundError, ModuleNotFoundError):
-        return None
-
-
 def bringing(file: str, method: str | None = None) -> list[str]:
     """Methods whose package brings a file, one name a package; or the one that is asked for."""
-    names = list(installed()) if method is None else [method]
-    found: dict[str, str] = {}
-    for name in names:
-        if packaged(name, file) is not None:
-            found.setdefault(method_class(name).__module__.rpartition(".")[0], name)
+    names = list(installed())
+    if method is not None:
+        if method not in names:
+            raise BadInput(f"a method must be one of {', '.join(names)}; found {method!r} ({nearest(method, names)})")
+        names = [method]
+    found = {folder_of(name): name for name in reversed(names) if packaged(name, file) is not None}
     if not found:
         raise BadInput(f"this needs a method whose package has {file}; found none in {', '.join(names)}")
-    return list(found.values())
+    return list(reversed(found.values()))
 
 
 def known(claims: Claims, wanted: Sequence[str]) -> Claims:

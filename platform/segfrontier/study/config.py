@@ -139,6 +139,7 @@ class Executor(Strict):
     gpus_per_cell: Annotated[FiniteFloat, Field(ge=0, le=bounds.DEVICES)] = 0.0
     workers_per_stage: _Workers = 0
     device: Annotated[str, AfterValidator(_device)] = "auto"
+    loaders: Annotated[_Workers, Field(le=bounds.LOADERS)] = 0  # processes that decode and augment, for each training
 
     @property
     def cpus_per_worker(self) -> float:
@@ -220,7 +221,11 @@ class Study(Strict):
     @classmethod
     def parse(cls, text: str, assignments: Collection[str] = (), *, where: str = "study") -> Self:
         """The study of a YAML text after `--set` assignments."""
-        plain = override(read_yaml(text, where=where), list(assignments))
+        return cls.of(override(read_yaml(text, where=where), list(assignments)), where=where)
+
+    @classmethod
+    def of(cls, plain: dict[str, Any], *, where: str = "study") -> Self:
+        """The study of plain values."""
         if wrong := bounds.misfits(plain):
             raise BadStudy("\n".join(f"{where}: {line}" for line in wrong[:MANY]))
         try:

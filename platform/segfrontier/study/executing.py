@@ -21,7 +21,7 @@ def bench_of(executor: Executor) -> Bench:
     device = executor.device
     if device == "auto" and executor.kind == "ray" and not executor.workers_per_stage and not executor.gpus_per_cell:
         device = "cpu"  # Ray shows no GPU to a process that has not asked for one
-    return Bench(device=device, threads=max(1, int(executor.cpus_per_cell)))
+    return Bench(device=device, threads=max(1, int(executor.cpus_per_cell)), loader_workers=executor.loaders)
 
 
 @dataclass(frozen=True, kw_only=True)

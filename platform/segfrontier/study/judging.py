@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.report.statistics import Comparison, Summary, compare, summarise
-from segfrontier.study.claims import Claim, Claims, Pairing
-from segfrontier.study.keys import Atlas, keyed
+from segfrontier.study.claims import Claim, Claims, Pairing, Side
 
 Verdict = Literal["holds", "fails", "cannot tell"]
+KeysOf = Callable[[Claim, Side], Iterable[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,16 +89,16 @@ def _reason(result: Comparison, margin: float) -> str:
     return result.reason.replace(" 0", f" -{margin:g}") if margin else result.reason
 
 
-def judge_all(claims: Claims, home: Home, atlas: Atlas) -> tuple[Judged, ...]:
-    """The verdicts that the records in a home give today; cells of another version of the code do not count."""
-    return tuple(judge(claim, _found(claims, claim, home, atlas)) for claim in claims.claims)
+def judge_all(claims: Claims, home: Home, keys: KeysOf) -> tuple[Judged, ...]:
+    """The verdicts that the records in a home give today; `keys` names the cells of a side."""
+    return tuple(judge(claim, _found(claim, home, keys)) for claim in claims.claims)
 
 
-def _found(claims: Claims, claim: Claim, home: Home, atlas: Atlas) -> dict[tuple[int, str], dict[int, Record]]:
+def _found(claim: Claim, home: Home, keys: KeysOf) -> dict[tuple[int, str], dict[int, Record]]:
     found = {}
     for i, pairing in enumerate(claim.compare):
         for name, side in (("a", pairing.a), ("b", pairing.b)):
-            ended = (Record.read(home.cell(key)) for key in keyed(claims.cells(claim, side), atlas))
+            ended = (Record.read(home.cell(key)) for key in keys(claim, side))
             found[i, name] = _by_seed(record for record in ended if record is not None)
     return found
 

@@ -9,12 +9,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError, field_validator
 
+from segfrontier.basics.installed import installed, packaged
 from segfrontier.basics.reading import parse_yaml
 from segfrontier.basics.settings import Strict
 from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadStudy
-from segfrontier.lab.methods import installed
-from segfrontier.study.claims import packaged
 from segfrontier.study.config import Study
 
 

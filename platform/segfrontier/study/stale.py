@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 
 from segfrontier.basics.atomic import write_json
+from segfrontier.basics.installed import installed
 from segfrontier.basics.marks import mark
 from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadInput, DiskFull
@@ -32,13 +32,21 @@ def code_behind(method: object, kinds: Iterable[str]) -> str:
     return code_digest(method, *_ALWAYS, *(f"{_STAGES}[{kind}]" for kind in sorted(set(kinds))))
 
 
+def code_of(places: Iterable[str]) -> str:
+    """One digest of the code behind several definitions, each as `module:name`; not read twice while files are as they
+    were.
+    """
+    known = _Known.of(installed().values())
+    return " ".join(known.digest(place, frozenset()) for place in sorted(places))
+
+
 def staleness() -> Callable[[Record], bool]:
     """A question: did other code than today's compute a cell? Not where its method is not installed any more.
 
     For one look at many records: the sources are read once for each method and set of stages, and not even that where
     the cache knows what was found in the very same files.
     """
-    places = {entry.name: entry.value for entry in entry_points(group="segfrontier.methods")}
+    places = installed()
     known = _Known.of(places.values())
 
     @cache

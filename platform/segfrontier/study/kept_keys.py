@@ -1,0 +1,74 @@
+"""The keys of claims' cells, kept in the cache: whoever looks again need not compute them again.
+
+Computing them takes every library that trains, for seconds. What is kept holds only while the claims, the methods and
+whatever makes keys are the same; worlds of files may change meanwhile, so claims that stand on one are not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from segfrontier.basics.atomic import write_json
+from segfrontier.basics.installed import installed, packaged
+from segfrontier.basics.marks import mark
+from segfrontier.basics.reading import read_json
+from segfrontier.errors import DiskFull
+from segfrontier.scenes.cache import cache_folder
+from segfrontier.scenes.files import digest
+from segfrontier.study.claims import Claim, Claims, Side
+from segfrontier.study.judging import KeysOf
+from segfrontier.study.stale import code_of
+
+_MAKERS = (
+    "segfrontier.study.keys:keyed", "segfrontier.study.claim_cells:study_of", "segfrontier.scenes.builtin:open_world",
+)  # fmt: skip
+"""What else makes a key, or the digest of a built-in world."""
+
+
+def keep_keys(method: str, claims: Claims, keys: KeysOf) -> None:
+    """Keep what was computed, beside what is kept already; where the cache cannot be written, nothing is."""
+    if any(world.partition(":")[0] != "street" for world in _worlds(claims)):
+        return
+    found = {_name(claim, side): list(keys(claim, side)) for claim, side in claims.sides()}
+    with suppress(OSError, DiskFull, RuntimeError):
+        mark(cache_folder(), "cache")
+        made_from = _made_from(method)
+        write_json(_file(method), {"made_from": made_from, "keys": _read(method, made_from) | found}, sync=False)
+
+
+def kept_keys(method: str, claims: Claims) -> KeysOf | None:
+    """What was kept; None where not of all of these claims, or where it may not hold any more."""
+    with suppress(RuntimeError):  # a user without a home
+        keys = _read(method, _made_from(method))
+        if all(_name(claim, side) in keys for claim, side in claims.sides()):
+            return lambda claim, side: keys[_name(claim, side)]
+    return None
+
+
+def _read(method: str, made_from: str) -> dict[str, list[str]]:
+    plain = read_json(_file(method))
+    keys = plain.get("keys") if isinstance(plain, dict) and plain.get("made_from") == made_from else None
+    if not isinstance(keys, dict):
+        return {}
+    return {n: ks for n, ks in keys.items() if isinstance(ks, list) and all(isinstance(key, str) for key in ks)}
+
+
+def _made_from(method: str) -> str:
+    """What changes with anything that the keys depend on."""
+    return digest(repr([packaged(method, "claims.yaml"), code_of([*installed().values(), *_MAKERS])]).encode())
+
+
+def _worlds(claims: Claims) -> Iterable[str]:
+    given = claims.base.get("worlds", "street")
+    for world in given if isinstance(given, list) else [given]:
+        yield from (str(ref) for ref in world.values() if ref) if isinstance(world, Mapping) else [str(world)]
+
+
+def _name(claim: Claim, side: Side) -> str:
+    return f"{claim.id}: {side.model_dump_json()}"
+
+
+def _file(method: str) -> Path:
+    return cache_folder() / f"claims-{digest(method.encode())[:12]}.json"
