@@ -68,6 +68,15 @@ def test_what_only_the_record_knows_has_the_time_of_the_end(tmp_path):
     assert read == {"train2/loss", "train2/lr/net", "train2/images_per_second", "train2/data_wait"}
 
 
+def test_how_busy_a_machine_is_has_a_step_a_look(tmp_path):
+    for at in (1.0, 2.0):
+        with (tmp_path / PROGRESS).open("a") as file:
+            file.write(json.dumps({"at": at, "system": {"system/cpu_utilization_percentage": 50 * at}}) + "\n")
+    assert [(v.name, v.value, v.step, v.at) for v in Curves(tmp_path).new()] == [
+        ("system/cpu_utilization_percentage", 50.0, 0, 1.0), ("system/cpu_utilization_percentage", 100.0, 1, 2.0)
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_a_run_is_opened_when_its_cell_starts_and_grows_with_it(tmp_path, uri):
     place, record = a_home(tmp_path / "runs", state=""), a_record()

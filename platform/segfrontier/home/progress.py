@@ -2,6 +2,7 @@
 
 {"at": T, "begins": true}                                                an attempt at the cell begins
 {"at": T, "train": 1, "stage": KEY, "step": 20, "values": {"loss": 2.1}}  its first training is so far
+{"at": T, "system": {"system/cpu_utilization_percentage": 93.0}}          its machine is this busy, if that is asked for
 
 A training's own log in the store is the same whoever computed it, and so holds no times and no speed; these do, and a
 training that is interrupted and goes on may log a step twice. Whoever draws it takes what was written first.
@@ -39,6 +40,11 @@ class ProgressLog:
             return
         self._last = (stage, done)
         self._append({"train": number, "stage": stage, "step": done, "values": dict(values)})
+
+    def on_usage(self, system: Mapping[str, float]) -> None:
+        """The machine is this busy."""
+        if system:
+            self._append({"system": dict(system)})
 
     def _append(self, line: Mapping[str, Any], *, lead: str = "") -> None:
         with room_at(self.file.parent), self.file.open("a", encoding="utf-8") as file:

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from segfrontier.lab.training.loop import LEFT_OUT
 from segfrontier.lab.watching import Watcher
 from segfrontier.store.entry import Manifest
 from segfrontier.study.config import Asha
+from segfrontier.study.sampling import sampled
 
 _Lines = list[tuple[int, dict[str, float]]]
 _TRAIN_LOG = "log.jsonl"  # in a training's entry
@@ -37,7 +39,7 @@ class CellWatch(Watcher):
 
     def __init__(
         self, folder: Path, *, stop: Callable[[], bool], tell: Callable[[float, float], None] | None = None,
-        asha: Asha | None = None,
+        asha: Asha | None = None, system: bool = False,
     ) -> None:  # fmt: skip
         self._asha = asha
         self.notes: dict[str, float] = {}
@@ -49,6 +51,7 @@ class CellWatch(Watcher):
         self._heard: _Lines = []  # of the one that runs
         self._stage, self._training, self._epochs = "", "", 0.0
         self._progress = ProgressLog(folder)
+        self._sampled: AbstractContextManager[None] = sampled(self._progress) if system else nullcontext()
         self._asked_at = self._told_at = -math.inf
         self._asked = False
 
@@ -57,10 +60,11 @@ class CellWatch(Watcher):
         self.log(f"begins in process {os.getpid()}")
         self._progress.on_begin()
         self._status("running", force=True)
+        self._sampled.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        return None
+        self._sampled.__exit__(None, None, None)
 
     @property
     def is_cut(self) -> bool:

@@ -38,6 +38,7 @@ class Means:
     bench: Bench
     workers: int = 0  # 0: stages run in the cell's own process
     cpus_per_worker: float = 0.9
+    system: bool = False  # how busy the machine is, is logged
 
 
 def do_cell(
@@ -51,7 +52,7 @@ def do_cell(
     atlas: Atlas | None = None,
 ) -> Outcome:
     """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) at the rungs of `asha`."""
-    watch = CellWatch(home.cell(key), stop=stop, tell=tell, asha=asha)
+    watch = CellWatch(home.cell(key), stop=stop, tell=tell, asha=asha, system=means.system)
     try:
         return watch.left(_attempt(home, key, means, watch, atlas or Atlas()))
     except Exception as error:

@@ -19,7 +19,7 @@ from segfrontier.lab.signals import heeding_signals
 from segfrontier.report.outputs import write_report
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
-from segfrontier.study.config import Executor, Study
+from segfrontier.study.config import Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.keys import Atlas, is_stale, keyed, write_cell
 from segfrontier.study.publishing import Publisher
@@ -105,7 +105,7 @@ def _run(
     with Publisher(place, atlas.digests(), facets, uri=tracking) as publisher:
         ended = _Ended(watcher)
         work = Work(
-            home=place.home, feed=limited, means=_means(study.executor), leave=leave, ended=ended, atlas=atlas
+            home=place.home, feed=limited, means=_means(study), leave=leave, ended=ended, atlas=atlas
         )  # fmt: skip
         _execute(work, study, place, address)
         publisher.settle()
@@ -177,5 +177,9 @@ def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
     return [key for key, record in found if record is None or record.state not in ends or is_stale(record)]
 
 
-def _means(executor: Executor) -> Means:
-    return Means(bench=bench_of(executor), workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker)
+def _means(study: Study) -> Means:
+    executor = study.executor
+    return Means(
+        bench=bench_of(executor), workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker,
+        system=study.track.system,
+    )  # fmt: skip

@@ -23,6 +23,7 @@ class Curves:
         self.began: float | None = None
         self.last: float | None = None
         self._progress = Progress(folder)
+        self._looks = 0  # at the machine
         self._known: set[tuple[str, int]] = set()
         self._ranges: dict[str, tuple[int, int]] = {}
 
@@ -34,6 +35,10 @@ class Curves:
             self.began, self.last = at if self.began is None else self.began, at
             if isinstance(line.get("values"), dict):
                 found += self._points(line, at)
+            if isinstance(line.get("system"), dict):
+                for name, value in line["system"].items():
+                    found += finite(name, value, self._looks, at)
+                self._looks += 1
         return found
 
     def _points(self, line: dict[str, Any], at: float) -> Iterator[Value]:
