@@ -69,6 +69,7 @@ def test_runs_that_an_earlier_version_wrote_are_brought_up_to_date(tmp_path, uri
     for name, value, step in (("pixel_accuracy", 0.8, 0), ("train1/loss", 0.123456789, 20), ("miou", 0.123456789, 600)):
         client.log_metric(run, name, value, timestamp=2_000_000, step=step)
     client.log_param(run, "budget_hours", "10")
+    client.set_terminated(run, "FINISHED", 2_000_000)
     client.create_run(experiment, 1_000_000, {"segfrontier.study": "tiny"}, run_name="tiny")
     place = old_home(tmp_path / "runs", [record], [])
     adopt_spool(place)

@@ -13,7 +13,7 @@ from trackhere import STUDY, a_record
 
 from segfrontier.errors import BadInput
 from segfrontier.tracking.address import artefacts_beside, hidden, resolve
-from segfrontier.tracking.payload import cell_payload, clean, clip, run_name
+from segfrontier.tracking.payload import SETTING_TAG, cell_payload, clean, clip, params, run_name
 from segfrontier.tracking.studies import study_note, study_payload
 
 
@@ -82,13 +82,28 @@ def test_digits_that_are_noise_are_left_out():
     assert "gpu_seconds" not in {v.name for v in cell_payload(a_record(stages=stages), STUDY).values}, "no empty charts"
 
 
+def test_a_line_of_a_chart_is_a_setting_within_a_facet():
+    record, several = a_record(knobs={"gamma": 0.5}), {**STUDY, "facets": ["f0f0f0f0", "aaaaaaaa"]}
+    assert cell_payload(record, STUDY).tags[SETTING_TAG] == "fine gamma=0.5"
+    assert cell_payload(record, several).tags[SETTING_TAG] == "fine gamma=0.5 #f0f0f0f0"
+
+
+def test_what_costs_nothing_stands_on_a_logarithmic_axis_too():
+    assert [v.step for v in cell_payload(a_record(hours=0), STUDY).values if v.name == "miou_present"] == [1]
+
+
 def test_a_name_fits_into_a_legend():
     assert (
         cell_payload(a_record(method="active_points", hours=12, knobs={"k": 3}), STUDY).name
         == "active_points · 12 h · s0"
     )
     cell = a_record()["cell"] | {"hours": "all"}
-    assert run_name(cell) == "fine · all · s0"
+    assert run_name(cell) == "fine · all · s0" and run_name(cell | {"hours": 1 / 9}) == "fine · 0.111 h · s0"
+
+
+def test_a_crop_that_is_not_chosen_is_told_too():
+    cell = a_record()["cell"]
+    assert params(cell | {"recipe": cell["recipe"] | {"crop": None}})["crop"] == "whole images"
 
 
 def test_a_record_names_what_it_was_made_with_else_its_study_does():
@@ -116,8 +131,8 @@ def test_a_study_counts_its_cells_and_ranks_settings_by_their_means():
 def test_params_of_a_study_are_what_its_cells_share():
     cells = [a_record(hours=h)["cell"] for h in (1, 2)]
     cells[1] = cells[1] | {"recipe": cells[1]["recipe"] | {"steps": 60}}
-    params = study_payload(STUDY, cells, []).params
-    assert params["encoder"] == "resnet18" and params["world"] == "street" and "steps" not in params
+    shared = study_payload(STUDY, cells, []).params
+    assert shared["encoder"] == "resnet18" and shared["world"] == "street" and "steps" not in shared
 
 
 def test_where_runs_go(tmp_path):

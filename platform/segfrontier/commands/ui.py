@@ -57,9 +57,9 @@ def show_studies(home: Path, uri: str, address: str) -> None:
     """Print the dashboard's address, and that of each study's cells as cost vs score."""
     from segfrontier.home.layout import Home
     from segfrontier.tracking.runs import experiments
-    from segfrontier.tracking.views import COSTS, view_link
+    from segfrontier.tracking.views import COSTS, home_link, view_link
 
-    typer.echo(f"dashboard: {address}")
+    typer.echo(f"dashboard: {address}/{home_link()}")
     known = experiments(uri)
     for name in Home(home).studies():
         if name in known:

@@ -99,6 +99,7 @@ class StudyFiles:
 
     def _digest_of(self, folder: Path, state: str) -> str:
         about = [self.facts.get("worlds"), self.facts.get("earlier"), self._asked("methods"), self._asked("models")]
+        about.append(len(self.facts.get("facets") or ()) > 1)
         return _digest(state, [stamp(folder / name) for name in (RECORD, PROGRESS, LOG)], about)
 
     def _asked(self, name: str) -> Any:

@@ -20,8 +20,8 @@ from segfrontier.basics.colours import COLOURS
 from segfrontier.basics.reading import parse_yaml
 
 Plain = Mapping[str, Any]
-STUDY_TAG, CELL_TAG, SETTING_TAG = "segfrontier.study", "segfrontier.cell", "segfrontier.setting"
-LABEL_TAG = "segfrontier.label"
+STUDY_TAG, CELL_TAG, LABEL_TAG = "segfrontier.study", "segfrontier.cell", "segfrontier.label"
+SETTING_TAG = "setting"  # stands in legends
 HEADLINE = "miou_present"
 STATUS = {"done": "FINISHED", "failed": "FAILED", "cut": "KILLED", "stopped": "KILLED", "running": "RUNNING"}
 LONGEST_NAME, LONGEST_VALUE = 250, 5000
@@ -61,8 +61,9 @@ def cell_payload(record: Plain, study: Plain, curves: tuple[Value, ...] = (), be
     """The run of a cell that has ended, from its record, its charts and what is known of its study."""
     cell, folder = record["cell"], record["score_folder"]
     tags = {
-        "segfrontier.facet": record["facet"], "segfrontier.facet_words": record["facet_words"],
-        "segfrontier.prices": record["prices"], "segfrontier.error": record["error"],
+        SETTING_TAG: line(record, study), "segfrontier.facet": record["facet"],
+        "segfrontier.facet_words": record["facet_words"], "segfrontier.prices": record["prices"],
+        "segfrontier.error": record["error"],
         "mlflow.source.git.commit": str(_made_with(record, study).get("commit") or ""),
     }  # fmt: skip
     return RunPayload(
@@ -90,7 +91,7 @@ def unended_payload(
 def run_name(cell: Plain) -> str:
     """A name that fits into a legend: `fine · 12 h · s0`. Knobs are params."""
     hours = cell["hours"]
-    return f"{cell['method']} · {hours if isinstance(hours, str) else f'{hours:g} h'} · s{cell['seed']}"
+    return f"{cell['method']} · {hours if isinstance(hours, str) else f'{round(hours, 3):g} h'} · s{cell['seed']}"
 
 
 def params(cell: Plain) -> dict[str, str]:
@@ -109,6 +110,8 @@ def params(cell: Plain) -> dict[str, str]:
 def facets(recipe: Plain) -> dict[str, str | None]:
     """The settings of a recipe that people ask for first."""
     chosen = {name: recipe.get(name) for name in _FACETS}
+    if "crop" in recipe:
+        chosen["crop"] = recipe["crop"] or "whole images"
     return {
         k: "x".join(map(str, v)) if isinstance(v, list | tuple) else v if v is None else str(v)
         for k, v in chosen.items()
@@ -117,7 +120,8 @@ def facets(recipe: Plain) -> dict[str, str | None]:
 
 def values(record: Plain) -> Iterator[Value]:
     """All finite metrics of a cell's end. The headline's step is the minutes spent: its chart is cost vs score."""
-    single = {"hours": record["seconds"] / 3600, **record["values"], **_compute(record["stages"])}
+    headline = {HEADLINE: record["values"].get(HEADLINE, float("nan"))}  # first, for it is compared first
+    single = {**headline, "hours": record["seconds"] / 3600, **record["values"], **_compute(record["stages"])}
     single |= {f"iou/{name}": v for name, v in record["iou"].items()}
     single |= {f"notes/{name}": v for name, v in record["notes"].items()}
     for name, value in single.items():
@@ -133,8 +137,8 @@ def finite(name: str, value: Any, step: int, at: float) -> Iterator[Value]:
 
 
 def minutes(record: Plain) -> int:
-    """Annotation minutes that a cell spent."""
-    return round(record["seconds"] / 60)
+    """Annotation minutes that a cell spent, one at the least: charts have a logarithmic axis."""
+    return max(1, round(record["seconds"] / 60))
 
 
 def worlds(cell: Plain, digests: Plain) -> tuple[tuple[str, str, str], ...]:
@@ -146,6 +150,12 @@ def worlds(cell: Plain, digests: Plain) -> tuple[tuple[str, str, str], ...]:
 def setting(cell: Plain) -> str:
     """A cell's method with the knobs that its label names: the label without budget and seed."""
     return str(cell["label"]).rsplit(", ", 2)[0]
+
+
+def line(record: Plain, study: Plain) -> str:
+    """The line of a chart that a cell is on: its setting, apart for each facet where its study has several."""
+    name, facets = setting(record["cell"]), {record["facet"], *(study.get("facets") or ())}
+    return f"{name} #{record['facet']}" if len(facets) > 1 else name
 
 
 def colour(method: str, study: Plain) -> str:
@@ -176,7 +186,7 @@ def clip(text: str) -> str:
 def _tags(key: str, cell: Plain, study: Plain) -> dict[str, str]:
     """What every run of a cell has."""
     tags = {
-        CELL_TAG: key, LABEL_TAG: cell["label"], SETTING_TAG: setting(cell),
+        CELL_TAG: key, LABEL_TAG: cell["label"],
         "mlflow.runColor": colour(cell["method"], study),
         "mlflow.source.name": "segfrontier", "mlflow.source.type": "LOCAL",
     }  # fmt: skip

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,9 +29,9 @@ from mlflow.exceptions import MlflowException
 from segfrontier.errors import SegFrontierError
 from segfrontier.tracking.address import artefacts_beside, database, hidden
 from segfrontier.tracking.payload import CELL_TAG, HEADLINE, LABEL_TAG, STUDY_TAG, RunPayload, Value
-from segfrontier.tracking.views import experiment_tags
+from segfrontier.tracking.views import FORM, FORM_TAG, NOTE_TAG, OUR_NOTE, experiment_tags
 
-NOTE_TAG, PARENT_TAG, DIGEST_TAG = "mlflow.note.content", "mlflow.parentRunId", "segfrontier.synced"
+PARENT_TAG, DIGEST_TAG = "mlflow.parentRunId", "segfrontier.synced"
 _SERVED = "mlflow-artifacts:"
 _AT_ONCE, _PAGE = 900, 1000  # entities in a request, of which MLflow takes 1000; runs in an answer
 
@@ -44,9 +44,10 @@ class Found:
     name: str
     digest: str
     parent: str
+    tags: frozenset[str]
     params: frozenset[str]
     metrics: frozenset[str]
-    is_earlier: bool  # a version wrote it that gave no digests
+    earlier: float = 0.0  # until when a version wrote it that gave no digests
 
 
 class Runs:
@@ -70,11 +71,16 @@ class Runs:
     def write(self, payload: RunPayload, *, parent: str | None = None) -> str:
         """Bring the run of a payload up to it; its id. One that is to have ended is whole after `end`."""
         tag = CELL_TAG if CELL_TAG in payload.tags else STUDY_TAG
-        tags = {**payload.tags, **({PARENT_TAG: parent} if parent else {}), NOTE_TAG: payload.note, DIGEST_TAG: ""}
+        tags = {**payload.tags, **({PARENT_TAG: parent} if parent else {}), NOTE_TAG: payload.note}
         found = self.found.get((tag, payload.tags[tag])) or self._created(payload, tags, tag)
         run, values = found.run, payload.values
-        if found.is_earlier:  # it has the same values under the same names, with more digits
-            values = tuple(v for v in values if v.name not in found.metrics or v.name == HEADLINE)
+        tags = {name: text for name, text in tags.items() if text or name in found.tags}
+        self.found[tag, payload.tags[tag]] = replace(found, tags=found.tags | tags.keys())
+        if found.earlier:  # it has the same values under the same names, with more digits
+            had = found.metrics - {HEADLINE}
+            values = tuple(v for v in values if v.name not in had or v.at > found.earlier)
+        else:
+            tags[DIGEST_TAG] = ""
         if found.name != payload.name and found.name == payload.tags.get(LABEL_TAG):
             self.client.update_run(run, name=payload.name)
         if payload.status == "RUNNING":
@@ -116,7 +122,7 @@ class Runs:
         tags = {name: text for name, text in tags.items() if text} | {DIGEST_TAG: ""}
         began = _milliseconds(payload.began)
         run = self.client.create_run(self.experiment, began, tags, run_name=payload.name).info.run_id
-        found = Found(run, payload.name, "", tags.get(PARENT_TAG, ""), frozenset(), frozenset(), False)
+        found = Found(run, payload.name, "", tags.get(PARENT_TAG, ""), frozenset(tags), frozenset(), frozenset())
         self.found[tag, payload.tags[tag]] = found
         return found
 
@@ -171,8 +177,11 @@ class Runs:
             found = self.client.get_experiment(self.client.create_experiment(name, place))
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
+        is_ours = found.tags.get(NOTE_TAG, OUR_NOTE).startswith(OUR_NOTE)
+        is_earlier = found.tags.get(FORM_TAG) != FORM
         for tag, text in experiment_tags(name, found.experiment_id).items():
-            if tag not in found.tags:  # people may have changed theirs
+            # People may have changed theirs.
+            if tag not in found.tags or (is_earlier and (tag != NOTE_TAG or is_ours)):
                 self.client.set_experiment_tag(found.experiment_id, tag, text)
         return found.experiment_id, found.artifact_location
 
@@ -217,8 +226,9 @@ def _first(uri: str) -> Iterator[None]:
 def _found(run: Run) -> Found:
     tags, data = run.data.tags, run.data
     return Found(
-        run.info.run_id, run.info.run_name, tags.get(DIGEST_TAG, ""), tags.get(PARENT_TAG, ""), frozenset(data.params),
-        frozenset(data.metrics), is_earlier=DIGEST_TAG not in tags,
+        run.info.run_id, run.info.run_name, tags.get(DIGEST_TAG, ""), tags.get(PARENT_TAG, ""), frozenset(tags),
+        frozenset(data.params), frozenset(data.metrics),
+        earlier=0.0 if DIGEST_TAG in tags else (run.info.end_time or 0) / 1000,
     )  # fmt: skip
 
 
