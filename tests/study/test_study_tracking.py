@@ -5,8 +5,8 @@ import time
 import pytest
 from toystudy import toy_study
 
-from segfrontier.home.context import read_context
-from segfrontier.home.layout import Home
+from segfrontier.home.context import read_context, write_context
+from segfrontier.home.layout import Home, open_home
 from segfrontier.home.progress import Progress, ProgressLog
 from segfrontier.home.records import Record
 from segfrontier.study.run import run_study
@@ -47,6 +47,20 @@ def test_a_cell_logs_its_trainings_with_their_times_and_the_machine_where_it_is_
     assert record.environment["python"] and set(record.worlds) == {str(tmp_path / "toy")}
     context = read_context(place)
     assert context["state"] == "done" and context["cells"] == [key] and context["worlds"] == record.worlds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", '{"state": 5, "cells": 7}', '{"state": "odd", "cells": ["../x", 3, "good"]}']
+)
+def test_a_context_that_is_damaged_is_written_anew(tmp_path, text, recwarn):
+    place = open_home(tmp_path).study("tiny")
+    place.path.mkdir(parents=True)
+    (place.path / "context.json").write_text(text)
+    assert "state" not in read_context(place)
+    write_context(place, "done", {"commit": "abc"}, cells=["k1"], at=7.0)
+    found = read_context(place)
+    assert (found["state"], found["began"], found["commit"]) == ("done", 7.0, "abc")
+    assert found["cells"] == (["good", "k1"] if "good" in text else ["k1"])
 
 
 def test_an_outage_is_no_matter_of_the_cells(tmp_path):

@@ -55,6 +55,21 @@ def test_a_step_that_is_logged_again_has_its_first_time(tmp_path):
     assert list(curves.new()) == []
 
 
+@pytest.mark.parametrize(
+    "odd", [{"step": "x"}, {"values": 3}, {"values": {"loss": "low"}}, {"stage": [], "step": None}]
+)
+def test_a_line_that_somebody_wrote_into_costs_no_other(tmp_path, odd):
+    lines = [
+        a_step(1000, 20, 2.0),
+        a_step(1010, 40, 1.5) | odd,
+        {"at": 1020, "system": 7},
+        {"at": "x"},
+        a_step(1030, 60, 1.0),
+    ]
+    (tmp_path / PROGRESS).write_text("".join(json.dumps(line) + "\n" for line in [*lines, [1], "x"]))
+    assert [v.step for v in Curves(tmp_path).new() if v.name == "train1/loss"] == [20, 60]
+
+
 def test_what_only_the_record_knows_has_the_time_of_the_end(tmp_path):
     """A cell that finds its first training, or the beginning of one, was not there when that was computed."""
     lines = [a_step(1000, 40, 1.5, train=2), a_step(1010, 60, 1.4, train=2)]
@@ -73,7 +88,7 @@ def test_how_busy_a_machine_is_has_a_step_a_look(tmp_path):
         with (tmp_path / PROGRESS).open("a") as file:
             file.write(json.dumps({"at": at, "system": {"system/cpu_utilization_percentage": 50 * at}}) + "\n")
     assert [(v.name, v.value, v.step, v.at) for v in Curves(tmp_path).new()] == [
-        ("system/cpu_utilization_percentage", 50.0, 0, 1.0), ("system/cpu_utilization_percentage", 100.0, 1, 2.0)
+        ("system/cpu_utilization_percentage", 50.0, 1, 1.0), ("system/cpu_utilization_percentage", 100.0, 2, 2.0)
     ]  # fmt: skip
 
 

@@ -208,6 +208,15 @@ def test_a_cell_that_left_the_table_before_mlflow_answered_is_there(tmp_path, ur
     assert len(everything(uri)[1]) == 2
 
 
+def test_a_study_file_that_somebody_broke_is_named_and_waited_for(tmp_path, uri):
+    place = a_home(tmp_path / "runs", [a_record()])
+    place.file.write_text("a: [")
+    done = sync(place, uri)
+    assert done.left == 1 and "study.yaml" in done.error
+    place.file.write_text("name: tiny")
+    synced(place, uri)
+
+
 def test_long_curves_and_awkward_names_pass(tmp_path, uri):
     long = {"train1/loss": [[i, 1.0 / (i + 1)] for i in range(2500)]}
     notes = dict.fromkeys(("a+b", "..x", "a//b", "ü%", "x" * 400, "./y", "z/"), 1.0)

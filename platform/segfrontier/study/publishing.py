@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from segfrontier.home.context import StudyState, write_context
 from segfrontier.home.layout import StudyHome
-from segfrontier.home.records import records
+from segfrontier.home.records import RECORD
 from segfrontier.study.environment import commit, environment
 from segfrontier.tracking import Companion, resolve
 from segfrontier.tracking.legacy import adopt_spool
@@ -47,7 +47,7 @@ class Publisher:
 
     def settle(self) -> None:
         """Give the companion a moment, so that reports can name the runs."""
-        keys = {record.key for record in records(self._study, states=("done", "failed", "cut"))}
+        keys = {key for key in self._study.cell_keys() if (self._study.home.cell(key) / RECORD).exists()}
         until = time.monotonic() + _PATIENCE
         while self._companion is not None and self._companion.works and time.monotonic() < until:
             if keys <= self._study.runs().keys():

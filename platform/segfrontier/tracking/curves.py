@@ -7,6 +7,7 @@ cell or an earlier version computed the training, comes from the record and has 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,16 @@ class Curves:
         for line in self._progress.lines():
             at = float(line["at"])
             self.began, self.last = at if self.began is None else self.began, at
-            if isinstance(line.get("values"), dict):
-                found += self._points(line, at)
-            if isinstance(line.get("system"), dict):
-                for name, value in line["system"].items():
-                    found += finite(name, value, self._looks, at)
-                self._looks += 1
+            with suppress(AttributeError, KeyError, TypeError, ValueError):  # a line that somebody wrote into
+                found += self._points(line, at) if "values" in line else self._look(line, at)
         return found
+
+    def _look(self, line: dict[str, Any], at: float) -> Iterator[Value]:
+        """How busy the machine was."""
+        if "system" in line:
+            self._looks += 1
+            for name, value in line["system"].items():
+                yield from finite(name, value, self._looks, at)
 
     def _points(self, line: dict[str, Any], at: float) -> Iterator[Value]:
         step, point = int(line["step"]), (str(line["stage"]), int(line["step"]))

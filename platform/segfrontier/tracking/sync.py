@@ -85,11 +85,12 @@ class Sync:
 
     def run(self, *, going: Callable[[], bool] = lambda: True) -> Synced:
         """Write what is missing, until `going` says no or MLflow does not answer. Safe to kill and to repeat."""
-        files = self._files.look()
-        if not files.cells and "state" not in files.facts:
-            return Synced(0, 0)
-        written, due = 0, list(files.cells)
+        written, due = 0, list[CellFiles]()
         try:
+            files = self._files.look()
+            if not files.cells and "state" not in files.facts:
+                return Synced(0, 0)
+            due = list(files.cells)
             self._open()
             due = sorted((cell for cell in files.cells if self._is_due(cell)), key=lambda cell: cell.state != "running")
             for cell in due:
