@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from segfrontier.lab import Adam, Ema, LabSettings, Loss, Network, Objective, Part, Sgd, Stream, open_lab
 from segfrontier.lab.sealed import unseal
+from segfrontier.lab.watching import Watcher
 from segfrontier.maths import cross_entropy
 from segfrontier.scenes.labels import LabelRow, write_labels
 
@@ -133,6 +134,52 @@ def streams_for(objective, world, folder, *, batch=4, uneven=False):
 
 def toy_lab(home, world, **settings):
     return open_lab(LabSettings(home=home, world=world, prices="street", **({"hours": 100.0} | settings)))
+
+
+class Recorder(Watcher):
+    """Keeps what a lab says of its work; `on_begin` and `on_step` may do something there and then."""
+
+    def __init__(self, *, on_begin=lambda kind, key: None, on_step=lambda done, total, values: None):
+        self.begun, self.computed, self.reused = [], [], []  # (kind, key) in their order
+        self.stages = {}  # key -> kind of all, begun or found
+        self.steps, self.notes, self.pictures = [], {}, []
+        self.on_begin, self.on_step, self.stopping = on_begin, on_step, False
+
+    @property
+    def kinds(self):
+        """Of the stages that were computed."""
+        return [kind for kind, _ in self.computed]
+
+    @property
+    def reused_kinds(self):
+        return [kind for kind, _ in self.reused]
+
+    def begin(self, kind, key):
+        self.begun.append((kind, key))
+        self.stages[key] = kind
+        self.on_begin(kind, key)
+
+    def end(self, kind, key, *, seconds):
+        assert seconds >= 0
+        self.computed.append((kind, key))
+
+    def found(self, kind, key):
+        self.reused.append((kind, key))
+        self.stages[key] = kind
+
+    def step(self, done, total, values):
+        assert 0 < done <= total
+        self.steps.append((done, total))
+        self.on_step(done, total, values)
+
+    def stop(self):
+        return self.stopping
+
+    def noted(self, name, value):
+        self.notes[name] = value
+
+    def drawn(self, picture):
+        self.pictures.append(picture)
 
 
 def watcher_of(lab):

@@ -45,8 +45,9 @@ def test_gpus_are_those_that_the_process_may_use(proc, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     usage.look()
     assert "--id=3" in (proc / "asked").read_text()
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert not any("gpu" in name for name in usage.look())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # as Ray has it where a cell's workers hold the GPUs
+    assert len([name for name in usage.look() if "gpu" in name]) == 6 and "--id" not in (proc / "asked").read_text()
+    assert not any("gpu" in name for name in Usage(proc, smi=smi(proc, 'echo "1, 1, 1"'), gpus=False).look())
 
 
 @pytest.mark.parametrize("text", ["exit 1", 'echo "[N/A], 0, 0"', 'echo "1, 2, 0"', "echo nonsense"])

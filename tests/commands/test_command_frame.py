@@ -10,6 +10,7 @@ import time
 import pytest
 from terminal import segfrontier
 
+import segfrontier as package
 from segfrontier.commands import faults
 from segfrontier.errors import BadStudy, DiskFull, StageError
 
@@ -24,7 +25,7 @@ def broken(monkeypatch):
     def installed():
         raise errors[0]
 
-    monkeypatch.setattr("segfrontier.lab.methods.installed", installed)
+    monkeypatch.setattr("segfrontier.basics.installed.installed", installed)
     return errors
 
 
@@ -94,6 +95,7 @@ def test_arguments_that_no_file_can_hold_are_refused(tmp_path):
 def test_a_wrong_command_line_is_two_and_the_codes_are_in_the_help(tmp_path):
     assert segfrontier("nonsense", folder=tmp_path).returncode == 2
     assert segfrontier("status", "--nonsense", folder=tmp_path).returncode == 2
+    assert segfrontier("--version", folder=tmp_path).stdout == f"segfrontier {package.__version__}\n"
     told = " ".join(segfrontier("--help", folder=tmp_path).stdout.split())
     assert "0 done; 1 the work failed; 2 the command line was wrong; 3 the input was refused" in told
     assert "--debug" in told and "SEGFRONTIER_DEBUG" in told

@@ -50,6 +50,24 @@ def test_a_folder_is_predicted_and_kept_and_what_does_not_decode_is_named(made, 
     assert (again["written"], again["kept"], len(again["skipped"])) == (0, 2, 1)
 
 
+@pytest.mark.ray
+@pytest.mark.slow
+def test_processes_side_by_side_write_the_same_masks(made, tmp_path):
+    """From a model's place that is not absolute; an image that does not decode is skipped there, too."""
+    shutil.copytree(made / "images", tmp_path / "images")
+    (tmp_path / "images" / "bad.png").write_bytes(b"no image")
+    shutil.copytree(made / "model", tmp_path / "model")
+    words = ("predict", "model", "images", "--device", "cpu", "--json")
+    here = json.loads(segfrontier(*words, "--out", "here", folder=tmp_path).stdout)
+    there = segfrontier(*words, "--out", "there", "--workers", 2, folder=tmp_path)
+    assert there.returncode == 0, there.stderr
+    assert json.loads(there.stdout) == here and here["written"] == 2 and "bad.png" in here["skipped"][0]
+    files = sorted(p.relative_to(tmp_path / "here") for p in (tmp_path / "here").rglob("*") if p.is_file())
+    assert len(files) == 6
+    for file in files:
+        assert (tmp_path / "here" / file).read_bytes() == (tmp_path / "there" / file).read_bytes(), file
+
+
 @pytest.mark.slow
 def test_an_export_prints_how_alike_it_answers(made, tmp_path):
     done = segfrontier("export", made / "model", "--to", "torch", "--out", "model.pt2", folder=tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toylab import Plain, toy_lab, watcher_of
+from toylab import Plain, Recorder, toy_lab, watcher_of
 from toyworld import write_toy
 
 from segfrontier.errors import BadInput, BadWorld
@@ -33,22 +33,9 @@ from segfrontier.scenes.world import Pool
 BENCH = Bench(device="cpu", threads=1)
 
 
-class Notes(Watcher):
-    """Keeps what it hears."""
-
-    def __init__(self):
-        self.notes, self.stages = {}, []
-
-    def noted(self, name, value):
-        self.notes[name] = value
-
-    def end(self, kind, key, *, seconds):
-        self.stages.append(kind)
-
-
 @pytest.fixture
 def lab(toy_world, tmp_path):
-    with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Notes()) as lab:
+    with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Recorder()) as lab:
         yield lab
 
 
@@ -83,7 +70,7 @@ def test_no_score_looks_at_the_pool_that_is_for_sale(lab, model, split):
         lab.score(model, split=split)
     with pytest.raises(BadInput, match="split for evaluation"):
         lab.score(model, split=split, pictures=0)
-    assert "score" not in watcher_of(lab).stages
+    assert "score" not in watcher_of(lab).kinds
 
 
 @pytest.mark.parametrize("pictures", [10**6, 17, -1, True, 2.0, "4", None, Swings(17, 4), Swings(-1)])
@@ -136,7 +123,7 @@ def test_the_quality_of_found_labels_is_told_again_and_kept_apart(lab, model, tm
     for number in (1, 2):
         lab.label(model, Part(images=lab.pool), Argmax())
         assert f"labels_{number}/pixel_accuracy" in watcher_of(lab).notes
-    assert watcher_of(lab).stages == ["train", "label"], "the record's stages are those that the method asked for"
+    assert watcher_of(lab).kinds == ["train", "label"], "the record's stages are those that the method asked for"
     found = list((tmp_path / "home" / "store").rglob(QUALITY))
     assert len(found) == 1 and json.loads((found[0].parent / "entry.json").read_text())["about"]["kind"] == "quality"
 

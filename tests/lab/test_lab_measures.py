@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from test_lab_verbs import BENCH, Counting, labelled
-from toylab import Plain, toy_lab, watcher_of
+from test_lab_verbs import BENCH, labelled
+from toylab import Plain, Recorder, toy_lab, watcher_of
 from toyworld import write_toy
 
 from segfrontier.errors import BadInput, StageError
@@ -41,7 +41,7 @@ class Portrait(Gauge):
 
 @pytest.fixture
 def lab(toy_world, tmp_path):
-    with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Counting()) as lab:
+    with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Recorder()) as lab:
         yield lab
 
 
@@ -87,15 +87,15 @@ def test_labels_that_exist_are_shown_to_the_gauge(lab):
 def test_measures_are_a_stage_like_any_other(toy_world, tmp_path):
     digests, keys = [], []
     for cells in (2, 2, 3):
-        with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Counting()) as lab:
+        with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Recorder()) as lab:
             measures = lab.measure(trained(lab), Part(images=lab.pool), Portrait(cells))
             digests.append(measures.digest)
             keys.append(measures.path)
             heard = watcher_of(lab)
         if len(keys) == 2:
-            assert heard.computed == [] and heard.reused == ["train", "measure"]
+            assert heard.kinds == [] and heard.reused_kinds == ["train", "measure"]
     assert digests[0] == digests[1] != digests[2] and keys[0] == keys[1] != keys[2]
-    assert heard.computed == ["measure"] and heard.steps == 6
+    assert heard.kinds == ["measure"] and len(heard.steps) == 6
 
 
 def test_one_bad_image_in_many_is_named_and_left_out(tmp_path):

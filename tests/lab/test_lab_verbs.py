@@ -9,42 +9,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from PIL import Image
-from toylab import Plain, toy_lab, watcher_of
+from toylab import Plain, Recorder, toy_lab, watcher_of
 from toyworld import write_toy
 
 from segfrontier.errors import BadInput, BudgetExceeded, StageError
-from segfrontier.lab import Argmax, Bench, Fine, Looking, Part, Plan, Recipe, Rule, Stream, Watcher, keep_known
+from segfrontier.lab import Argmax, Bench, Fine, Looking, Part, Plan, Recipe, Rule, Stream, keep_known
 from segfrontier.maths import View
 from segfrontier.scenes.world import Truth, World
 
 BENCH = Bench(device="cpu", threads=1)
 
 
-class Counting(Watcher):
-    """Counts the stages that were computed and found."""
-
-    def __init__(self):
-        self.computed, self.reused, self.steps = [], [], 0
-        self.notes = {}
-
-    def noted(self, name, value):
-        self.notes[name] = value
-
-    def end(self, kind, key, *, seconds):
-        assert seconds >= 0
-        self.computed.append(kind)
-
-    def found(self, kind, key):
-        self.reused.append(kind)
-
-    def step(self, done, total, values):
-        assert 0 < done <= total
-        self.steps += 1
-
-
 @pytest.fixture
 def lab(toy_world, tmp_path):
-    with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Counting()) as lab:
+    with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Recorder()) as lab:
         yield lab
 
 
@@ -63,19 +41,19 @@ def test_a_method_runs_through_all_verbs(lab):
     assert lab.spent == 3 * 5400 and lab.budget == 360_000 - lab.spent
     with Image.open(f"{scores.folder}/pictures.png") as picture:
         assert picture.width > 4 * 300
-    assert watcher_of(lab).computed == ["train", "label", "score"] and watcher_of(lab).steps > 5
+    assert watcher_of(lab).kinds == ["train", "label", "score"] and len(watcher_of(lab).steps) > 5
 
 
 def test_a_stage_is_computed_once_across_labs(toy_world, tmp_path):
     keys = []
     for cell in ("a", "b"):
-        with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Counting(), cell=cell) as lab:
+        with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Recorder(), cell=cell) as lab:
             model = lab.train(Plain(), labelled(lab), Plan(steps=5))
             lab.score(model)
             keys.append(model.key)
             assert lab.spent == 6 * 5400, "each cell pays for its own labels"
             watcher = watcher_of(lab)
-    assert keys[0] == keys[1] and watcher.computed == [] and watcher.reused == ["train", "score"]
+    assert keys[0] == keys[1] and watcher.kinds == [] and watcher.reused_kinds == ["train", "score"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +156,7 @@ def test_views_windows_and_sizes_reach_the_evaluator(lab):
     scores = [lab.score(model.looked(look)) for look in looks]
     assert all(0 < s.miou <= 1 for s in scores)
     assert scores[0].miou != plain != scores[2].miou
-    assert watcher_of(lab).computed.count("score") == 4, "each way of looking is a stage of its own"
+    assert watcher_of(lab).kinds.count("score") == 4, "each way of looking is a stage of its own"
     with pytest.raises(BadInput, match="needs at least one view"):
         Looking(views=())
 

@@ -15,11 +15,11 @@ import ray
 from ray.cluster_utils import Cluster
 from rayhere import SETTINGS, family
 from test_ray_lab import assert_same, open_toy, weights
-from toylab import Plain
+from toylab import Plain, Recorder
 from toyworld import write_toy
 
 from segfrontier.errors import Stopped
-from segfrontier.lab import LocalLab, Plan, Stream, Watcher
+from segfrontier.lab import LocalLab, Plan, Stream
 from segfrontier.lab._ray import RayLab, start_ray
 from segfrontier.scenes.world import World
 
@@ -44,15 +44,14 @@ class Slow(Plain):
         yield from super().step(nets, batch, at)
 
 
-class Saying(Watcher):
+def saying(then=lambda done: None):
     """Prints each step it hears of, and passes it on."""
 
-    def __init__(self, then=lambda done: None):
-        self.then = then
-
-    def step(self, done, total, values):
+    def on_step(done, total, values):
         print("step", done, flush=True)
-        self.then(done)
+        then(done)
+
+    return Recorder(on_step=on_step)
 
 
 def train(home, world, kind, watcher=None, *, delay=0.1, **more):
@@ -74,7 +73,7 @@ def undisturbed(world, tmp_path_factory):
 def drive(home, uri):
     """A driver of its own: trains, and says how it ended."""
     try:
-        train(Path(home), World.open(uri), RayLab, Saying())
+        train(Path(home), World.open(uri), RayLab, saying())
     except Stopped as stopped:
         print(stopped)
         sys.exit(STOPPED)
@@ -162,7 +161,7 @@ def drive_cluster(home, uri):
             print("lost a node", flush=True)
 
     start_ray(cluster.address)
-    train(Path(home), World.open(uri), RayLab, Saying(lose_a_node))
+    train(Path(home), World.open(uri), RayLab, saying(lose_a_node))
     ray.shutdown()
     cluster.shutdown()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from rayhere import LOOPBACK, family, listening
-from toylab import Adversarial, Plain, fine_part
+from toylab import Adversarial, Plain, Recorder, fine_part
 from toyworld import write_toy
 
 from segfrontier.errors import BadInput
@@ -20,19 +20,15 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_here")]
 BENCH = Bench(device="cpu", threads=1, log_steps=5, checkpoint_seconds=0)
 
 
-class Noting(Watcher):
-    """Notes what it hears, and where the processes of a training listen."""
+def noting():
+    """A recorder and, filled while it hears, where the processes of a training listen."""
+    addresses = set()
 
-    def __init__(self):
-        self.found_kinds, self.steps, self.addresses = [], [], set()
-
-    def found(self, kind, key):
-        self.found_kinds.append(kind)
-
-    def step(self, done, total, values):
-        self.steps.append((done, total))
+    def on_step(done, total, values):
         if "samples_a_second" in values:
-            self.addresses |= listening(family(os.getpid()))
+            addresses.update(listening(family(os.getpid())))
+
+    return Recorder(on_step=on_step), addresses
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +67,7 @@ def assert_same(a, b):
 def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
     with open_toy(tmp_path / "local", world, LocalLab) as lab:
         model, made, scores, history = through_all_verbs(lab)
-    watcher = Noting()
+    watcher = Recorder()
     with open_toy(tmp_path / "ray", world, RayLab, watcher=watcher) as lab:
         again = through_all_verbs(lab)
     assert again[0].key == model.key and again[3] == history
@@ -81,10 +77,10 @@ def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
     assert {(12, 12), (18, 18), (7, 7)} <= set(watcher.steps), "the end of every stage is told"
     pictures = [(Path(s.folder) / "pictures.png").read_bytes() for s in (scores, again[2])]
     assert pictures[0] == pictures[1]
-    watcher = Noting()
+    watcher = Recorder()
     with open_toy(tmp_path / "ray", world, LocalLab, watcher=watcher) as lab:
         through_all_verbs(lab)
-    assert watcher.found_kinds == ["train", "label", "score"], "what one lab has computed, the other finds"
+    assert watcher.reused_kinds == ["train", "label", "score"], "what one lab has computed, the other finds"
 
 
 def two_networks(lab, world, objective=None):
@@ -100,10 +96,10 @@ def two_networks(lab, world, objective=None):
 
 @pytest.fixture(scope="module")
 def undisturbed(world, tmp_path_factory):
-    """The weights of two networks that two workers trained, and what was heard of it."""
-    watcher = Noting()
+    """The weights of two networks that two workers trained, and where its processes listened."""
+    watcher, addresses = noting()
     with open_toy(tmp_path_factory.mktemp("two"), world, RayLab, workers=2, watcher=watcher) as lab:
-        return weights(two_networks(lab, world)), watcher
+        return weights(two_networks(lab, world)), addresses
 
 
 def test_two_workers_agree_with_one_process(world, tmp_path, undisturbed):
@@ -120,8 +116,8 @@ def test_two_workers_agree_with_one_process(world, tmp_path, undisturbed):
 
 
 def test_training_workers_listen_on_loopback_alone(undisturbed):
-    _, watcher = undisturbed
-    assert "0100007F" in watcher.addresses and watcher.addresses <= LOOPBACK
+    _, addresses = undisturbed
+    assert "0100007F" in addresses and addresses <= LOOPBACK
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What every method must keep to, whatever it does: one line in `METHODS` puts it through all of this."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 import yaml
 from pointhere import KNOBS as POINT_KNOBS
 from pointhere import larger_toy
+from toylab import Recorder
 
 from segfrontier.errors import BadInput, Stopped
 from segfrontier.home.layout import Home
@@ -59,23 +61,12 @@ METHODS = {
 every = pytest.mark.parametrize("case", METHODS.values(), ids=list(METHODS))
 
 
-class Heard(Watcher):
-    """Remembers what is computed; with `cut`, asks once in the middle of every training for the end."""
-
-    def __init__(self, cut=None):
-        self.computed, self.cut, self.asked = [], cut, False
-
-    def begin(self, kind, key):
-        self.computed.append((kind, key))
-
-    def step(self, done, total, values):
-        kind, key = self.computed[-1]
-        if self.cut is not None and kind == "train" and done == total // 2 and key not in self.cut:
-            self.cut.add(key)
-            self.asked = True
-
-    def stop(self):
-        return self.asked
+def cut_in_the_middle(heard, cut, done, total, values):
+    """Asks once in the middle of every training for the end."""
+    kind, key = heard.begun[-1]
+    if kind == "train" and done == total // 2 and key not in cut:
+        cut.add(key)
+        heard.stopping = True
 
 
 def outcome(case, world, home, *, kind=LocalLab, watcher=None, **more):
@@ -118,8 +109,8 @@ def undisturbed(world, tmp_path_factory):
 
     def of(case):
         if case.method not in known:
-            home, heard = tmp_path_factory.mktemp("whole"), Heard()
-            known[case.method] = (outcome(case, world, home, watcher=heard), home, heard.computed)
+            home, heard = tmp_path_factory.mktemp("whole"), Recorder()
+            known[case.method] = (outcome(case, world, home, watcher=heard), home, heard.begun)
         return known[case.method]
 
     return of
@@ -130,8 +121,8 @@ def test_it_ends_within_its_budget_and_is_found_again(case, world, undisturbed):
     whole, home, stages = undisturbed(case)
     assert (whole["spent"] > 0) == case.spends
     assert "train" in [kind for kind, _ in stages] and stages[-1][0] == "score"
-    again = Heard()
-    assert alike(whole, outcome(case, world, home, watcher=again)) and again.computed == []
+    again = Recorder()
+    assert alike(whole, outcome(case, world, home, watcher=again)) and again.begun == []
 
 
 @every
@@ -139,12 +130,13 @@ def test_it_goes_on_from_the_middle_of_every_training(case, world, undisturbed, 
     whole, _, stages = undisturbed(case)
     cut, computed, found = set(), set(), None
     while found is None:
-        heard = Heard(cut)
+        heard = Recorder()
+        heard.on_step = partial(cut_in_the_middle, heard, cut)
         try:
             found = outcome(case, world, tmp_path, watcher=heard)
         except Stopped:
-            assert heard.asked
-        computed |= set(heard.computed)
+            assert heard.stopping
+        computed |= set(heard.begun)
     assert alike(whole, found)
     assert cut == {key for kind, key in stages if kind == "train"} and computed == set(stages)
 
@@ -184,8 +176,8 @@ def test_both_labs_give_the_same_bit_for_bit(case, world, undisturbed, tmp_path,
 
     whole, home, _ = undisturbed(case)
     assert alike(whole, outcome(case, world, tmp_path, kind=RayLab))
-    heard = Heard()
-    assert alike(whole, outcome(case, world, home, kind=RayLab, watcher=heard)) and heard.computed == []
+    heard = Recorder()
+    assert alike(whole, outcome(case, world, home, kind=RayLab, watcher=heard)) and heard.begun == []
 
 
 @pytest.mark.ray

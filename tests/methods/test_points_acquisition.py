@@ -45,7 +45,8 @@ def measured(lab, knobs):
 
 
 def bought(lab, knobs, total, *, before=(), measures=None):
-    measures = measures or measured(lab, knobs)[1]
+    if measures is None and knobs.selector == "active":
+        measures = measured(lab, knobs)[1]
     choice = Choice(knobs=knobs, draw=Draw.of(knobs, lab.seed), lab=lab, measures=measures, before=before)
     return choice.buy(total)
 
@@ -215,7 +216,7 @@ def test_no_budget_at_all_is_self_training(world, tmp_path):
 class Oracle:
     """A predictor that says class (x + y) % 3."""
 
-    def look(self, image):
+    def look(self, image, *, lean):
         height, width = image.shape[:2]
         said = torch.from_numpy(np.add.outer(np.arange(height), np.arange(width)) % 3)[None]
         return SimpleNamespace(confidence=lambda: (torch.ones_like(said).float(), said))
@@ -229,7 +230,7 @@ def test_equation_6_with_void_answers(lab, reading):
     points = draw.all(scene, (40, 52))
     answers = np.concatenate([points[5], points[10]])
     told = np.column_stack([answers, [2, 255, 1, 255, 255, 255]]).astype(np.int32)
-    part = SimpleNamespace(images=lab.pool, known=lambda _: SceneLabels(size=(40, 52), points=told))
+    part = SimpleNamespace(images=lab.pool, measures=None, known=lambda _: SceneLabels(size=(40, 52), points=told))
     rule = PointLabels(draw=draw, reading=reading).at(part, scene)
     made = rule.label(Oracle(), lab.pool.image(scene), None).map()
     expected = np.full((40, 52), 255)
@@ -244,6 +245,26 @@ def test_equation_6_with_void_answers(lab, reading):
     np.testing.assert_array_equal(made, expected)
     labelled = 14 * 3 + 2 if reading == "sparse" else 14 * 130 + 2
     assert (made != 255).sum() == labelled
+
+
+def test_what_was_measured_at_the_points_labels_as_the_model_would(world, tmp_path, lab):
+    """The same label set, scene by scene, and no model takes part; patches of 40 x 52 pixels differ in size."""
+    settings = knobs(rows=3, columns=5, points=4)
+    draw = Draw.of(settings, lab.seed)
+    model, plain = measured(lab, settings)
+    measures = lab.measure(model, Part(images=lab.pool), PatchEntropy.of(settings, draw))
+    np.testing.assert_array_equal(measures.column("patches"), plain.column("patches"))
+    labels = bought(lab, settings, 2 * 6, measures=measures)[0]
+    rule = PointLabels(draw=draw, reading="sparse")
+    seen = lab.label(model, Part(images=lab.pool, labels=labels), rule)
+    known = lab.label(None, Part(images=lab.pool, labels=labels, measures=measures), rule)
+    assert known.digest == seen.digest and known.path != seen.path
+    scene = lab.pool.scenes()[3]
+    guessed = seen.labels(scene).map()
+    assert len(np.unique(guessed[guessed != 255])) > 1, "labels that differ, else any guess would do"
+    assert measures.row("guesses", scene).shape == (15, 4)
+    with pytest.raises(BadInput, match="must be among the 6 that were measured"):
+        measures.row("guesses", "nowhere")
 
 
 def test_void_answers_are_billed_and_unused(world, tmp_path):

@@ -7,36 +7,23 @@ import pytest
 import torch
 from PIL import Image
 from pointhere import KNOBS, RECIPE, larger_toy, point_lab
+from toylab import Recorder
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Argmax, Looking, Part, Watcher, make_method
+from segfrontier.lab import Argmax, Looking, Part, make_method
 from segfrontier.market import Ledger
 from segfrontier_methods.active_points.class_sets import CLASS_SETS, miou_over
 
 
-class Ear(Watcher):
-    """Counts stages, keeps notes, and may raise when the n-th stage of a kind begins."""
+def interrupting(**fatal):
+    """A recorder that raises when the n-th stage of a kind begins."""
 
-    def __init__(self, **fatal):
-        self.computed, self.reused, self.notes, self.pictures = [], [], {}, []
-        self.begun, self.fatal = [], fatal
-
-    def begin(self, kind, key):
-        self.begun.append(kind)
-        if self.fatal.get(kind) == self.begun.count(kind):
+    def on_begin(kind, key):
+        if fatal.get(kind) == [each for each, _ in recorder.begun].count(kind):
             raise KeyboardInterrupt
 
-    def end(self, kind, key, *, seconds):
-        self.computed.append(kind)
-
-    def found(self, kind, key):
-        self.reused.append(kind)
-
-    def noted(self, name, value):
-        self.notes[name] = value
-
-    def drawn(self, picture):
-        self.pictures.append(picture)
+    recorder = Recorder(on_begin=on_begin)
+    return recorder
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +38,7 @@ def home(tmp_path_factory):
 
 
 def run(home, world, knobs, *, recipe=RECIPE, watcher=None, **settings):
-    watcher = watcher or Ear()
+    watcher = watcher or Recorder()
     with point_lab(home, world, cell=str(knobs), watcher=watcher, **settings) as lab:
         model = make_method("active_points", KNOBS | knobs).run(lab, recipe)
         return model, lab.spent, watcher
@@ -64,11 +51,11 @@ def run(home, world, knobs, *, recipe=RECIPE, watcher=None, **settings):
         ({"selector": "none", "uda": "minent"}, ["train"], 0),
         ({"selector": "none"}, ["train"], 0),
         ({"selector": "none", "uda": "intrada"}, ["train", "measure", "label", "train"], 0),
-        ({"patches": 0}, ["train", "measure", "label", "train"], 0),
+        ({"patches": 0}, ["train", "label", "train"], 0),
         ({}, ["train", "measure", "label", "train"], 87),
         ({"reading": "dense"}, ["train", "measure", "label", "train"], 87),
-        ({"selector": "random"}, ["train", "measure", "label", "train"], 87),
-        ({"selector": "full"}, ["train", "measure", "label", "train"], 692),
+        ({"selector": "random"}, ["train", "label", "train"], 87),
+        ({"selector": "full"}, ["train", "label", "train"], 692),
         ({"rounds": 2, "allocate": "pool"}, ["train", *["measure", "label", "train"] * 2], 87),
         ({"levels": 1, "uda": "minent"}, ["train", "measure", "label", "train"], 87),
     ],
@@ -76,7 +63,7 @@ def run(home, world, knobs, *, recipe=RECIPE, watcher=None, **settings):
 )
 def test_each_variant_trains_and_asks_what_it_should(world, home, knobs, stages, seconds):
     model, spent, ear = run(home, world, knobs)
-    heard = [kind for kind in ear.begun + ear.reused if kind != "score"]
+    heard = [kind for kind, _ in ear.begun + ear.reused if kind != "score"]
     assert sorted(heard) == sorted(stages) and spent == seconds
     critics = {"source": 0, "minent": 0}.get(knobs.get("uda", ""), 2) if knobs.get("selector") == "none" else 2
     names = ["segmenter", "critic", "aux_critic"][: 1 + min(critics, knobs.get("levels", 2))]
@@ -85,9 +72,9 @@ def test_each_variant_trains_and_asks_what_it_should(world, home, knobs, stages,
 
 def test_variants_share_their_beginning(world, tmp_path):
     first = run(tmp_path, world, {})[2]
-    assert first.computed.count("train") == 2 and first.computed.count("measure") == 1
+    assert first.kinds.count("train") == 2 and first.kinds.count("measure") == 1
     for knobs in ({"selector": "random"}, {"patches": 4}, {"reading": "dense"}):
-        assert run(tmp_path, world, knobs)[2].computed.count("train") == 1, "the first model is trained once"
+        assert run(tmp_path, world, knobs)[2].kinds.count("train") == 1, "the first model is trained once"
 
 
 def test_every_round_is_scored_with_the_model_before_it(world, home):
@@ -134,12 +121,12 @@ def test_a_run_that_was_stopped_anywhere_goes_on_without_asking_twice(world, hom
     knobs = {"rounds": 2, "patches": 4}
     whole, spent, _ = run(home, world, knobs)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, world, knobs, watcher=Ear(**fatal))
+        run(tmp_path, world, knobs, watcher=interrupting(**fatal))
     before = purchases(tmp_path, knobs)
     model, again, ear = run(tmp_path, world, knobs)
     assert again == spent == np.ceil(6 * 4 * 3 * 2.4)
     assert purchases(tmp_path, knobs) == purchases(home, knobs) and before <= purchases(home, knobs)
-    assert model.key == whole.key and ear.computed.count("train") < 3
+    assert model.key == whole.key and ear.kinds.count("train") < 3
     mine, theirs = (torch.load(m.file(), weights_only=True) for m in (model, whole))
     assert all(torch.equal(mine[n][k], theirs[n][k]) for n in mine for k in mine[n])
 
@@ -195,10 +182,10 @@ def test_wrong_knobs_are_told_at_once(knobs, told):
     ids=str,
 )
 def test_what_images_cannot_give_is_told_before_anything_is_trained(world, tmp_path, knobs, told):
-    ear = Ear()
+    ear = Recorder()
     with pytest.raises(BadInput, match=told):
         run(tmp_path, world, knobs, watcher=ear)
-    assert "train" not in ear.begun
+    assert "train" not in [kind for kind, _ in ear.begun]
 
 
 def test_a_world_without_source_scenes_is_refused(tmp_path):

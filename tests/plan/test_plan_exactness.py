@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from toylab import Plain
+from toylab import Plain, Recorder
 
 from segfrontier.errors import BadStudy
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
-from segfrontier.lab import Argmax, Bench, Coarse, Fine, Gauge, Part, Plan, Points, Rule, Stream, Watcher, open_lab
+from segfrontier.lab import Argmax, Bench, Coarse, Fine, Gauge, Part, Plan, Points, Rule, Stream, open_lab
 from segfrontier.lab.opening import LabSettings
 from segfrontier.market import Ledger
 from segfrontier.plan.planning import plan_study
@@ -126,24 +126,13 @@ def study(toy_world, **changes):
     return Study.parse(yaml.safe_dump(plain | changes))
 
 
-class Listening(Watcher):
-    def __init__(self):
-        self.stages = {}
-
-    def begin(self, kind, key):
-        self.stages[key] = kind
-
-    def found(self, kind, key):
-        self.stages[key] = kind
-
-
 def run_for_real(study, home):
     """Every cell by hand, through the lab that a user's cells get: its stages by key."""
     atlas, stages = Atlas(), {}
     for key, cell in keyed(expand(study), atlas).items():
         from segfrontier.lab import make_method
 
-        watcher = Listening()
+        watcher = Recorder()
         settings = LabSettings(
             home=home, world=atlas.target(cell), hours=cell.hours, prices=cell.prices, cell=key, seed=cell.seed,
             noise=cell.noise, bench=Bench(device="cpu", threads=1), watcher=watcher,

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from toylab import Plain, toy_lab
+from toylab import Plain, Recorder, toy_lab
 from toyworld import TOY, toy_scene
 
 from segfrontier.errors import BadInput, BadWorld
-from segfrontier.lab import Argmax, Coarse, Fine, Part, Plan, Points, Stream, Watcher
+from segfrontier.lab import Argmax, Coarse, Fine, Part, Plan, Points, Stream
 from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.importing import import_folders
 from segfrontier.scenes.inspection import inspect_world
@@ -92,25 +92,17 @@ def test_all_labels_are_the_fine_ones_that_there_are(world, tmp_path):
         assert lab.buy(Fine(lab.sold("fine"))).count == 3 and lab.budget == 0
 
 
-class Notes(Watcher):
-    def __init__(self):
-        self.noted_values = {}
-
-    def noted(self, name, value):
-        self.noted_values[name] = value
-
-
 def test_what_a_model_makes_of_them_is_counted_and_not_judged(world, tmp_path):
-    heard = Notes()
+    heard = Recorder()
     with toy_lab(tmp_path / "home", world, watcher=heard) as lab:
         part = Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=10**6))
         model = lab.train(Plain(), {"labelled": Stream(parts=(part,), batch=2)}, Plan(steps=1))
         made = lab.label(model, Part(images=lab.pool), Argmax())
         assert made.count == 8
-        assert heard.noted_values["labels_1/coverage"] == 1.0 and "labels_1/pixel_accuracy" in heard.noted_values
+        assert heard.notes["labels_1/coverage"] == 1.0 and "labels_1/pixel_accuracy" in heard.notes
         coarse = tuple(scene for scene in lab.pool.scenes() if scene not in lab.sold("fine"))
         lab.label(model, Part(images=lab.pool, scenes=coarse), Argmax())
-        assert heard.noted_values["labels_2/coverage"] == 1.0 and "labels_2/pixel_accuracy" not in heard.noted_values
+        assert heard.notes["labels_2/coverage"] == 1.0 and "labels_2/pixel_accuracy" not in heard.notes
 
 
 def test_a_scene_needs_labels_of_one_kind():

@@ -24,8 +24,8 @@ from segfrontier.study.cells import expand
 from segfrontier.study.cellwatch import CUT
 from segfrontier.study.config import Asha, Executor, Search
 from segfrontier.study.keys import Atlas, keyed, write_cell
-from segfrontier.study.ray_tune import Cutting, room
-from segfrontier.study.run import Finished, run_study
+from segfrontier.study.ray_tune import Cutting, reserved, room
+from segfrontier.study.run import Finished, _means, run_study
 
 RAY = {"kind": "ray"}
 
@@ -144,6 +144,7 @@ def test_optuna_goes_on_with_the_proposals_it_made(tmp_path, ray_here):
         ({}, [{"CPU": 2.0}], 2),
         ({"cpus_per_cell": 2}, [{"CPU": 3.0}, {"CPU": 3.0}], 2),
         ({"gpus_per_cell": 0.5}, [{"CPU": 8.0, "GPU": 1.0}], 2),
+        ({"gpus_per_cell": 2}, [{"CPU": 8.0, "GPU": 3.0}, {"CPU": 8.0, "GPU": 3.0}], 2),
         ({"gpus_per_cell": 1}, [{"CPU": 8.0}], 0),
         ({"workers_per_stage": 1}, [{"CPU": 2.0}], 2),
         ({"workers_per_stage": 2}, [{"CPU": 2.0}], 1),
@@ -154,6 +155,15 @@ def test_optuna_goes_on_with_the_proposals_it_made(tmp_path, ray_here):
 )
 def test_how_many_cells_fit(executor, nodes, cells):
     assert room(Executor(**executor), nodes) == cells
+
+
+def test_a_cell_that_waits_holds_no_gpu():
+    for executor in ({"gpus_per_cell": 1}, {"gpus_per_cell": 0.5}, {"workers_per_stage": 2, "gpus_per_cell": 1}):
+        assert reserved(Executor(**executor)) == {"CPU": 0.01}, executor
+    means = _means(Executor(gpus_per_cell=0.5, cpus_per_cell=2))
+    assert (means.workers, means.gpus_per_worker, means.cpus_per_worker) == (1, 0.5, 1.8), "its stages are workers'"
+    assert reserved(Executor(cpus_per_cell=2)) == {"CPU": 2} and _means(Executor()).workers == 0
+    assert Executor(kind="local", gpus_per_cell=1).workers == 0, "here a stage runs in this process"
 
 
 @pytest.mark.ray

@@ -7,7 +7,7 @@ same question, put again, is free. A pool passes in chunks of scenes; a point co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Gauge, Known, Lab, LabelSet, Measures, Points, Predictor, Predictors, stable_seed
+from segfrontier.lab import Gauge, Known, Lab, LabelSet, Measures, Part, Points, Predictors, stable_seed
 from segfrontier.maths import (
     TopOfPool,
+    ViewMean,
     draw_points,
     grid_boxes,
     normalised_entropy,
@@ -34,19 +35,31 @@ CHUNK = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class PatchEntropy(Gauge):
-    """The mean entropy of every patch, and of the whole image."""
+    """The mean entropy of every patch, and of the whole image; with a draw, the model's labels at its points, too.
+
+    So what a model says of a pool is looked for once: equation 6 needs no pass of its own.
+    """
 
     rows: int
     columns: int
+    draw: Draw | None = None
+    points: NDArray[np.int64] | None = field(default=None, compare=False)
+    """(P, n, 2) all points of the scene; `at` puts them here."""
 
     @classmethod
-    def of(cls, knobs: Knobs) -> Self:
+    def of(cls, knobs: Knobs, draw: Draw | None = None) -> Self:
         """The gauge of a method."""
-        return cls(rows=knobs.rows, columns=knobs.columns)
+        return cls(rows=knobs.rows, columns=knobs.columns, draw=draw)
 
     def shapes(self, classes: int) -> Mapping[str, tuple[int, ...]]:  # noqa: ARG002
         """See `Gauge.shapes`."""
-        return {"patches": (self.rows * self.columns,), "mean": ()}
+        grid = self.rows * self.columns
+        guesses = {} if self.draw is None else {"guesses": (grid, self.draw.points)}
+        return {"patches": (grid,), "mean": (), **guesses}
+
+    def at(self, part: Part, scene: str) -> PatchEntropy:
+        """See `Gauge.at`."""
+        return self if self.draw is None else replace(self, points=self.draw.all(scene, part.images.size(scene)))
 
     def measure(
         self,
@@ -55,15 +68,25 @@ class PatchEntropy(Gauge):
         known: Known,  # noqa: ARG002
     ) -> Mapping[str, NDArray[np.float32]]:
         """See `Gauge.measure`."""
-        entropy_HW = entropy_map(models, image)
+        seen = models.look(image, lean=True)
+        entropy_HW = entropy_map(seen)
         patches = patch_means(entropy_HW, rows=self.rows, columns=self.columns)
-        return {"patches": patches.ravel().astype(np.float32), "mean": np.asarray(entropy_HW.mean(), np.float32)}
+        found = {"patches": patches.ravel().astype(np.float32), "mean": np.asarray(entropy_HW.mean(), np.float32)}
+        if self.points is not None:
+            x, y = self.points[..., 0], self.points[..., 1]
+            found["guesses"] = guessed_labels(seen)[y, x].astype(np.float32)
+        return found
 
 
-def entropy_map(predictor: Predictor | Predictors, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def guessed_labels(seen: ViewMean) -> NDArray[np.uint8]:
+    """(H, W) the model's labels."""
+    labels: NDArray[np.uint8] = seen.confidence()[1][0].byte().cpu().numpy()
+    return labels
+
+
+def entropy_map(seen: ViewMean) -> NDArray[np.float32]:
     """(H, W) normalised entropy of a model's answer."""
-    probs = predictor.look(image).scores_NKHW.softmax(1)
-    entropy_HW = normalised_entropy(probs)[0]
+    entropy_HW = normalised_entropy(seen.scores_NKHW.softmax(1))[0]
     require_finite("the entropies of a network's answers", entropy_HW)
     found: NDArray[np.float32] = entropy_HW.cpu().numpy()
     return found
@@ -111,7 +134,8 @@ class Choice:
     knobs: Knobs
     draw: Draw
     lab: Lab
-    measures: Measures
+    measures: Measures | None
+    """What was measured, where the choice goes by it."""
     before: Sequence[LabelSet]
     """What was bought in earlier rounds: it stays chosen."""
 
@@ -133,10 +157,13 @@ class Choice:
 
     def _chunks(self) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         """Scenes with the scores of their patches."""
-        names, entropy = self.measures.scenes(), self.measures.column("patches")
+        names = self.lab.pool.scenes() if self.measures is None else self.measures.scenes()
         for at in range(0, len(names), CHUNK):
             scenes = names[at : at + CHUNK]
-            scores = np.array(entropy[at : at + CHUNK]) if self.knobs.selector == "active" else self._dice(scenes)
+            if self.measures is None:
+                scores = self._dice(scenes)
+            else:
+                scores = np.array(self.measures.column("patches")[at : at + CHUNK])
             for row, scene in zip(scores, scenes, strict=True):
                 row[self._asked(scene)] = np.inf
             yield scenes, scores

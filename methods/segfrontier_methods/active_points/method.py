@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segfrontier.lab import Lab, LabelSet, Model, Part, Recipe
+from segfrontier.lab import Lab, LabelSet, Measures, Model, Part, Recipe
 from segfrontier_methods.active_points.acquisition import Choice, Draw, PatchEntropy, steps_of_asking
 from segfrontier_methods.active_points.adaptation import adapted, source_of, trained
 from segfrontier_methods.active_points.class_sets import CLASS_SETS, miou_over, require
@@ -24,21 +24,34 @@ class ActivePoints(Knobs):
         model = adapted(self, lab, recipe)  # A: G1, D1
         bought: list[LabelSet] = []
         for number, total in enumerate(totals, start=1):
-            before, everything = model, Part(images=lab.pool)
-            measures = lab.measure(before, everything, PatchEntropy.of(self))  # B: equation 5
-            choice = Choice(knobs=self, draw=draw, lab=lab, measures=measures, before=bought)
-            bought = choice.buy(total)
-            rule = PointLabels(draw=draw, reading=self.reading)  # equation 6
-            asked = [Part(images=lab.pool, labels=labels) for labels in bought]
-            target = [Part(images=lab.pool, labels=lab.label(before, part, rule)) for part in asked]
+            before, measures = model, self._measured(lab, model, draw, total)  # B: equation 5
+            bought = Choice(knobs=self, draw=draw, lab=lab, measures=measures, before=bought).buy(total)
+            target = self._labelled(lab, before, draw, bought, measures)  # equation 6
             model = trained(self, lab, recipe, source=source, target=target, draw=number)  # C: G2, D2
             self._tell(lab, number, before, model)
             if self.pictures and number == len(totals):
                 story = Story(draw=draw)
-                lab.draw(story, {"before": before, "after": model}, asked[0], scenes=self.pictures)
+                asked = Part(images=lab.pool, labels=bought[0])
+                lab.draw(story, {"before": before, "after": model}, asked, scenes=self.pictures)
         for name in self.class_sets:
             lab.note(f"miou_{name}", miou_over(lab.score(model), CLASS_SETS[name], lab.classes.names))
         return model
+
+    def _measured(self, lab: Lab, model: Model, draw: Draw, total: int) -> Measures | None:
+        """Entropies, where the choice goes by them, and in the same pass all that equation 6 needs of the model."""
+        if self.selector != "active" or not total:
+            return None
+        gauge = PatchEntropy.of(self, draw if self.reading == "sparse" else None)
+        return lab.measure(model, Part(images=lab.pool), gauge)
+
+    def _labelled(
+        self, lab: Lab, model: Model, draw: Draw, bought: list[LabelSet], measures: Measures | None
+    ) -> list[Part]:
+        """The target with a person's labels where one was asked, and the model's elsewhere."""
+        known = measures if self.reading == "sparse" else None
+        rule, looks = PointLabels(draw=draw, reading=self.reading), None if known else model
+        asked = [Part(images=lab.pool, labels=labels, measures=known) for labels in bought]
+        return [Part(images=lab.pool, labels=lab.label(looks, part, rule)) for part in asked]
 
     def _check(self, lab: Lab, draw: Draw) -> list[int]:
         """Refuse what cannot work before anything is trained; returns how much is asked by the end of each round."""

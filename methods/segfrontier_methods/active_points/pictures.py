@@ -25,7 +25,7 @@ class Story(Sketch):
     def panels(self, models: Predictors, part: Part, scene: str) -> Sequence[tuple[str, NDArray[np.uint8]]]:
         """See `Sketch.panels`."""
         image, answers = part.images.image(scene), answers_of(part, scene)
-        heat = hot(entropy_map(models["before"], image))
+        heat = hot(entropy_map(models["before"].look(image)))
         mark(heat, answers[:, :2], self.draw)
         seen = {
             f"{when}: prediction": predictor.classes.palette[predictor.look(image).confidence()[1][0].cpu().numpy()]

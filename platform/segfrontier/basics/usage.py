@@ -20,8 +20,8 @@ _MEBI = 1024 * 1024
 class Usage:
     """CPU is told since the last look, or since this was made."""
 
-    def __init__(self, proc: Path = _PROC, smi: str = "nvidia-smi") -> None:
-        self._proc, self._smi = proc, smi
+    def __init__(self, proc: Path = _PROC, smi: str = "nvidia-smi", *, gpus: bool = True) -> None:
+        self._proc, self._smi = proc, smi if gpus else ""
         self._busy, self._whole = self._ticks()
 
     def look(self) -> dict[str, float]:
@@ -52,8 +52,8 @@ class Usage:
         return {}
 
     def _gpus(self) -> dict[str, float]:
-        """Those that this process may use, by their place among them."""
-        if not self._smi or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        """Those that this process may use, by their place among them; all where it has none, but its workers may."""
+        if not self._smi:
             return {}
         wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
         command = [self._smi, "--query-gpu=utilization.gpu,memory.used,memory.total", "--format=csv,noheader,nounits"]

@@ -12,7 +12,9 @@ EPILOG = """Examples:
 
 segfrontier predict runs:55faf96e photos/ --out masks/
 
-segfrontier predict runs/cells/55faf96e… photos/ --out masks/ --device cpu"""
+segfrontier predict runs/cells/55faf96e… photos/ --out masks/ --device cpu
+
+segfrontier predict runs:55faf96e photos/ --out masks/ --workers 8 --address auto"""
 
 Source = Annotated[
     str, typer.Argument(metavar="MODEL", help="HOME:KEY of a cell or training, or the folder of either.")
@@ -25,6 +27,12 @@ def predict(
     images: Annotated[Path, typer.Argument(help="A folder of jpg and png images of any sizes, nested as you like.")],
     out: Annotated[Path, typer.Option(help="The folder of masks: ids/ and colour/, named as the images.")],
     device: Device = "auto",
+    workers: Annotated[
+        int, typer.Option(min=0, max=10_000, help="0: in this process. N: N processes side by side on Ray.")
+    ] = 0,
+    address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster, for --workers; default: RAY_ADDRESS, or this machine.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the masks that lie in --out, also those of another model.")
     ] = False,
@@ -36,11 +44,15 @@ def predict(
     """
     from segfrontier.commands.console import console, progress
     from segfrontier.lab.leaving.folder import CLASSES, predict_folder
-    from segfrontier.lab.leaving.loading import load_model
+    from segfrontier.lab.leaving.loading import from_anywhere, load_model
 
-    loaded = load_model(model, device=device)
+    loaded, run = load_model(model, device="cpu" if workers else device), None
+    if workers:
+        from segfrontier.lab._ray.predicting import OnRay
+
+        run = OnRay(from_anywhere(model), images, out, workers, device, address)
     with progress("predicting") as step:
-        done = predict_folder(loaded, images, out, overwrite=overwrite, step=step)
+        done = predict_folder(loaded, images, out, overwrite=overwrite, step=step, run=run)
     if as_json:
         typer.echo(json.dumps({"written": done.written, "kept": done.kept, "skipped": done.skipped}))
         return

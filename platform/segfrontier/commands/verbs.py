@@ -9,6 +9,7 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
+import segfrontier
 from segfrontier.commands import (
     claims,
     demo,
@@ -50,10 +51,19 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"segfrontier {segfrontier.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[  # taken off the command line, wherever it stands, before it comes here
         bool, typer.Option("--debug", help="Show the traceback of an error; also SEGFRONTIER_DEBUG=1.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     """Options of all verbs."""

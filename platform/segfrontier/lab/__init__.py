@@ -10,6 +10,7 @@ from segfrontier.lab.handles import Model as Model
 from segfrontier.lab.lab import Lab as Lab
 from segfrontier.lab.local import LocalLab as LocalLab
 from segfrontier.lab.looking import Looking as Looking
+from segfrontier.lab.measures import Measures as Measures
 from segfrontier.lab.methods import Method as Method
 from segfrontier.lab.methods import make_method as make_method
 from segfrontier.lab.objective import Batch as Batch
@@ -26,7 +27,6 @@ from segfrontier.lab.optimisers import Adam as Adam
 from segfrontier.lab.optimisers import Schedule as Schedule
 from segfrontier.lab.optimisers import Sgd as Sgd
 from segfrontier.lab.passes.gauges import Gauge as Gauge
-from segfrontier.lab.passes.gauges import Measures as Measures
 from segfrontier.lab.passes.inference import Predictor as Predictor
 from segfrontier.lab.passes.inference import Predictors as Predictors
 from segfrontier.lab.passes.rules import Argmax as Argmax

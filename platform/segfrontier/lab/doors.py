@@ -8,6 +8,7 @@ from typing import Any
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
 from segfrontier.lab.looking import Looking
+from segfrontier.lab.measures import Measures
 from segfrontier.lab.passes.tasks import Task
 from segfrontier.lab.places import FOR_SALE
 from segfrontier.lab.streams import Part, Stream
@@ -72,6 +73,8 @@ def require_part(part: Part, pool: Pool) -> None:
     require_kinds(part=(part, Part))
     if type(part.images) not in (Pool, type(pool)):
         require_kinds(images=(part.images, Pool))
+    if part.measures is not None:
+        require_kinds(measures=(part.measures, Measures))
     if part.labels is None:
         return
     if type(part.labels) is not dict:

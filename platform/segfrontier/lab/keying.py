@@ -109,4 +109,6 @@ def _stream(stream: Stream) -> dict[str, Any]:
 def _part(part: Part) -> dict[str, str]:
     labels = {f"labels/{name}" if name else "labels": one.digest for name, one in part.sets().items()}
     known = labels or {"labels": "none"}
+    if part.measures is not None:
+        known["measures"] = part.measures.digest
     return {"images": part.images.digest, **known, "scenes": digest("\n".join(part.names()).encode())}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
 from segfrontier.lab.augment import Augment
+from segfrontier.lab.measures import Measures
 from segfrontier.scenes.known import SceneLabels
 from segfrontier.scenes.labels import COLUMNS, LabelSet
 from segfrontier.scenes.world import Pool
@@ -38,6 +39,7 @@ class Part:
 
     images: Pool
     labels: LabelSet | Mapping[str, LabelSet] | None = None
+    measures: Measures | None = None  # numbers that were measured of these images, for rules that go by them
     scenes: tuple[str, ...] | None = None  # default: the labelled scenes (of any set), or all of the pool
 
     def names(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from segfrontier.errors import BadWorld
 
@@ -38,6 +38,8 @@ def whole(data: bytes, *, name: str, what: str) -> Image.Image:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadWorld(f"{name}: must have {MAX_PIXELS} pixels at most ({error}). Cut it into tiles.") from None
+    except UnidentifiedImageError:  # whose words are a buffer's address
+        raise _not_whole(data, name, what, "it is none of any format that Pillow knows") from None
     except Exception as error:  # Pillow's decoders raise whatever they stumble over
         raise _not_whole(data, name, what, str(error)) from error
     # OpenCV, which reads it from now on, must agree; and Pillow takes missing rows for black ones.

@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +19,6 @@ from segfrontier.lab.training.loop import LEFT_OUT
 from segfrontier.lab.watching import Watcher
 from segfrontier.store.entry import Manifest
 from segfrontier.study.config import Asha
-from segfrontier.study.sampling import sampled
 
 _Lines = list[tuple[int, dict[str, float]]]
 _TRAIN_LOG = "log.jsonl"  # in a training's entry
@@ -39,7 +37,7 @@ class CellWatch(Watcher):
 
     def __init__(
         self, folder: Path, *, stop: Callable[[], bool], tell: Callable[[float, float], None] | None = None,
-        asha: Asha | None = None, system: bool = False,
+        asha: Asha | None = None,
     ) -> None:  # fmt: skip
         self._asha = asha
         self.notes: dict[str, float] = {}
@@ -50,21 +48,19 @@ class CellWatch(Watcher):
         self._logs: list[_Lines] = []  # of the trainings that are stored, in the order of their first use
         self._heard: _Lines = []  # of the one that runs
         self._stage, self._training, self._epochs = "", "", 0.0
-        self._progress = ProgressLog(folder)
-        self._sampled: AbstractContextManager[None] = sampled(self._progress) if system else nullcontext()
+        self.progress = ProgressLog(folder)
         self._asked_at = self._told_at = -math.inf
         self._asked = False
 
     def __enter__(self) -> CellWatch:
         (self._folder / CUT).unlink(missing_ok=True)
         self.log(f"begins in process {os.getpid()}")
-        self._progress.on_begin()
+        self.progress.on_begin()
         self._status("running", force=True)
-        self._sampled.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sampled.__exit__(None, None, None)
+        return None
 
     @property
     def is_cut(self) -> bool:
@@ -128,7 +124,7 @@ class CellWatch(Watcher):
         if logged := {name: float(value) for name, value in values.items() if name not in _PACE}:
             self._heard.append((done, logged))
         if self._training and values:
-            self._progress.on_step(len(self._logs) + 1, self._training, done, total, values)
+            self.progress.on_step(len(self._logs) + 1, self._training, done, total, values)
         self._status("running", done=done, total=total, values=dict(values))
 
     def waiting(self, seconds: float, owner: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from segfrontier.study.cellwatch import CellWatch
 from segfrontier.study.config import Asha
 from segfrontier.study.environment import commit, environment
 from segfrontier.study.keys import Atlas, code_of, plain_cell, read_cell
+from segfrontier.study.sampling import sampled
 
 Outcome = Literal["done", "failed", "cut", "stopped", "full"]
 """`full`: the disk is, so no other cell would do better."""
@@ -38,6 +40,7 @@ class Means:
     bench: Bench
     workers: int = 0  # 0: stages run in the cell's own process
     cpus_per_worker: float = 0.9
+    gpus_per_worker: float = 1.0  # where there are GPUs
     system: bool = False  # how busy the machine is, is logged
 
 
@@ -52,7 +55,7 @@ def do_cell(
     atlas: Atlas | None = None,
 ) -> Outcome:
     """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) at the rungs of `asha`."""
-    watch = CellWatch(home.cell(key), stop=stop, tell=tell, asha=asha, system=means.system)
+    watch = CellWatch(home.cell(key), stop=stop, tell=tell, asha=asha)
     try:
         return watch.left(_attempt(home, key, means, watch, atlas or Atlas()))
     except Exception as error:
@@ -65,7 +68,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     began, clock = time.time(), time.monotonic()
     cell = read_cell(home, key)
     try:
-        with watch, _open(cell, key, home, means, atlas, watch) as lab:
+        with watch, _sampled(means, watch), _open(cell, key, home, means, atlas, watch) as lab:
             done = perform(lab, cell)
         more = _scored(done.scores) | _best(done.best) | {"model": noted(done.model)}
         state: State = "done"
@@ -114,7 +117,15 @@ def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: C
         return open_lab(settings)
     from segfrontier.lab._ray import RayLab
 
-    return open_lab(settings, kind=RayLab, workers=means.workers, cpus_per_worker=means.cpus_per_worker)
+    return open_lab(
+        settings, kind=RayLab, workers=means.workers, cpus_per_worker=means.cpus_per_worker,
+        gpus_per_worker=means.gpus_per_worker,
+    )  # fmt: skip
+
+
+def _sampled(means: Means, watch: CellWatch) -> AbstractContextManager[None]:
+    """The machine is looked at while the block lasts, if that is wanted; its GPUs unless all is done on CPUs."""
+    return sampled(watch.progress, gpus=means.bench.device != "cpu") if means.system else nullcontext()
 
 
 def _scored(scores: Scores) -> dict[str, Any]:

@@ -130,7 +130,8 @@ class Executor(Strict):
     """Where cells run: how many side by side, and what each of them (with workers: each worker) gets.
 
     `ray`: Ray Tune, a trial a cell. `local`: one after another in this process, without Ray. A cell's stages run in the
-    trial's own process, or, with `workers_per_stage`, on so many data-parallel workers of Ray each.
+    trial's own process, or, with `workers_per_stage`, on so many data-parallel workers of Ray each. With GPUs they
+    always run on workers: a cell that waits for another one's stage then holds none.
     """
 
     kind: Literal["local", "ray"] = "ray"
@@ -140,6 +141,11 @@ class Executor(Strict):
     workers_per_stage: _Workers = 0
     device: Annotated[str, AfterValidator(_device)] = "auto"
     loaders: Annotated[_Workers, Field(le=bounds.LOADERS)] = 0  # processes that decode and augment, for each training
+
+    @property
+    def workers(self) -> int:
+        """Workers that a stage runs on; 0 where it runs in the trial's own process."""
+        return self.workers_per_stage or int(self.kind == "ray" and self.gpus_per_cell > 0)
 
     @property
     def cpus_per_worker(self) -> float:

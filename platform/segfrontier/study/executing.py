@@ -19,7 +19,7 @@ from segfrontier.study.queue import ASKED, Limited
 def bench_of(executor: Executor) -> Bench:
     """How a cell's stages run."""
     device = executor.device
-    if device == "auto" and executor.kind == "ray" and not executor.workers_per_stage and not executor.gpus_per_cell:
+    if device == "auto" and executor.kind == "ray" and not executor.workers:
         device = "cpu"  # Ray shows no GPU to a process that has not asked for one
     return Bench(device=device, threads=max(1, int(executor.cpus_per_cell)), loader_workers=executor.loaders)
 

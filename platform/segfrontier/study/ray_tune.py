@@ -70,12 +70,10 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
         if is_ours():
             raise BadStudy(_too_small(executor))
         parallel = 1  # the cluster may grow
-    nested = executor.workers_per_stage > 0
-    need = {"CPU": _TRIAL_CPU} if nested else {"CPU": executor.cpus_per_cell, "GPU": executor.gpus_per_cell}
     cells = _Cells(work, min(parallel, executor.parallel_cells or parallel))
     order = {"home": str(work.home.path), "means": work.means, "leave": work.leave, "asha": asha}
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(_trial, order=order), need),
+        tune.with_resources(tune.with_parameters(_trial, order=order), reserved(executor)),
         tune_config=tune.TuneConfig(
             search_alg=cells, num_samples=-1, reuse_actors=True,
             scheduler=FIFOScheduler() if asha is None else Cutting(work.home, asha),
@@ -90,15 +88,19 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
     tuner.fit()
 
 
+def reserved(executor: Executor) -> dict[str, float]:
+    """What a trial holds for as long as its cell takes, also while it waits for a stage: never a GPU."""
+    return {"CPU": _TRIAL_CPU if executor.workers else executor.cpus_per_cell}
+
+
 def room(executor: Executor, nodes: list[dict[str, float]]) -> int:
     """How many cells these nodes can hold at once, with all that each of them will ask for later."""
-    if executor.workers_per_stage == 0:
-        need = {"CPU": executor.cpus_per_cell, "GPU": executor.gpus_per_cell}
-        return sum(_fits(node, need) for node in nodes)
+    if executor.workers == 0:
+        return sum(_fits(node, reserved(executor)) for node in nodes)
     worker = {"CPU": executor.cpus_per_worker, "GPU": executor.gpus_per_cell}
     trials = sum(node.get("CPU", 0) for node in nodes) / worker["CPU"]  # more than there will ever be
     spare = [node | {"CPU": node.get("CPU", 0) - math.ceil(trials) * _TRIAL_CPU} for node in nodes]
-    return sum(_fits(node, worker) for node in spare) // executor.workers_per_stage
+    return sum(_fits(node, worker) for node in spare) // executor.workers
 
 
 def _fits(node: dict[str, float], need: dict[str, float]) -> int:

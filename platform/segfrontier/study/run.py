@@ -180,6 +180,6 @@ def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
 def _means(study: Study) -> Means:
     executor = study.executor
     return Means(
-        bench=bench_of(executor), workers=executor.workers_per_stage, cpus_per_worker=executor.cpus_per_worker,
-        system=study.track.system,
+        bench=bench_of(executor), workers=executor.workers, cpus_per_worker=executor.cpus_per_worker,
+        gpus_per_worker=executor.gpus_per_cell or 1.0, system=study.track.system,
     )  # fmt: skip

@@ -14,9 +14,9 @@ SECONDS = 10.0
 
 
 @contextmanager
-def sampled(log: ProgressLog, *, seconds: float = SECONDS) -> Iterator[None]:
+def sampled(log: ProgressLog, *, gpus: bool = True, seconds: float = SECONDS) -> Iterator[None]:
     """Log the machine's use every so many seconds while the block lasts, and at its end."""
-    over, usage = threading.Event(), Usage()
+    over, usage = threading.Event(), Usage(gpus=gpus)
 
     def look() -> None:
         with suppress(OSError, DiskFull):  # whoever computes the cell will find the disk full, too

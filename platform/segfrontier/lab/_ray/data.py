@@ -78,7 +78,7 @@ def _pass(settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: 
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=min(fleet.actors, len(names))),
         num_cpus=fleet.cpus,
-        num_gpus=1 if gpu else None,
+        num_gpus=fleet.gpus if gpu else None,
         max_restarts=0,  # Ray Data's default has no end: an image that ends its process would hang the stage
     )
     for block in looked.iter_batches(batch_size=None, batch_format="pyarrow"):

@@ -25,26 +25,28 @@ class Fleet:
     workers: int = 1  # that train together
     actors: int = 1  # that label or score side by side
     cpus: float = 0.9
+    gpus: float = 1.0  # of a GPU, or whole ones, for each process; only where stages run on GPUs
     max_failures: int = 2  # how often lost processes are replaced before a stage gives up
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or self.actors < 1 or self.cpus <= 0 or self.max_failures < 0:
+        if self.workers < 1 or self.actors < 1 or min(self.cpus, self.gpus) <= 0 or self.max_failures < 0:
             raise BadInput(
-                f"a lab on Ray needs workers >= 1, actors >= 1, cpus_per_worker > 0 and max_failures >= 0; found {self}"
+                f"a lab on Ray needs workers >= 1, actors >= 1, cpus_per_worker and gpus_per_worker > 0 and "
+                f"max_failures >= 0; found {self}"
             )
 
     def on_gpus(self, bench: Bench) -> bool:
-        """Whether processes get a GPU each: as the bench says, and for `auto` where the cluster has any."""
-        return ray.cluster_resources().get("GPU", 0) >= 1 if bench.device == "auto" else bench.device.startswith("cuda")
+        """Whether processes get GPUs: as the bench says, and for `auto` where the cluster has any."""
+        return ray.cluster_resources().get("GPU", 0) > 0 if bench.device == "auto" else bench.device.startswith("cuda")
 
     def muster(self, processes: int, bench: Bench) -> bool:
-        """Whether so many processes get a GPU each (see `on_gpus`).
+        """Whether so many processes get GPUs (see `on_gpus`).
 
         What a Ray of this machine's own can never hold is refused: it would be waited for without a word. Another
         cluster may grow.
         """
         have, gpu = ray.cluster_resources(), self.on_gpus(bench)
-        need = {"CPU": processes * self.cpus} | ({"GPU": processes} if gpu else {})
+        need = {"CPU": processes * self.cpus} | ({"GPU": processes * self.gpus} if gpu else {})
         short = [f"{need[k]:g} {k}s, there are {have.get(k, 0):g}" for k in need if need[k] > have.get(k, 0)]
         if short:
             needs = f"{processes} processes on Ray need {' and '.join(short)}"

@@ -25,13 +25,13 @@ class RayLab(Lab):
     """
 
     def __init__(
-        self, *, workers: int = 1, actors: int | None = None, cpus_per_worker: float = 0.9, max_failures: int = 2,
-        **lab: Any,
+        self, *, workers: int = 1, actors: int | None = None, cpus_per_worker: float = 0.9,
+        gpus_per_worker: float = 1.0, max_failures: int = 2, **lab: Any,
     ) -> None:  # fmt: skip
         super().__init__(**lab)
         self.fleet = Fleet(
             workers=workers, actors=workers if actors is None else actors, cpus=cpus_per_worker,
-            max_failures=max_failures,
+            gpus=gpus_per_worker, max_failures=max_failures,
         )  # fmt: skip
         start_ray()
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import torch
 
 from segfrontier.errors import StageError
-from segfrontier.lab.passes.base import Pass
+from segfrontier.lab.handles import Model
+from segfrontier.lab.passes.base import Outcome
 from segfrontier.lab.passes.inference import Predictors
 
 ROW = pa.schema(
@@ -26,13 +27,21 @@ ROW = pa.schema(
 )
 
 
+class Work(Protocol):
+    """What is done with a scene, as a `Pass` does it."""
+
+    @property
+    def models(self) -> Mapping[str, Model]: ...
+    def outcome(self, models: Predictors, scene: str) -> Outcome: ...
+
+
 @dataclass
 class Look:
     """One actor's work. The models are built at the first scene: where that fails, it is a scene's error like any
     other, while an actor that cannot start would be started again and again.
     """
 
-    work: Pass[Any]
+    work: Work
     device: str
     threads: int
 

@@ -77,7 +77,7 @@ def _trainer(order: _Order, fleet: Fleet) -> TorchTrainer:
         scaling_config=ScalingConfig(
             num_workers=fleet.workers,
             use_gpu=order.gpu,
-            resources_per_worker={"CPU": fleet.cpus} | ({"GPU": 1} if order.gpu else {}),
+            resources_per_worker={"CPU": fleet.cpus} | ({"GPU": fleet.gpus} if order.gpu else {}),
         ),
         run_config=RunConfig(
             name="run", storage_path=order.attempt.path, logging_config=LoggingConfig(log_level="WARNING")

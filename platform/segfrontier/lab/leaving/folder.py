@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -22,6 +22,7 @@ from torch import nn
 from segfrontier.basics.atomic import sweep, write_bytes, write_json
 from segfrontier.basics.reading import LARGE, read_bounded, read_json
 from segfrontier.errors import BadInput, BadWorld, SegFrontierError
+from segfrontier.lab.passes.base import Outcome
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import check_image, decode_image, encode_image, encode_map
 
@@ -52,38 +53,53 @@ class Predictions:
     skipped: tuple[str, ...]
 
 
+Run = Callable[[Sequence[str]], Iterable[Outcome]]
+"""Has the masks of images written, and yields what came of each, in order."""
+
+
 def predict_folder(
     model: Predicting, images: Path, out: Path, *, overwrite: bool = False,
-    step: Callable[[int, int], None] = lambda _done, _total: None,
+    step: Callable[[int, int], None] = lambda _done, _total: None, run: Run | None = None,
 ) -> Predictions:  # fmt: skip
     """Write the masks of all images below a folder. Masks that this model has written there already are kept.
 
-    Images that do not decode are skipped and named; SegFrontierError if none decodes.
+    Images that do not decode are skipped and named; SegFrontierError if none decodes. `run` does the work elsewhere.
     """
     _require_apart(images, out)
     names = _image_names(images)
     _open(out, fingerprint(model), overwrite=overwrite)
     write_json(out / CLASSES, model.classes.to_json())
-    written, kept, skipped = 0, 0, []
-    for done, (name, target) in enumerate(names.items()):
+    masks = {name: [out / part / target for part in (_IDS, _COLOUR)] for name, target in names.items()}
+    missing = [name for name, files in masks.items() if not all(file.is_file() for file in files)]
+    kept, skipped = len(names) - len(missing), []
+    step(kept, len(names))
+    for done, outcome in enumerate((run or _here(model, images, out))(missing), start=kept + 1):
+        if outcome.fault:
+            skipped.append(outcome.fault)
         step(done, len(names))
-        ids, colour = out / _IDS / target, out / _COLOUR / target
-        if ids.is_file() and colour.is_file():
-            kept += 1
-            continue
-        try:
-            image = _read(images / name, name)
-        except BadWorld as error:
-            skipped.append(str(error))
-            continue
-        labels = model.predict(image)
-        for file, data in ((colour, encode_image(model.classes.palette[labels])), (ids, encode_map(labels))):
-            write_bytes(file, data, sync=False)
-        written += 1
-    step(len(names), len(names))
     if len(skipped) == len(names):
         raise SegFrontierError(f"an image of {images} must decode; none of {len(names)} does. The first: {skipped[0]}")
-    return Predictions(written, kept, tuple(skipped))
+    return Predictions(len(missing) - len(skipped), kept, tuple(skipped))
+
+
+def write_masks(model: Predicting, images: Path, out: Path, name: str) -> Outcome:
+    """Write the masks of one image, whole or not at all; what is wrong with the image is its fault."""
+    try:
+        image = _read(images / name, name)
+    except BadWorld as error:
+        return Outcome(name, None, str(error))
+    labels, target = model.predict(image), _target(name)
+    for part, data in ((_COLOUR, encode_image(model.classes.palette[labels])), (_IDS, encode_map(labels))):
+        write_bytes(out / part / target, data, sync=False)
+    return Outcome(name, target, "")
+
+
+def _here(model: Predicting, images: Path, out: Path) -> Run:
+    return lambda names: (write_masks(model, images, out, name) for name in names)
+
+
+def _target(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(".png"))
 
 
 def fingerprint(model: Predicting) -> str:
@@ -113,7 +129,7 @@ def _image_names(images: Path) -> dict[str, str]:
     """The mask that each image gets, both below their folders, in order."""
     targets: dict[str, str] = {}
     for name in sorted(_walk(images)):
-        target = str(PurePosixPath(name).with_suffix(".png"))
+        target = _target(name)
         if target in targets:
             raise BadInput(
                 f"images must differ by more than their ending, for each mask ends in .png; found {targets[target]} "

@@ -25,6 +25,9 @@ from segfrontier.scenes.classes import ClassTable
 from segfrontier.store import Store
 from segfrontier.store.keys import is_key
 
+_TRACKED = ("runs:/", "models:/")
+"""How MLflow's addresses of models begin."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -88,9 +91,17 @@ def load_model(source: str | Path, *, device: str = "auto") -> LoadedModel:
     return LoadedModel(module, card.table(), looking, network, identity, card, there)
 
 
+def from_anywhere(source: str) -> str:
+    """The same source for a process that works in another folder."""
+    home, colon, key = source.rpartition(":")
+    if source.startswith(_TRACKED):
+        return source
+    return f"{Path(home).absolute()}:{key}" if colon and Path(home).is_dir() else str(Path(source).absolute())
+
+
 def locate(source: str | Path) -> Source:
     """Where a model lies; BadInput, with all that was looked for, where there is none."""
-    if str(source).startswith(("runs:/", "models:/")):
+    if str(source).startswith(_TRACKED):
         from segfrontier.tracking.models import download_model
 
         source = download_model(str(source))

@@ -1,7 +1,6 @@
-"""Measuring: a model and a gauge make numbers of fixed shapes for each image, such as the entropy of its patches.
+"""Gauges: a model makes numbers of fixed shapes of each image, such as the entropy of its patches.
 
-The numbers of a whole pool lie in one Arrow file. It is written image by image, and read by mapping it into memory, so
-neither side ever holds more of a pool than it looks at.
+The numbers of a whole pool are written image by image into one Arrow file, which `Measures` reads.
 """
 
 from __future__ import annotations
@@ -12,20 +11,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segfrontier.errors import BadInput
+from segfrontier.lab.measures import ABOUT, FILE, Measures
 from segfrontier.lab.passes.inference import Predictors
-from segfrontier.lab.streams import Known
+from segfrontier.lab.streams import Known, Part
 
-FILE, ABOUT = "measures.arrow", "measures.json"
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -40,42 +36,9 @@ class Gauge(ABC):
     def measure(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> Mapping[str, NDArray[np.float32]]:
         """The numbers of one image, in those columns; `models` and `known` as in `Rule.label`."""
 
-
-@dataclass(frozen=True)
-class Measures:
-    """The numbers of a part's images: a small, picklable reference; columns are mapped into memory, not read."""
-
-    path: str
-    digest: str
-    count: int
-
-    @classmethod
-    def at(cls, file: Path) -> Measures:
-        """The measures in a file that `write_measures` wrote."""
-        about = _about(file)
-        return cls(path=str(file), digest=about["digest"], count=about["count"])
-
-    def __len__(self) -> int:
-        return self.count
-
-    def scenes(self) -> list[str]:
-        """The measured scenes, in the order of the part; images with faults are not among them."""
-        names: list[str] = _open(self.path)["scene"].to_pylist()
-        return names
-
-    @property
-    def faults(self) -> list[str]:
-        """What was wrong with the images that are left out, one line each."""
-        return list(_about(Path(self.path))["faults"])
-
-    def column(self, name: str) -> NDArray[np.float32]:
-        """(N, *shape) numbers in the order of `scenes`: a read-only view of the file, nothing is copied."""
-        batch = _open(self.path)
-        shapes = json.loads(batch.schema.metadata[b"shapes"])
-        if name not in shapes:
-            raise BadInput(f"these measures have the columns {', '.join(shapes)}; found {name!r}")
-        flat: NDArray[np.float32] = batch[name].values.to_numpy(zero_copy_only=True)
-        return flat.reshape(self.count, *shapes[name])
+    def at(self, part: Part, scene: str) -> Gauge:  # noqa: ARG002
+        """The gauge for one scene; see `Rule.at`."""
+        return self
 
 
 class Row(NamedTuple):
@@ -141,13 +104,3 @@ def _assemble(file: Path, shapes: Shapes, widths: Mapping[str, int], count: int,
 
 def _mapped(path: Path) -> pa.Buffer:
     return pa.memory_map(str(path)).read_buffer() if path.stat().st_size else pa.py_buffer(b"")
-
-
-@lru_cache(maxsize=16)
-def _open(path: str) -> pa.RecordBatch:
-    return pa.ipc.open_file(pa.memory_map(path)).get_batch(0)
-
-
-def _about(file: Path) -> dict[str, Any]:
-    about: dict[str, Any] = json.loads(file.with_name(ABOUT).read_text())
-    return about

@@ -6,7 +6,7 @@ a pool was cut into batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -42,8 +42,11 @@ class Predictor:
         return predictor
 
     @torch.inference_mode()
-    def look(self, image: NDArray[np.uint8], looking: Looking | None = None) -> ViewMean:
-        """Mean logits over the views, at the image's size; in the model's own way unless another is given."""
+    def look(self, image: NDArray[np.uint8], looking: Looking | None = None, *, lean: bool = False) -> ViewMean:
+        """Mean logits over the views, at the image's size; in the model's own way unless another is given.
+
+        `lean`: by the network's lean copy, which is faster and says the same up to rounding.
+        """
         looking = self.looking if looking is None else looking
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float().div_(255)
         size = (image.shape[0], image.shape[1])
@@ -51,7 +54,8 @@ class Predictor:
             pixels = torch.nn.functional.interpolate(
                 pixels, size=looking.resize, mode="bilinear", antialias=True, align_corners=False
             )
-        return mean_over_views(lambda images: self._forward(images, looking), pixels, views=looking.views, size=size)
+        network = self._grown if lean else self._logits
+        return mean_over_views(lambda images: _looked(network, images, looking), pixels, views=looking.views, size=size)
 
     @torch.inference_mode()
     def answer(self, images: Tensor) -> Answer:
@@ -67,19 +71,27 @@ class Predictor:
     def _lean(self) -> LeanModel | None:
         return LeanModel(self.module) if isinstance(self.module, SegModel) else None
 
-    def _forward(self, images: Tensor, looking: Looking) -> Tensor:
-        if looking.window is None:
-            logits: Tensor = self.module(images).mean_logits
-            return logits
-        height, width = looking.window
-        stride = looking.stride or (-(-height * 2 // 3), -(-width * 2 // 3))
-        return slide(
-            lambda pieces: self.module(pieces).mean_logits,
-            images,
-            window=looking.window,
-            stride=stride,
-            blend="gaussian",
+    def _logits(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.module(images).mean_logits
+        return logits
+
+    def _grown(self, images: Tensor) -> Tensor:
+        """The lean network's answer, grown as the network would have grown it."""
+        answer, (height, width) = self.answer(images), images.shape[-2:]
+        if answer.logits.shape[-2:] == (height, width):
+            return answer.logits
+        grown = torch.nn.functional.interpolate(
+            answer.logits, size=answer.padded, mode="bilinear", align_corners=answer.align_corners
         )
+        return grown[..., :height, :width]
+
+
+def _looked(network: Callable[[Tensor], Tensor], images: Tensor, looking: Looking) -> Tensor:
+    if looking.window is None:
+        return network(images)
+    height, width = looking.window
+    stride = looking.stride or (-(-height * 2 // 3), -(-width * 2 // 3))
+    return slide(network, images, window=looking.window, stride=stride, blend="gaussian")
 
 
 class Predictors(Mapping[str, Predictor]):
@@ -114,9 +126,9 @@ class Predictors(Mapping[str, Predictor]):
             )
         return next(iter(self._by_name.values()))
 
-    def look(self, image: NDArray[np.uint8], looking: Looking | None = None) -> ViewMean:
+    def look(self, image: NDArray[np.uint8], looking: Looking | None = None, *, lean: bool = False) -> ViewMean:
         """See `Predictor.look`."""
-        return self.only.look(image, looking)
+        return self.only.look(image, looking, lean=lean)
 
     def answer(self, images: Tensor) -> Answer:
         """See `Predictor.answer`."""

@@ -44,7 +44,7 @@ class MeasurePass(Pass[Row]):
     def look(self, models: Predictors, scene: str) -> Row:
         """See `Pass.look`."""
         image = self.part.images.image(scene)
-        values = self.gauge.measure(models, image, self.part.known(scene))
+        values = self.gauge.at(self.part, scene).measure(models, image, self.part.known(scene))
         return Row(scene, packed_numbers(values, self.gauge.shapes(len(self.classes))))
 
     def write(self, out: Path, rows: Iterator[Row], faults: Sequence[str]) -> None:
