@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from trackhere import a_home, a_record, everything, put_cells, put_state, running
 
-from segfrontier.home.layout import DamagedFile
+from segfrontier.home.layout import DamagedFile, Home
 from segfrontier.tracking.sync import Sync, sole, sync
 
 pytestmark = pytest.mark.slow
@@ -38,6 +38,15 @@ calls = "create_experiment create_run update_run log_batch log_inputs log_text l
 for name in [*calls.split(), "set_experiment_tag"]:
     setattr(MlflowClient, name, counted(getattr(MlflowClient, name), left % 2 == 0))
 sync(Home(Path(sys.argv[1])).study("tiny"), sys.argv[2])
+"""
+
+
+SYNCS = """
+import sys
+from pathlib import Path
+from segfrontier.home.layout import Home
+from segfrontier.tracking.sync import sync
+assert sync(Home(Path(sys.argv[1])).study("tiny"), sys.argv[2]).written == 2
 """
 
 
@@ -223,6 +232,28 @@ def test_long_curves_and_awkward_names_pass(tmp_path, uri):
     synced(a_home(tmp_path / "runs", [a_record(curves=long, notes=notes)]), uri)
     (child,) = everything(uri)[1].values()
     assert len(child[4]["train1/loss"]) == 2500 and {"notes/a_b", "notes/..x", "notes/a/b"} <= set(child[4])
+
+
+def test_a_copy_of_a_home_has_its_artefacts_in_itself_and_leaves_the_old_one_alone(tmp_path):
+    from mlflow import MlflowClient
+
+    place = a_home(tmp_path / "runs", [a_record()])
+    old, new = (f"sqlite:///{tmp_path}/{name}/mlflow.db" for name in ("runs", "copy"))
+    synced(place, old)
+    elsewhere = MlflowClient(old).create_experiment("other", f"file://{tmp_path}/mine/other")
+    copy = Home(Path(shutil.copytree(tmp_path / "runs", tmp_path / "copy"))).study("tiny")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
+    put_cells(copy, [a_record(seed=1)])
+    (copy.home.cell(a_record()["key"]) / "log.txt").write_text("done again")
+    subprocess.run([sys.executable, "-c", SYNCS, str(tmp_path / "copy"), new], check=True)  # MLflow remembers places
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")} == before
+    client = MlflowClient(new)
+    assert client.get_experiment_by_name("tiny").artifact_location == f"file://{tmp_path}/copy/mlartifacts/tiny"
+    assert client.get_experiment(elsewhere).artifact_location == f"file://{tmp_path}/mine/other"
+    run = copy.runs()[a_record()["key"]]
+    assert Path(client.download_artifacts(run, "log.txt")).read_text() == "done again"
+    assert client.get_run(run).info.artifact_uri == f"file://{tmp_path}/copy/mlartifacts/tiny/{run}/artifacts"
+    assert len(everything(new)[1]) == 2 and len(everything(old)[1]) == 1
 
 
 def test_one_process_at_a_time_syncs_a_study(tmp_path):

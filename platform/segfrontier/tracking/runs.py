@@ -29,6 +29,7 @@ from mlflow.exceptions import MlflowException
 from segfrontier.errors import SegFrontierError
 from segfrontier.tracking.address import artefacts_beside, database, hidden
 from segfrontier.tracking.payload import CELL_TAG, HEADLINE, LABEL_TAG, STUDY_TAG, RunPayload, Value
+from segfrontier.tracking.places import follow_home
 from segfrontier.tracking.views import FORM, FORM_TAG, NOTE_TAG, OUR_NOTE, experiment_tags
 
 PARENT_TAG, DIGEST_TAG = "mlflow.parentRunId", "segfrontier.synced"
@@ -56,6 +57,8 @@ class Runs:
     def __init__(self, uri: str, study: str) -> None:
         with _first(uri):
             self.client = MlflowClient(uri)
+            self.client.search_experiments(max_results=1)  # makes a database, or migrates it
+            follow_home(uri)
             self.experiment, place = self._experiment(uri, study)
         beside = artefacts_beside(uri)
         # An experiment that a server made over this very file: only that server knows its artefacts by this name.
@@ -201,6 +204,7 @@ def migrate(uri: str) -> None:
     """Make or migrate a database, or ask a server whether it is there: one small request."""
     with _first(uri):
         MlflowClient(uri).search_experiments(max_results=1)
+        follow_home(uri)
 
 
 def experiments(uri: str) -> dict[str, str]:
