@@ -74,6 +74,15 @@ def test_what_ends_while_the_driver_works_is_in_mlflow_when_it_closes(tmp_path, 
 
 
 @pytest.mark.slow
+def test_a_database_that_has_to_be_made_first_keeps_no_cell_waiting(tmp_path):
+    place = a_home(tmp_path / "runs", state="")
+    with running(place), Companion(place, f"sqlite:///{tmp_path}/new.db"):
+        until(lambda: "tiny" in place.runs(), 120)  # making it takes many seconds
+        put_cells(place, [a_record()])
+        until(lambda: len(place.runs()) == 2, 20)
+
+
+@pytest.mark.slow
 def test_an_outage_costs_nothing(tmp_path, uri):
     port = free_port(0)
     server = Server(uri, port=port, log=tmp_path / "server.log")

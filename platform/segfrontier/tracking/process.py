@@ -22,9 +22,9 @@ from segfrontier.home.layout import Home, StudyHome
 from segfrontier.tracking.address import hidden
 from segfrontier.tracking.sync import Sync, sole
 
-_POLL, _LONGEST_WAIT, _OVERTIME = 0.5, 30.0, 5.0
+_POLL, _LONGEST_POLL, _LONGEST_WAIT, _OVERTIME = 0.5, 5.0, 30.0, 5.0
 _SHARE = 10
-"""A look at the files may take one part of the time in so many."""
+"""Looking at the files of many cells may take one part of the time in so many."""
 _log = logging.getLogger("segfrontier.tracking")
 
 
@@ -58,7 +58,8 @@ def _serve(study: StudyHome, uri: str, drain: float, end: threading.Event) -> in
                 well = not result.error
                 _log.info("%s: %s", hidden(uri), result.error or "answers again; nothing was lost")
             took = time.monotonic() - began
-            wait = max(_POLL, _SHARE * took if not result.written else 0) if well else min(2 * wait, _LONGEST_WAIT)
+            calm = min(max(_POLL, _SHARE * took), _LONGEST_POLL)
+            wait = calm if well else min(2 * wait, _LONGEST_WAIT)
         until = time.monotonic() + drain
         result = sync.run(going=lambda: time.monotonic() < until)
     _log.info("ended; %d left%s", result.left, f": {result.error}" if result.error else "")
