@@ -19,7 +19,7 @@ from segfrontier.lab.signals import heeding_signals
 from segfrontier.report.outputs import write_report
 from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
-from segfrontier.study.config import Study
+from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.keys import Atlas, is_stale, keyed, write_cell
 from segfrontier.study.pins import Pins, weights_sentences
@@ -112,7 +112,8 @@ def _run(
     with Publisher(place, atlas.digests(), facets, uri=tracking) as publisher:
         ended = _Ended(watcher)
         work = Work(
-            home=place.home, feed=limited, means=_means(study), leave=leave, ended=ended, atlas=atlas
+            home=place.home, feed=limited, means=_means(study.executor, system=study.track.system), leave=leave,
+            ended=ended, atlas=atlas,
         )  # fmt: skip
         _execute(work, study, place, address)
         publisher.settle()
@@ -184,9 +185,8 @@ def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
     return [key for key, record in found if record is None or record.state not in ends or is_stale(record)]
 
 
-def _means(study: Study) -> Means:
-    executor = study.executor
+def _means(executor: Executor, *, system: bool = False) -> Means:
     return Means(
         bench=bench_of(executor), workers=executor.workers, cpus_per_worker=executor.cpus_per_worker,
-        gpus_per_worker=executor.gpus_per_cell or 1.0, system=study.track.system,
+        gpus_per_worker=executor.gpus_per_cell or 1.0, system=system,
     )  # fmt: skip
