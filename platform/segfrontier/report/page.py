@@ -120,9 +120,9 @@ def _sheet(path: Path | None) -> str:
 def _failures(harvest: Harvest) -> Iterator[str]:
     failed = harvest.ended("failed")
     for record in failed[:_MOST_FAILED]:
-        log = harvest.study.home.cell(record.key) / "log.txt"
+        log = harvest.log(record)
         yield f"<h3>{escape(_label(record))}</h3><p>{escape(record.error)}</p>"
-        if lines := log_end(log):
+        if lines := log_end(log) if log else "":
             yield f"<pre>{escape(lines)}</pre>"
     if len(failed) > _MOST_FAILED:
         yield f"<p>and {len(failed) - _MOST_FAILED} more: see cells.csv</p>"
