@@ -18,6 +18,7 @@ from segfrontier.report.style import styles
 from segfrontier.report.template import image, listed, paragraph, section, table, write_html
 
 _NUMBERS = ("budget", "hours", "seeds", "acts", "units", "money")
+_PICTURE = "The frontier: mIoU over annotation hours; the table below holds its numbers"
 _MOST_FAILED, _LOG_LINES, _SHEET_WIDTH = 20, 15, 1000
 
 
@@ -31,7 +32,7 @@ def _sections(harvest: Harvest, found: Sequence[Finding], picture: Path) -> Iter
     yield f"<h1>{escape(harvest.name)}</h1>{paragraph(_subtitle(harvest), 'quiet')}"
     yield from (f'<p class="headline">{_of_facet(f, found)}{escape(headline(f))}</p>' for f in found)
     if any(f.points for f in found):
-        yield section("Frontier", image(picture.read_bytes(), "The frontier", look="card frontier"))
+        yield section("Frontier", image(picture.read_bytes(), _PICTURE, look="card frontier"))
     elif not found:
         yield paragraph("No cell is done, so that there is nothing to compare yet.", "headline")
     yield from (_facet(finding, found) for finding in found)
@@ -65,10 +66,16 @@ def _facet(finding: Finding, found: Sequence[Finding]) -> str:
 
 def _points(finding: Finding) -> str:
     """The table of points; knobs, which may be long, come last, so that no screen is too narrow for the score."""
-    names = columns(finding)
-    order = sorted(range(len(names)), key=lambda i: names[i] == "knobs")
-    shown = [[row[i] for i in order] for row in rows(finding)]
-    return table([names[i] for i in order], shown, right=_NUMBERS, first="method", strong=True)
+    names, lines = columns(finding), rows(finding)
+    filled = [i for i in range(len(names)) if any(line[i] for line in lines)]
+    order = sorted(filled, key=lambda i: names[i] == "knobs")
+    return table(
+        [names[i] for i in order],
+        [[line[i] for i in order] for line in lines],
+        right=_NUMBERS,
+        first="method",
+        strong=True,
+    )
 
 
 def _classes(finding: Finding) -> str:

@@ -5,7 +5,6 @@ The picture and the page to point at both draw it, each with a library of its ow
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,7 +23,7 @@ _LONGEST = 40  # letters of a name
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The budgets of a method with its knobs, which a line joins. `turn`: which one of its method it is, from 0."""
+    """The budgets of a method with its knobs, which a line joins. `turn`: which one of its method's it is, from 0."""
 
     name: str
     named: bool  # whether the legend lists it
@@ -79,17 +78,19 @@ class Panel:
         return [on[0], *corners, (self.axis.limits[1], on[-1][1])]
 
     def series(self) -> Iterator[Series]:
-        """In the order of the study's methods. Knobs are named where a method has more than one setting of them."""
+        """In the order of the study's methods. Of knobs those are named that tell a method's series apart."""
         found: dict[tuple[str, str], list[Entry]] = {}
         for entry in sorted(self.entries, key=lambda e: self.cost(e.point)):
             found.setdefault(entry.series, []).append(entry)
-        looks, settings = styles(self.finding.harvest.methods), Counter(method for method, _ in found)
-        turns: Counter[str] = Counter()
-        for method, knobs in sorted(found, key=lambda key: (self.finding.methods.index(key[0]), key[1])):
-            tells, turn = settings[method] > 1 and len(found) <= _MOST_SERIES, turns[method]
-            name = _clip(f"{method} {knobs}".strip() if tells else method)
-            yield Series(name, tells or turn == 0, looks[method], turn, found[method, knobs])
-            turns[method] += 1
+        looks, methods = styles(self.finding.harvest.methods), self.finding.methods
+        settings: dict[str, list[str]] = {}
+        for method, knobs in sorted(found, key=lambda key: (methods.index(key[0]), key[1])):
+            settings.setdefault(method, []).append(knobs)
+        for method, knobs_of in settings.items():
+            tells = len(found) <= _MOST_SERIES
+            for turn, (knobs, differing) in enumerate(zip(knobs_of, _differing(knobs_of), strict=True)):
+                name = _clip(f"{method} {differing}".strip()) if tells else _clip(method)
+                yield Series(name, tells or turn == 0, looks[method], turn, found[method, knobs])
 
     @property
     def heights(self) -> tuple[float, float]:
@@ -138,6 +139,12 @@ def panels(found: Sequence[Finding]) -> list[Panel]:
         (f, by_compute) for f in found if f.points for by_compute in ((False, True) if f.reading.gpu else (False,))
     ]
     return [panel for f, by_compute in views if (panel := Panel(f, by_compute=by_compute)).entries]
+
+
+def _differing(settings: Sequence[str]) -> list[str]:
+    """Of each setting of a method's knobs, in words, what is not the same in all of them."""
+    parts = [setting.split() for setting in settings]
+    return [" ".join(word for word in own if not all(word in others for others in parts)) for own in parts]
 
 
 def _clip(name: str) -> str:

@@ -102,11 +102,11 @@ def _handles(shown: Sequence[Panel]) -> list[Any]:
     """What marks, lines and stars mean, of all panels."""
     from matplotlib.lines import Line2D
 
-    named = {s.name: s for panel in shown for s in panel.series() if s.named}
+    named = {(s.look, s.turn, s.name): s for panel in shown for s in panel.series() if s.named}
     found = [
-        Line2D([], [], ls=DASHES[s.turn % len(DASHES)], lw=1, marker=s.look.marker, label=name,
+        Line2D([], [], ls=DASHES[s.turn % len(DASHES)], lw=1, marker=s.look.marker, label=s.name,
                **{**_mark(s.look.colour, False), "color": s.look.colour, "ms": 6.5})
-        for name, s in named.items()
+        for s in named.values()
     ]  # fmt: skip
     if shown:
         found += [

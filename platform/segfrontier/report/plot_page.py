@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from math import isfinite
+from math import isfinite, log10
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +25,23 @@ LIBRARY = "plotly.min.js"
 _HEIGHT, _ROW = 440, 15  # pixels of a panel and, on a telephone, of a name below it
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _LOADED = '<script>if (window.Plotly) document.documentElement.classList.add("interactive")</script>'
+_HINT = (
+    "Large marks are means over seeds, filled where they are on the frontier; small ones are cells. Points at about "
+    "the same hours stand side by side. Touch a mark to read it, a name to hide it; drag to zoom."
+)
+_ALONE = f"{LIBRARY} does not lie beside this page, so that no point can be asked: this is the picture of them."
 _CONFIG = {"responsive": True, "displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d"]}
 
 
 def write_page(harvest: Harvest, found: Sequence[Finding], picture: Path, path: Path) -> Path:
     """Write the page: a panel a facet, one below the other. `picture` is what is seen without the library."""
     shown = panels(found)
-    notes = [harvest.words, *dict.fromkeys(f"{prices_words(f)}; {interval_words(f)}" for f in found if f.points)]
-    body = [f"<h1>{escape(f'Frontier of {harvest.name}')}</h1>", *(paragraph(note, "quiet") for note in notes)]
+    body = [f"<h1>{escape(f'Frontier of {harvest.name}')}</h1>", paragraph(harvest.words, "quiet")]
     if shown:
-        hint = "Small marks are cells, large ones means over seeds. Click a name to hide it, drag to zoom."
-        alone = f"{LIBRARY} does not lie beside this page, so that points cannot be asked: this is the picture of them."
-        live = "".join(
-            section(panel.title, f'<div class="card">{_div(panel, i)}</div>') for i, panel in enumerate(shown)
-        )
-        body.append(f'<div class="live">{paragraph(hint, "quiet")}{live}</div>')
-        still = image(picture.read_bytes(), "The frontier", look="card frontier")
-        body.append(f'<div class="static">{paragraph(alone, "quiet")}{still}</div>')
+        live = "".join(_section(panel, i) for i, panel in enumerate(shown, 1))
+        body.append(f'<div class="live">{paragraph(_HINT, "quiet")}{live}</div>')
+        still = image(picture.read_bytes(), "The frontier: mIoU over annotation hours", look="card frontier")
+        body.append(f'<div class="static">{paragraph(_ALONE, "quiet")}{still}</div>')
     else:
         body.append(paragraph("No cell has a score yet."))
     head = f'<script src="{LIBRARY}"></script>\n{_LOADED}\n' if shown else ""
@@ -68,21 +68,22 @@ def figure(panel: Panel) -> Any:
     drawn.update_layout(
         template="none", height=_HEIGHT + _ROW * names, hovermode="closest", hoverlabel_align="left",
         modebar_orientation="v", margin={"t": 20, "r": 45, "b": 30, "l": 55},
-        legend={"orientation": "h", "x": 0, "y": -0.17, "yanchor": "top"},
+        legend={"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top"},
     )  # fmt: skip
     drawn.update_xaxes(
-        type="log" if axis.log else "linear", title_text=panel.across, gridcolor=GRID, zeroline=False,
+        type="log" if axis.log else "linear", title={"text": panel.across, "standoff": 8}, gridcolor=GRID,
+        zeroline=False, range=[log10(x) if axis.log else x for x in axis.limits],
         tickvals=[at for at, _ in axis.ticks], ticktext=[word for _, word in axis.ticks],
     )  # fmt: skip
-    drawn.update_yaxes(title_text="mIoU", gridcolor=GRID, zeroline=False)
+    drawn.update_yaxes(title_text="mIoU", gridcolor=GRID, zeroline=False, range=panel.heights)
     return drawn
 
 
-def _div(panel: Panel, number: int) -> str:
-    drawn: str = figure(panel).to_html(
-        full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=f"frontier-{number + 1}"
-    )
-    return drawn
+def _section(panel: Panel, number: int) -> str:
+    finding = panel.finding
+    quiet = paragraph(f"{prices_words(finding)}; {interval_words(finding)}", "quiet")
+    drawn = figure(panel).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=f"frontier-{number}")
+    return section(panel.title, f'{quiet}<div class="card">{drawn}</div>')
 
 
 def _traces(panel: Panel) -> Iterator[dict[str, Any]]:
@@ -94,7 +95,10 @@ def _traces(panel: Panel) -> Iterator[dict[str, Any]]:
             "x": [*(x for x, _ in on), panel.axis.limits[1]], "y": [*(y for _, y in on), on[-1][1]],
         }  # fmt: skip
     for series in panel.series():
-        shared = {"legendgroup": escape(series.name), "hovertemplate": "%{text}<extra></extra>"}
+        shared = {
+            "legendgroup": f"{series.look}{series.turn if series.named else 0}",
+            "hovertemplate": "%{text}<extra></extra>",
+        }
         yield shared | _cells(panel, series)
         yield shared | _means(panel, series)
     if panel.stars:
@@ -115,7 +119,7 @@ def _cells(panel: Panel, series: Series) -> dict[str, Any]:
     """The cells of a series; each stands above its mean, so that a group reads as one."""
     cells = [(e, r) for e in series.entries for r in e.cells]
     return {
-        "mode": "markers", "showlegend": False, "name": escape(series.name),
+        "mode": "markers", "showlegend": False, "name": _plain(series.name),
         "x": [panel.xy(e.point)[0] for e, _ in cells], "y": [r.miou for _, r in cells],
         "text": [_about_cell(panel, e, r) for e, r in cells],
         "marker": {"color": series.look.colour, "symbol": "circle", "size": 4, "opacity": 0.5},
@@ -129,7 +133,7 @@ def _means(panel: Panel, series: Series) -> dict[str, Any]:
     leads = [panel.leads(e) for e in series.entries]
     colour = series.look.colour
     return {
-        "mode": "lines+markers", "name": escape(series.name), "showlegend": series.named,
+        "mode": "lines+markers", "name": _plain(series.name), "showlegend": series.named,
         "line": {"color": f"{colour}80", "width": 1, "dash": _DASHES[series.turn % len(_DASHES)]},
         "x": [x for x, _ in at], "y": [y for _, y in at], "text": [_about(panel, e) for e in series.entries],
         "error_y": {
@@ -172,4 +176,9 @@ def _about_cell(panel: Panel, entry: Entry, record: Record) -> str:
 
 
 def _lines(*lines: str) -> str:
-    return "<br>".join(escape(line) for line in lines)
+    return "<br>".join(map(_plain, lines))
+
+
+def _plain(text: str) -> str:
+    """Text that Plotly shows as it is: it knows a few tags, and no entity for a quotation mark."""
+    return escape(text, quote=False)
