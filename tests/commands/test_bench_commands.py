@@ -42,8 +42,9 @@ def test_a_run_prints_scores_and_is_found_again(tmp_path):
 
     bill = json.loads(segfrontier("ledger", "runs", "--json", folder=tmp_path).stdout)
     assert bill["seconds"] == 4 * 5400, "the second run bought nothing"
+    assert bill["cells"][0]["label"] == "fine, 6 h, seed 0"
     text = segfrontier("ledger", "runs", folder=tmp_path).stdout
-    assert "fine" in text and "6.00" in text and "validation" in text and "free" in text
+    assert "fine, 6 h, seed 0" in text and "6.00" in text and "validation" in text and "free" in text
     dear = segfrontier("ledger", "runs", "--prices", "bdd100k", folder=tmp_path).stdout
     assert "5.00 h" in dear
 

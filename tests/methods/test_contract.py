@@ -1,5 +1,6 @@
 """What every method must keep to, whatever it does: one line in `METHODS` puts it through all of this."""
 
+import json
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.lab import Bench, LabSettings, LocalLab, Watcher, make_method, open_lab
 from segfrontier.plan.planning import plan_study
+from segfrontier.store import Store
 from segfrontier.study.cells import expand
 from segfrontier.study.config import Study
 from segfrontier.study.keys import Atlas, keyed
@@ -37,10 +39,11 @@ class Case:
     spends: bool = True
     foreseen: bool = True  # whether its plan names the very keys: not where stages stand on labels that a model makes
 
-    def study(self, world):
+    def study(self, world, **recipe):
         plain = {
             "name": "contract", "worlds": world.uri, "prices": "street", "budgets": [self.hours], "seeds": [3],
-            "methods": [{"name": self.method, "knobs": self.knobs}], "recipe": RECIPE, "executor": {"kind": "local"},
+            "methods": [{"name": self.method, "knobs": self.knobs}], "recipe": RECIPE | recipe,
+            "executor": {"kind": "local"},
         }  # fmt: skip
         return Study.parse(yaml.safe_dump(plain))
 
@@ -165,6 +168,57 @@ def test_its_plan_is_what_then_happens(case, world, tmp_path):
     assert [s.kind for s in record.stages] == list(planned.stages.values())
     known = {stage.key for stage in record.stages} == set(planned.stages)
     assert known or not case.foreseen
+
+
+@every
+def test_total_steps_are_what_all_of_its_trainings_come_to(case, world, tmp_path):
+    """Seven steps divide among neither two trainings nor three."""
+    plain = case.study(world).resolved()
+    plain["recipe"] = {name: value for name, value in RECIPE.items() if name != "steps"} | {"total_steps": 7}
+    study, home = Study.parse(yaml.safe_dump(plain)), tmp_path / "runs"
+    (planned,) = plan_study(study, home=home, probe=False).cells
+    assert not planned.refused and not planned.unforeseen
+    run_study(study, home=home, tracking="none")
+    (key,) = keyed(expand(study), Atlas())
+    record = Record.read(Home(home).cell(key))
+    assert record is not None and record.state == "done", record and record.error
+    assert [s.kind for s in record.stages] == list(planned.stages.values())
+    store = Store(home / "store")
+    steps = [trained_steps(store, stage.key) for stage in record.stages if stage.kind == "train"]
+    assert sum(steps) == 7 and max(steps) - min(steps) <= 1 and steps == sorted(steps, reverse=True)
+    assert "7 in all x2" in record.facet_words
+
+
+def trained_steps(store, key):
+    """As the model's own card says."""
+    return json.loads(store.get(key).local("model.json").read_text())["trained"]["steps"]
+
+
+@pytest.mark.parametrize(
+    ("method", "hours", "knobs", "count"),
+    [
+        ("naive_student", 6.0, {"iterations": 3}, 4),
+        ("naive_student", 100.0, {}, 1),  # every image has its mask
+        ("coarse_to_fine", 0.5, {"iterations": 0, "first": 3}, 2),
+        ("coarse_to_fine", 0.2, {"iterations": 2, "first": 3}, 3),  # the first set is all that is paid for
+        ("coarse_to_fine", 4.0, {"iterations": 1, "first": 3, "split": 0.5}, 4),
+        (
+            "coarse_to_fine",
+            4.0,
+            {"iterations": 0, "split": 1.0, "mix": "fine<-fine", "synthetic_share": 0, "boundary": 0},
+            1,
+        ),
+        ("coarse_to_fine", 4.0, {"iterations": 1, "sampling": "uniform", "split": 0.5, "mix": "coarse<-fine"}, 2),
+        ("active_points", 1.0, POINT_KNOBS | {"selector": "none", "uda": "intrada"}, 2),
+        ("active_points", 1.0, POINT_KNOBS | {"uda": "intrada", "patches": 4, "rounds": 3}, 5),
+        ("active_points", 1.0, POINT_KNOBS | {"patches": 0}, 2),
+    ],
+)
+def test_total_steps_hold_for_every_way_through_a_method(method, hours, knobs, count, world, tmp_path):
+    study = Case(method, hours=hours, knobs=knobs).study(world, steps=11, total_steps=11)
+    (planned,) = plan_study(study, home=tmp_path / "runs", probe=False).cells
+    assert not planned.refused and not planned.unforeseen, (planned.refused, planned.unforeseen)
+    assert list(planned.stages.values()).count("train") == count
 
 
 @pytest.mark.ray

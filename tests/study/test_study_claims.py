@@ -163,7 +163,7 @@ def test_another_number_is_judged_where_the_claim_names_it(tmp_path):
 
 
 BUILT_IN = """
-base: {worlds: "street:train=4,val=2,synthetic=0,size=64x128", seeds: [0, 1]}
+base: {worlds: "street:train=4,val=2,synthetic=0,size=64x128", seeds: [0, 1], recipe: {pretrained: never}}
 claims:
   - id: one
     says: More is better.
@@ -202,6 +202,13 @@ def test_kept_keys_are_those_that_are_computed(cache, monkeypatch):
 
 
 def test_keys_of_worlds_that_may_change_are_not_kept(cache, claims):
+    keep_keys("fine", claims, lambda claim, side: ["k"])
+    assert kept_keys("fine", claims) is None
+
+
+@pytest.mark.parametrize("recipe", ["{}", "{pretrained: auto}", "{pretrained: [never, auto]}"])
+def test_keys_of_weights_that_are_still_to_be_found_are_not_kept(cache, recipe):
+    claims = parse_claims(BUILT_IN.replace("{pretrained: never}", recipe), where="c")
     keep_keys("fine", claims, lambda claim, side: ["k"])
     assert kept_keys("fine", claims) is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,15 +16,16 @@ from segfrontier_methods.active_points.knobs import Knobs
 from segfrontier_methods.active_points.objective import Adapt
 
 
-def adapted(knobs: Knobs, lab: Lab, recipe: Recipe) -> Model:
-    """G1: a model of the source, adapted to the target without labels as the knob `uda` says."""
+def adapted(knobs: Knobs, lab: Lab, recipes: Sequence[Recipe]) -> Model:
+    """G1: a model of the source, adapted to the target without labels as the knob `uda` says; a recipe a training."""
+    recipe = recipes[0]
     source, target = source_of(lab), Part(images=lab.pool)
     if knobs.uda == "source":
         return trained(knobs, lab, recipe, source=source)
     if knobs.uda == "minent":
         return trained(knobs, lab, recipe, source=source, target=[target], pull="entropy")
     first = trained(knobs, lab, recipe, source=source, target=[target])
-    return first if knobs.uda == "advent" else _intra_adapted(knobs, lab, recipe, first)
+    return first if knobs.uda == "advent" else _intra_adapted(knobs, lab, recipes[1], first)
 
 
 def _intra_adapted(knobs: Knobs, lab: Lab, recipe: Recipe, first: Model) -> Model:

@@ -111,6 +111,11 @@ class Knobs:
         return self.selector in ("active", "random")
 
     @property
+    def adaptations(self) -> int:
+        """How often it trains before anything is asked: IntraDA adapts what AdvEnt has adapted."""
+        return 2 if self.uda == "intrada" else 1
+
+    @property
     def grid(self) -> int:
         """Patches of an image."""
         return self.rows * self.columns

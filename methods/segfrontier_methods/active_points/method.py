@@ -21,13 +21,15 @@ class ActivePoints(Knobs):
         """A: adapt without labels. B: score patches, buy points. C: adapt with them. B and C once a round."""
         source, draw = source_of(lab), Draw.of(self, lab.seed)
         totals = self._check(lab, draw)
-        model = adapted(self, lab, recipe)  # A: G1, D1
+        count = self.adaptations + len(totals)  # trainings, which share the recipe's `total_steps`, if it has any
+        model = adapted(self, lab, [recipe.share(i, of=count) for i in range(self.adaptations)])  # A: G1, D1
         bought: list[LabelSet] = []
         for number, total in enumerate(totals, start=1):
             before, measures = model, self._measured(lab, model, draw, total)  # B: equation 5
             bought = Choice(knobs=self, draw=draw, lab=lab, measures=measures, before=bought).buy(total)
             target = self._labelled(lab, before, draw, bought, measures)  # equation 6
-            model = trained(self, lab, recipe, source=source, target=target, draw=number)  # C: G2, D2
+            shared = recipe.share(self.adaptations + number - 1, of=count)
+            model = trained(self, lab, shared, source=source, target=target, draw=number)  # C: G2, D2
             self._tell(lab, number, before, model)
             if self.pictures and number == len(totals):
                 story = Story(draw=draw)

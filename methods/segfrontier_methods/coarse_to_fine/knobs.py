@@ -91,6 +91,16 @@ class Knobs:
             _require(0 <= self.split < 1, "a split in [0, 1), the share spent on fine masks", found)
 
     @property
+    def tunes(self) -> bool:
+        """Does it end with a training on the fine masks alone?"""
+        return self.split > 0 and self.mix == "coarse<-synthetic"
+
+    @property
+    def trainings(self) -> int:
+        """How often it trains once everything is bought."""
+        return 1 + self.iterations + self.tunes
+
+    @property
     def needs_synthetic(self) -> bool:
         """Is any part of the training synthetic?"""
         return self.synthetic_share > 0 or (self.mixing > 0 and self.mix.endswith("synthetic"))

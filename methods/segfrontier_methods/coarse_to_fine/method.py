@@ -23,20 +23,21 @@ class CoarseToFine(Knobs):
     """Algorithm 1 of paper 000; with a `split`, its use as pre-training before fine masks."""
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
-        """Every training has the recipe's steps."""
+        """Every training has the recipe's steps, or an equal share of its `total_steps`."""
         check_parts(self, lab, recipe)
-        fine, real = self._buy(lab, recipe)
-        model = self._train(lab, recipe, real, fine)  # Step 1
+        fine, real, trained = self._buy(lab, recipe)
+        first, *later = (recipe.share(trained + i, of=trained + self.trainings) for i in range(self.trainings))
+        model = self._train(lab, first, real, fine)  # Step 1
         self._note(lab, 0, model)
         rule = AgreeAndConfident(**self._fields_of(AgreeAndConfident))
         for iteration in range(1, self.iterations + 1):
             filled = lab.label(model, real, rule)  # Step 2: fills the blanks of the masks as they were bought
             start = model if self.start == "last" else None
             known = Part(images=lab.pool, labels=filled)
-            model = self._train(lab, recipe, known, fine, start=start, draw=iteration)  # Step 3
+            model = self._train(lab, later[iteration - 1], known, fine, start=start, draw=iteration)  # Step 3
             self._note(lab, iteration, model)
-        if fine is not None and self.mix == "coarse<-synthetic":
-            model = fit(lab, recipe, fine, start=model)
+        if fine is not None and self.tunes:
+            model = fit(lab, later[-1], fine, start=model)
         if self.multi_scale:
             model = model.looked(Looking(views=make_views(scales=self.scales, flips=(False,))))
             lab.note("multi_scale/miou", lab.score(model).miou)
@@ -52,28 +53,29 @@ class CoarseToFine(Knobs):
         begin = {} if start is None else {"segmenter": start}
         return lab.train(objective, streams_of(self, lab, recipe, real, fine), recipe.plan(draw=draw), start=begin)
 
-    def _buy(self, lab: Lab, recipe: Recipe) -> tuple[Part | None, Part]:
-        """Fine masks with their share of the budget, if they have one; and the real images that are trained on."""
+    def _buy(self, lab: Lab, recipe: Recipe) -> tuple[Part | None, Part, int]:
+        """Fine masks with their share of the budget, if any; the real images; how many trainings chose these."""
         fine = None
         if self.split:
             fine = Part(images=lab.pool, labels=lab.buy_masks("fine", spend=round(self.split * lab.budget)))
             if self.mix.startswith("fine<-"):
-                return fine, fine
-        return fine, self._buy_coarse(lab, recipe, fine)
+                return fine, fine, 0
+        coarse, trained = self._buy_coarse(lab, recipe, fine)
+        return fine, coarse, trained
 
-    def _buy_coarse(self, lab: Lab, recipe: Recipe, fine: Part | None) -> Part:
-        """Coarse masks with all of the budget that is left (section 3.3)."""
-        order = lab.shuffled()
+    def _buy_coarse(self, lab: Lab, recipe: Recipe, fine: Part | None) -> tuple[Part, int]:
+        """Coarse masks with all of the budget that is left (section 3.3); 1 if a model was trained to choose them."""
+        order, trained = lab.shuffled(), 0
         if self.sampling == "model" and self.first < len(order):
             part = Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget, scenes=order[: self.first]))
             if len(part.names()) < self.first:
-                return part
-            model = self._train(lab, recipe, part, fine)
+                return part, 0
+            model, trained = self._train(lab, recipe.share(0, of=1 + self.trainings), part, fine), 1
             wanted = int(lab.budget / lab.price("coarse")) + 1  # the last one is not paid for any more
             order = order_by_content(
                 lab, model, order, first=self.first, present_above=self.present_above, wanted=wanted
             )
-        return Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget, scenes=order))
+        return Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget, scenes=order)), trained
 
     def _note(self, lab: Lab, iteration: int, model: Model) -> None:
         if self.note_iterations:

@@ -37,18 +37,19 @@ class NaiveStudent:
             )
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
-        """Every training has the recipe's steps and starts from the encoder's weights."""
+        """Every training has the recipe's steps, or an equal share of its `total_steps`, and the encoder's weights."""
         fine = Part(images=lab.pool, labels=lab.buy_masks("fine", spend=lab.budget))
-        model = fit(lab, recipe, fine)
         paid = set(fine.names())
         rest = tuple(scene for scene in lab.shuffled() if scene not in paid)[: self.unlabelled]
         if not rest:
-            return model  # every image has its mask
+            return fit(lab, recipe, fine)  # every image has its mask
+        first, *later = (recipe.share(i, of=1 + self.iterations) for i in range(1 + self.iterations))
+        model = fit(lab, first, fine)
         views = make_views(scales=self.scales, flips=(False, True) if self.flips else (False,))
         looking, rule = Looking(views=views), Argmax(above=self.above)
-        for iteration in range(1, self.iterations + 1):
+        for iteration, shared in enumerate(later, start=1):
             guessed = lab.label(model.looked(looking), Part(images=lab.pool, scenes=rest), rule)
-            objective = CrossEntropy(network=recipe.network(len(lab.classes)))
-            both = recipe.stream(fine, Part(images=lab.pool, labels=guessed))
-            model = lab.train(objective, {"labelled": both}, recipe.plan(draw=iteration))
+            objective = CrossEntropy(network=shared.network(len(lab.classes)))
+            both = shared.stream(fine, Part(images=lab.pool, labels=guessed))
+            model = lab.train(objective, {"labelled": both}, shared.plan(draw=iteration))
         return model

@@ -44,11 +44,11 @@ class FineAfterCoarse:
             )
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
-        """Each training has the recipe's steps."""
+        """Each training has the recipe's steps, or half of its `total_steps`."""
         fine = lab.buy_masks("fine", spend=round(self.split * lab.budget))
         coarse = lab.buy_masks("coarse", spend=lab.budget)
-        start = fit(lab, recipe, Part(images=lab.pool, labels=coarse))
-        return fit(lab, recipe, Part(images=lab.pool, labels=fine), start=start)
+        start = fit(lab, recipe.share(0, of=2), Part(images=lab.pool, labels=coarse))
+        return fit(lab, recipe.share(1, of=2), Part(images=lab.pool, labels=fine), start=start)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ class LiveBoard(StudyWatcher):
     def waiting(self, why: str) -> None:
         """See `StudyWatcher`."""
         self._out.print(why, markup=False)
+
+    def weights(self, sentences: Iterable[str]) -> None:
+        """See `StudyWatcher`."""
+        for sentence in sentences:
+            self._out.print(sentence, style="dim", markup=False, highlight=False)
 
     def began(self, board: Board, *, waiting: int) -> None:
         """See `StudyWatcher`."""

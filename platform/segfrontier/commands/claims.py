@@ -41,6 +41,7 @@ def run(
     from segfrontier.study.config import Executor
     from segfrontier.study.kept_keys import keep_keys
     from segfrontier.study.keys import Atlas
+    from segfrontier.study.pins import Pins
     from segfrontier.study.run import run_study
 
     failed = False
@@ -55,7 +56,7 @@ def run(
             )
         if finished.signalled:
             raise typer.Exit(130)
-        keep_keys(name, claims, keys_of(claims, Atlas()))
+        keep_keys(name, claims, keys_of(claims, Atlas(pins=Pins(home.absolute()))))
         failed |= "failed" in finished.outcomes.values() or bool(finished.why)
         show(name, claim, home)
     if failed:
@@ -105,8 +106,9 @@ def _keys(home: Home, method: str, claims: Claims) -> KeysOf:
         return kept
     from segfrontier.study.claim_cells import keys_of
     from segfrontier.study.keys import Atlas
+    from segfrontier.study.pins import Pins
 
-    keys = keys_of(claims, Atlas())
+    keys = keys_of(claims, Atlas(pins=Pins(home.path)))
     keep_keys(method, claims, keys)
     return keys
 

@@ -27,17 +27,29 @@ def ledger(
     from segfrontier.market import given_ledger, ledger_table, load_prices
 
     table = ledger_table(given_ledger(file), load_prices(prices) if prices else None)
+    labels = _labels(file, [bill.cell for bill in table.cells])
     if as_json:
-        typer.echo(json.dumps(table.to_json()))
+        plain = table.to_json()
+        typer.echo(json.dumps(plain | {"cells": [c | {"label": labels[c["cell"]]} for c in plain["cells"]]}))
         return
     for bill in table.cells:
-        _print_bill(bill)
+        _print_bill(bill, labels[bill.cell])
     for fault in table.faults:
         console().print(f"[yellow]note[/] {_as_it_is(fault)}", highlight=False)
     console().print(f"\n[bold]all cells: {table.hours:.2f} h[/] ({table.seconds} s)")
 
 
-def _print_bill(bill: CellBill) -> None:
+def _labels(file: Path, cells: list[str]) -> dict[str, str]:
+    """What people call the cells, by key: the key itself where the home does not say."""
+    from segfrontier.home.layout import Home, is_key
+    from segfrontier.home.status import label_and_method
+
+    place = file.absolute()
+    home = Home(place if (place / "cells").is_dir() else place.parent)
+    return {cell: label_and_method(home.cell(cell), cell)[0] if is_key(cell) else cell for cell in cells}
+
+
+def _print_bill(bill: CellBill, label: str) -> None:
     from rich.table import Table
 
     from segfrontier.commands.console import console
@@ -49,8 +61,12 @@ def _print_bill(bill: CellBill) -> None:
         table.add_row(_as_it_is(line.what), "", "", str(line.count), "free", style="dim")
     money = f", {bill.money}" if bill.money else ""
     prices = _as_it_is(bill.prices) or "no prices"
-    out.print(f"\n[bold]{_as_it_is(bill.cell)}[/]  {bill.hours:.2f} h{money}  at {prices}")
+    key = "" if label == bill.cell else f"  [dim]{_as_it_is(bill.cell[:8])}[/]"
+    out.print(f"\n[bold]{_as_it_is(label)}[/]{key}  {bill.hours:.2f} h{money}  at {prices}")
     out.print(table)
+    for line in bill.free:
+        if line.what == "encoder_pretraining":  # whose weights, and under which licence
+            out.print(f"   {_as_it_is(line.detail)}", style="dim", highlight=False, soft_wrap=True)
 
 
 def _as_it_is(text: str) -> str:

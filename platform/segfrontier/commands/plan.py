@@ -131,7 +131,14 @@ def _show_settings(plan: StudyPlan) -> None:
 
 def _facet_names(facets: Set[Facet]) -> dict[Facet, str]:
     """Facets by what they do not share: `lr=0.01`."""
-    values = {facet: {"world": facet.world, "source": facet.source} | vars(facet.recipe) for facet in facets}
+    from segfrontier.models.weights import weights_words
+
+    values = {
+        facet: {"world": facet.world, "source": facet.source}
+        | vars(facet.recipe)
+        | {"pretrained": weights_words(facet.recipe.pretrained) or facet.recipe.pretrained}
+        for facet in facets
+    }
     odd = [name for name in next(iter(values.values())) if len({str(v[name]) for v in values.values()}) > 1]
     return {facet: " ".join(f"{name}={value[name]}" for name in odd) for facet, value in values.items()}
 

@@ -59,7 +59,22 @@ def import_(
     alone = len(notes.images_without_labels) + len(notes.labels_without_images)
     if left_out or alone:
         out.print(f"left out: {left_out} unusable, {alone} without a partner; `world inspect` names them")
+    if prices := _price_template(world.name, places[-1]):
+        out.print(f"prices: {prices} is a list to fill in; studies take it as `prices: {prices}`", markup=False)
     out.print(f"next: segfrontier world preview {places[-1]}", markup=False)
+
+
+def _price_template(name: str, place: str) -> str:
+    """Where a price list to fill in lies beside a new world; empty where one comes with us, or the world is remote."""
+    from segfrontier.basics.atomic import write_text
+    from segfrontier.market.prices import packaged_price_lists, template_prices
+
+    if name in packaged_price_lists() or "://" in place:
+        return ""
+    file = Path(place.rstrip("/") + "-prices.yaml")
+    if not file.exists():
+        write_text(file, template_prices(name))
+    return str(file)
 
 
 @app.command("list")

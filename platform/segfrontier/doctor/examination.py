@@ -10,9 +10,10 @@ from segfrontier.doctor import machine as health
 from segfrontier.doctor import services as health_services
 from segfrontier.doctor.machine import Check, ok
 from segfrontier.errors import BadInput
-from segfrontier.study.cells import expand
+from segfrontier.study.cells import expand, weights_asked
 from segfrontier.study.config import Study
 from segfrontier.study.keys import Atlas
+from segfrontier.study.pins import Pins
 
 
 def examine(
@@ -31,7 +32,7 @@ def examine(
     yield from _ray(home, address or os.environ.get("RAY_ADDRESS"), start_ray)
     yield health_services.tracking(tracking, home)
     if study is not None:
-        yield from _of_study(study)
+        yield from _of_study(study, home)
 
 
 def _ray(home: Path, address: str | None, start: bool) -> Iterator[Check]:
@@ -41,7 +42,7 @@ def _ray(home: Path, address: str | None, start: bool) -> Iterator[Check]:
     yield from health_services.ray_cluster(home, address)
 
 
-def _of_study(study: Study) -> Iterator[Check]:
+def _of_study(study: Study, home: Path) -> Iterator[Check]:
     """Its worlds open, and its encoders' weights are here."""
     cells, atlas = expand(study), Atlas()
     for ref in dict.fromkeys(ref for cell in cells for ref in (cell.world, cell.source) if ref is not None):
@@ -51,5 +52,6 @@ def _of_study(study: Study) -> Iterator[Check]:
             yield Check(name=f"world {ref}", state="fail", found=str(error), advice="see `segfrontier world --help`")
             continue
         yield ok(f"world {ref}", ", ".join(f"{domain}/{split} {count}" for (domain, split), count in splits.items()))
-    for encoder, pretrained in dict.fromkeys((cell.recipe.encoder, cell.recipe.pretrained) for cell in cells):
-        yield health.weights(encoder, pretrained)
+    pins = Pins(home)
+    for encoder, pretrained in weights_asked(study):
+        yield health.weights(encoder, pretrained, kept=pins.kept(encoder) if pretrained == "auto" else None)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from segfrontier.basics.atomic import scratch_folder
+from segfrontier.errors import BadInput
 from segfrontier.store import human_size
 from segfrontier.study.config import Executor
 
@@ -156,40 +157,28 @@ def cores_here(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     return have
 
 
-def weights(encoder: str, pretrained: str) -> Check:
-    """The weights that an encoder starts from are here, so that no run waits for them, or goes without."""
+def weights(encoder: str, pretrained: str, *, kept: str | None = None) -> Check:
+    """The weights that an encoder starts from, and that they are here, so that no run waits for them, or goes without.
+
+    `kept` is what the home's studies began with. Fetches nothing.
+    """
+    from segfrontier.models.offers import way_to
+    from segfrontier.models.weights import find_weights, foreseen
+
     name = f"weights of {encoder}"
     if pretrained == "never":
         return ok(name, "random, as the recipe says")
-    if pretrained != "auto":
-        if Path(pretrained).expanduser().is_file():
-            return ok(name, pretrained)
-        advice = "correct recipe.pretrained: auto, never, or a file"
-        return Check(name=name, state="fail", found=f"no file {pretrained}", advice=advice)
-    file = cached_weights(encoder)
-    if isinstance(file, Path):
-        return ok(name, str(file))
-    advice = "run once where there is a network, or give recipe.pretrained a file, or never if random ones are meant"
-    return Check(name=name, state="warn", found=file, advice=advice)
-
-
-def cached_weights(encoder: str) -> Path | str:
-    """Where timm's weights of an encoder lie on this machine, or why they do not. Asks no network."""
-    from urllib.parse import urlsplit
-
-    import huggingface_hub
-    import timm
-    import torch
-
-    cfg = timm.get_pretrained_cfg(encoder)
-    if cfg is None or not cfg.has_weights:
-        return "timm publishes none"
-    if not cfg.hf_hub_id:
-        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(str(cfg.url)).path).name
-        return file if file.exists() else "not in torch's cache yet"
-    repo, _, revision = str(cfg.hf_hub_id).partition("@")
-    for name in [cfg.hf_hub_filename] if cfg.hf_hub_filename else ["model.safetensors", "pytorch_model.bin"]:
-        cached = huggingface_hub.try_to_load_from_cache(repo, name, revision=revision or None)
-        if isinstance(cached, str):
-            return Path(cached)
-    return "not in the hub's cache yet"
+    if pretrained != "auto" or kept is not None:
+        try:
+            chosen = find_weights(encoder, kept or pretrained)
+        except BadInput as error:
+            return Check(name=name, state="fail", found=str(error), advice="correct recipe.pretrained")
+        return ok(name, f"{chosen.origin}: {chosen.file}")
+    found = foreseen(encoder)
+    if isinstance(found, str):
+        advice = f"{way_to(encoder)}, or give recipe.pretrained a file, or never if random ones are meant"
+        return Check(name=name, state="warn", found=f"random ones: {found}", advice=advice)
+    if found.file is None:
+        advice = "a run fetches them first; run once where there is a network before workers without one need them"
+        return Check(name=name, state="warn", found=f"{found.origin}, which the hub has still to send", advice=advice)
+    return ok(name, f"{found.origin}: {found.file}")

@@ -3,6 +3,7 @@
 HOME/ledger/  HOME/labels/  HOME/store/            what the lab keeps
 HOME/cells/KEY/     cell.json  status.json  log.txt  record.json
 HOME/studies/NAME/  study.yaml  cells.json  run.json  lease.N  runs.json  spool/  report/
+HOME/weights.json                                  which weights `pretrained: auto` stands for, by encoder
 HOME/.segfrontier.json                             says that it is a home
 HOME/mlflow.db      HOME/mlartifacts/              the embedded tracking store
 """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,7 +76,7 @@ class Record:
     notes: Mapping[str, float] = field(default_factory=dict)  # what the method told by the way, e.g. "iteration_1/miou"
     curves: Mapping[str, list[tuple[float, float]]] = field(default_factory=dict)  # name -> (step, value), thinned
     stages: tuple[StageNote, ...] = ()
-    pictures: tuple[str, ...] = ()  # that the method drew
+    pictures: tuple[str, ...] = ()  # that the method drew; on disk relative to the home, as the next
     score_folder: str = ""  # holds pictures.png, where it was made
     started: float = 0.0  # seconds since 1970
     ended: float = 0.0
@@ -111,7 +111,7 @@ class Record:
 
     def write(self, home: Home) -> None:
         """Keep it in the cell's folder."""
-        write_json(home.cell(self.key) / RECORD, self.plain())
+        write_json(home.cell(self.key) / RECORD, self._moved(lambda path: _inside(path, home.path)).plain())
 
     @classmethod
     def load(cls, folder: Path) -> Record | None:
@@ -124,7 +124,12 @@ class Record:
             raise BadInput(explain(error, Record, where=str(file))) from None
         if record.key != folder.name:
             raise BadInput(f"{file}: the key of a record must be that of its cell; found {record.key!r}")
-        return record
+        return record._moved(lambda path: _here(path, folder.absolute().parents[1]))
+
+    def _moved(self, place: Callable[[str], str]) -> Record:
+        """With other places for what it points at: a home may be moved, copied, or mounted elsewhere."""
+        pictures = tuple(place(path) for path in self.pictures)
+        return replace(self, pictures=pictures, score_folder=place(self.score_folder))
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:
@@ -143,6 +148,22 @@ class Record:
 
 
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def _inside(path: str, home: Path) -> str:
+    """A path below its home, without the home; any other as it is."""
+    return str(Path(path).relative_to(home)) if path and Path(path).is_relative_to(home) else path
+
+
+def _here(path: str, home: Path) -> str:
+    """Where a path of a record leads in this home. Earlier versions kept whole paths, of wherever the home lay then."""
+    parts = Path(path).parts
+    if not path or (Path(path).is_absolute() and "store" not in parts):
+        return path
+    if Path(path).is_absolute():
+        last = len(parts) - 1 - parts[::-1].index("store")
+        return str(home.joinpath(*parts[last:]))
+    return str(home / path)
 
 
 def _is_cell(cell: Mapping[str, Any]) -> bool:

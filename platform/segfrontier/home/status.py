@@ -67,7 +67,7 @@ class Board:
     def _read(self, key: str, *, alive: bool) -> CellState:
         folder = self.study.home.cell(key)
         if key not in self._cells:
-            self._cells[key] = _named(folder, key)
+            self._cells[key] = label_and_method(folder, key)
         (label, method), status = self._cells[key], _Status.read(folder)
         named: _Named = {"key": key, "label": label, "method": method}
         if alive and status.state == "running" and status.at >= _changed(self.study.path / RUN):
@@ -126,7 +126,7 @@ class _Named(TypedDict):
     method: str
 
 
-def _named(folder: Path, key: str) -> tuple[str, str]:
+def label_and_method(folder: Path, key: str) -> tuple[str, str]:
     """A cell's label and method; its key where they cannot be read."""
     plain = read_json(folder / "cell.json")
     label, method = (plain.get("label"), plain.get("method")) if isinstance(plain, dict) else (None, None)

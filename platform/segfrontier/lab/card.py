@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-import segfrontier
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import load_json
 from segfrontier.basics.settings import Strict
@@ -133,7 +133,7 @@ def card_of(job: Job, start: Mapping[str, Model], classes: ClassTable, *, world:
             "streams": {name: [_part(part) for part in stream.parts] for name, stream in job.streams.items()},
             "start": {name: model.digest for name, model in start.items()},
             "weights": {name: network.blueprint.origin() for name, network in networks.items()},
-            "segfrontier": segfrontier.__version__,
+            "segfrontier": version("segfrontier"),
         },
     )
 

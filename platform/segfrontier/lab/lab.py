@@ -85,6 +85,7 @@ class Lab(ABC):
         self._watcher = Sealed(watcher)  # it hears of truth that nobody bought: how good made labels are
         self.classes = unseal(places).classes
         self._bought = self._labelled = 0
+        self._trained: dict[str, int] = {}  # steps of each training, by its stage's key
         self._held: list[Entry] = []  # stored results in use: the store's garbage collection passes them by
 
     # ---------------------------------------------------------------------------------------------------- buy
@@ -165,6 +166,7 @@ class Lab(ABC):
             card_of(job, start, self.classes, world=unseal(self._places).world.name).write(out)
 
         self._stage("train", key, compute, inputs=_keys(start))
+        self._trained[key] = plan.steps
         unseal(self._watcher).trained(plan.steps / an_epoch)
         networks = objective.networks()
         self._note_pretraining(networks)
@@ -178,6 +180,11 @@ class Lab(ABC):
             origin = network.blueprint.origin()
             if origin != "random":
                 unseal(self._places).note_free("encoder_pretraining", detail=f"{name}: {origin}", count=1)
+
+    @property
+    def trained_steps(self) -> int:
+        """Optimiser steps of all trainings so far, each counted once: what `recipe.total_steps` is held against."""
+        return sum(self._trained.values())
 
     def snapshots(self, model: Model) -> dict[int, Model]:
         """The weights that were kept on the way, by step (see `Plan.snapshots`)."""

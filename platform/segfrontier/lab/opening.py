@@ -110,7 +110,7 @@ def source_part(source: World, target: World, store: Store) -> Part | None:
         if source is not target:
             raise BadInput(f"the synthetic world {source.name!r} has no scenes in source/train; give another, or none")
         return None
-    if source.classes == CITYSCAPES and target.classes == CAMVID:
+    if source.classes.names == CITYSCAPES.names and target.classes.names == CAMVID.names:  # whatever they are called
         source = source.mapped_to(CAMVID, CITYSCAPES_TO_CAMVID)
     target.classes.require_same_labels(source.classes, what=f"the synthetic world {source.name!r}")
     pool, truth = source.pool(domain="source"), source.truth(domain="source")

@@ -64,5 +64,5 @@ def require_recipe(recipe: Recipe, pool: Pool, *, classes: int, workers: int = 1
 def _require_network(spec: ModelSpec) -> None:
     # Whether batch norms can be synchronised is the cluster's to say, where the network is trained.
     check_spec(replace(spec, norm="batch") if spec.norm == "sync" else spec)
-    if spec.pretrained not in ("auto", "never"):
+    if spec.pretrained not in ("auto", "never"):  # whatever is named must be here and fit
         build_encoder(spec, plan_encoder(spec), find_weights(spec.encoder, spec.pretrained))

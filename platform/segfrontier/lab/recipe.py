@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -18,12 +18,16 @@ from segfrontier.lab.optimisers import Adam, Schedule, Sgd
 from segfrontier.lab.streams import Part, Stream
 from segfrontier.lab.training.loop import Plan
 from segfrontier.models.model import ModelSpec
+from segfrontier.models.weights import pinned
+from segfrontier.store.keys import LATER
 
 _LONGEST, _LARGEST = 1000, 65_536
 """Characters of a name, pixels of a side."""
 _OPTIMISERS, _PRECISIONS = ("sgd", "adamw"), ("fp32", "bf16", "fp16")
+_MOST_STEPS = 10**7
 _WHOLE = (
-    ("batch", 1, 65_536), ("steps", 1, 10**7), ("accumulate", 1, 65_536), ("snapshots", 0, 10_000), ("warmup", 0, 10**7)
+    ("batch", 1, 65_536), ("steps", 1, _MOST_STEPS), ("accumulate", 1, 65_536), ("snapshots", 0, 10_000),
+    ("warmup", 0, _MOST_STEPS),
 )  # fmt: skip
 _REAL = (
     ("lr", 0, math.inf, "a finite number, 0 or more"),
@@ -55,7 +59,8 @@ class Recipe:
     blur: float = 0.0
 
     batch: int = 8
-    steps: int = 400
+    steps: int = 400  # of each training
+    total_steps: int | None = field(default=None, metadata=LATER)  # of all trainings of a cell; in place of `steps`
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.02
     momentum: float = 0.9
@@ -69,10 +74,41 @@ class Recipe:
     snapshots: int = 0
 
     def __post_init__(self) -> None:
+        self._settle_steps()
         wrong = [f"recipe.{name} must be {rule}; found {str(value)[:80]!r}" for name, rule, value in _broken(self)]
         if wrong:
             raise BadInput(". ".join([*wrong[:3], "Correct the recipe."]))
         self.model(classes=2)  # a model's own rules: norm, dropout, output_stride
+
+    def _settle_steps(self) -> None:
+        """With `total_steps`, one training has all of them: `steps` says so, and methods of several share them out."""
+        total, usual = self.total_steps, type(self).steps
+        if total is None:
+            return
+        if not _whole(total, 1, _MOST_STEPS) or self.steps not in (usual, total):
+            raise BadInput(
+                f"recipe.total_steps must be a whole number from 1 to {_MOST_STEPS}, in place of recipe.steps; "
+                f"found {str(total)[:80]!r} beside steps {str(self.steps)[:80]}. Give one of the two."
+            )
+        object.__setattr__(self, "steps", total)
+
+    def share(self, number: int, *, of: int) -> Recipe:
+        """The recipe of one of a cell's trainings, the first being number 0: its share of `total_steps`, if there are.
+
+        The shares are equal but for the first ones, which have a step more where the steps do not divide; their sum is
+        exact. Without `total_steps` every training has the recipe's own steps.
+        """
+        if not 0 <= number < of:
+            raise ValueError(f"a training is numbered from 0 and below their count; found {number} of {of}")
+        if self.total_steps is None:
+            return self
+        each, more = divmod(self.total_steps, of)
+        if each == 0:
+            raise BadInput(
+                f"recipe.total_steps must give each of a cell's {of} trainings a step; found {self.total_steps}. "
+                f"Raise it."
+            )
+        return replace(self, steps=each + (number < more), total_steps=None)
 
     def model(self, classes: int, **changes: Any) -> ModelSpec:
         """The segmentation network for so many classes; `changes` are fields of `ModelSpec`."""
@@ -84,8 +120,9 @@ class Recipe:
 
     def network(self, classes: int, *, ema: Ema | None = None, **changes: Any) -> Network:
         """The segmentation network and how it learns."""
+        weights = pinned(self.encoder, self.pretrained)  # decided here: the key and every worker mean the same
         return Network(
-            blueprint=self.model(classes, **changes), optimiser=self.make_optimiser(),
+            blueprint=self.model(classes, **({"pretrained": weights} | changes)), optimiser=self.make_optimiser(),
             schedule=Schedule(shape="poly", power=self.power, warmup=self.warmup),
             head_lr=self.head_lr, clip=self.clip, ema=ema,
         )  # fmt: skip

@@ -130,7 +130,8 @@ def default_prices(world: str) -> PriceList:
     if world not in packaged_price_lists():
         raise BadPrices(
             f"there must be a price list for {world!r}; none comes with SegFrontier "
-            f"({nearest(world, packaged_price_lists())}). Give the path of your own YAML file as `prices`."
+            f"({nearest(world, packaged_price_lists())}). Give the path of your own YAML file as `prices`; "
+            f"`world import` writes one to fill in beside the new world."
         )
     return parse_prices((_folder() / f"{world}.yaml").read_text(encoding="utf-8"), where=f"{world}.yaml")
 
@@ -138,6 +139,20 @@ def default_prices(world: str) -> PriceList:
 def prices_for(world: str, given: str | Path | None = None) -> PriceList:
     """The price list that a cell buys under: the one that its user gave, else that of the world's name."""
     return default_prices(world) if given is None else load_prices(given)
+
+
+def template_prices(world: str) -> str:
+    """A price list for a world that has none, to be filled in: the seconds are those of Cityscapes, and say so."""
+    usual = default_prices("cityscapes")
+    acts = "\n".join(
+        f'  {kind}: {{seconds: {price.milliseconds / 1000:g}, per: {price.per}, source: "TO BE MEASURED on {world}"}}'
+        for kind, price in usual.acts.items()
+    )
+    return (
+        f"# What an annotator of your images is paid for. The seconds are those of Cityscapes: measure your own on\n"
+        f"# some 20 images, and say where each number is from. An act that is left out cannot be bought.\n"
+        f"format: 1\nname: {world}\nversion: 1\nacts:\n{acts}\n# money: {{per_hour: 12, currency: EUR}}\n"
+    )
 
 
 def parse_prices(text: str, *, where: str) -> PriceList:

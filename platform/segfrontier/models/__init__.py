@@ -6,7 +6,8 @@ network         what all networks on an encoder share, and the one way they are 
 encoder         any timm encoder as a pyramid of features
 pyramid         how an encoder must be opened to be one
 heads/          one file a head, and the register of their names
-weights         where pretrained weights come from: timm, a local file, or nowhere (said loudly)
+weights         where pretrained weights come from: a file, timm, a package, or nowhere (said loudly)
+offers          weights that installed packages bring
 checkpoints     reading weight files and fitting them to an encoder, key by key
 lean, folding   a trained network for looking only: the same answers, faster and in less memory
 norms           frozen, half-frozen and synchronised batch norm; batches of one

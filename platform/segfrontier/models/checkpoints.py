@@ -42,12 +42,18 @@ def read_state(path: Path) -> State:
     return _unwrap(found, path)
 
 
-def load_encoder(body: nn.Module, state: State, *, name: str, options: dict[str, Any], source: str) -> None:
+def load_encoder(
+    body: nn.Module, state: State, *, name: str, options: dict[str, Any], source: str, in_order: bool = False
+) -> None:
     """Put `state` into the feature extractor `body`: all of its keys, and none left over.
 
     Two vocabularies are understood: the keys of `body` itself (a checkpoint of ours) and the keys of timm's whole
     model, which timm's own filter may translate from the original authors' format and adapt to other input channels.
+    With `in_order` the tensors have names of their own and stand in the order of timm's whole model.
     """
+    if in_order:
+        with torch.device("meta"):
+            state = renamed_in_order(state, timm.create_model(name).state_dict(), source)
     own = _without_prefix(state, body.state_dict(), source)
     if _shapes(own) == _shapes(body.state_dict()):
         _load(body, own, source)
@@ -56,6 +62,30 @@ def load_encoder(body: nn.Module, state: State, *, name: str, options: dict[str,
     _load_whole(whole, _without_prefix(state, whole.state_dict(), source), name, options["in_chans"], source)
     values = {key.replace(".", "_"): value for key, value in whole.state_dict().items()}
     _load(body, {key: _renamed(key, values) for key in body.state_dict()}, source)
+
+
+def renamed_in_order(state: State, expected: State, source: str) -> State:
+    """The tensors under the names of `expected`, one by one; BadInput unless each is of the same kind and shape.
+
+    The kind is what torch calls it in its layer: a mean never takes the place of a variance of the same shape.
+    """
+    if len(state) != len(expected):
+        raise BadInput(
+            f"{source} must hold {len(expected)} tensors in the encoder's order; it holds {len(state)}. "
+            f"Give the file of this very architecture"
+        )
+    pairs = list(zip(state.items(), expected.items(), strict=True))
+    wrong = [
+        f"{found} {tuple(tensor.shape)} for {wanted} {tuple(place.shape)}"
+        for (found, tensor), (wanted, place) in pairs
+        if tensor.shape != place.shape or found.rpartition(".")[2] != wanted.rpartition(".")[2]
+    ]
+    if wrong:
+        raise BadInput(
+            f"{source} must hold its tensors in the encoder's order; these do not fit: {_some(wrong, 3)}. "
+            f"Give the file of this very architecture"
+        )
+    return {wanted: tensor for (_, tensor), (wanted, _) in pairs}
 
 
 def _load_whole(whole: Any, state: State, name: str, in_channels: int, source: str) -> None:

@@ -61,6 +61,7 @@ def build_encoder(spec: EncoderSpec, plan: EncoderPlan, weights: Weights) -> Enc
                 name=spec.encoder,
                 options=plan.options,
                 source=f"{weights.origin} for {spec.encoder}",
+                in_order=weights.in_order,
             )
     return encoder
 

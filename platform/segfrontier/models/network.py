@@ -26,7 +26,7 @@ class Network(nn.Module, ABC):
     """An encoder with something on top; constructed as `kind(spec, encoder)` under the seed of its heads."""
 
     weights_origin = "random"
-    """Where the encoder's weights came from: `timm:<model>.<tag>`, `file:<name>#<digest>` or `random`."""
+    """Where the encoder's weights came from: see `Weights.origin`."""
 
     def __init__(self, spec: EncoderSpec, encoder: Encoder) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 from segfrontier.errors import BadInput
-from segfrontier.models.weights import find_weights
+from segfrontier.models.weights import find_weights, is_origin
 
 Norm = Literal["batch", "frozen", "frozen_affine", "sync"]
 
@@ -28,7 +28,8 @@ class EncoderSpec:
     encoder: str
     """A timm name, with or without a weights tag: `resnet101`, `vit_small_patch14_dinov2.lvd142m`."""
     pretrained: str = "auto"
-    """`auto`: timm's weights, or random with a warning if they cannot be had; `never`; or the path of a file."""
+    """`auto`: timm's weights, else an installed package's, or random with a warning if there are none; `never`; the
+    path of a file; or an origin: `timm:resnet50.a1_in1k`, `package:NAME`, `package:NAME VERSION#DIGEST (LICENCE)`."""
     output_stride: int | None = None
     """Image pixels per feature at the deepest level, reached by dilation. None: what the encoder has by itself."""
     norm: Norm = "batch"
@@ -47,7 +48,7 @@ class EncoderSpec:
 
     def origin(self) -> str:
         """Where the encoder's initial weights come from, e.g. `timm:resnet50.a1_in1k` or `random`."""
-        return find_weights(self.encoder, self.pretrained).origin
+        return self.pretrained if is_origin(self.pretrained) else find_weights(self.encoder, self.pretrained).origin
 
     def to_json(self) -> dict[str, Any]:
         """A plain form that `from_json` reads back."""

@@ -31,6 +31,7 @@ from segfrontier.study.cells import Cell
 from segfrontier.study.cellwork import perform
 from segfrontier.study.config import Study
 from segfrontier.study.keys import Atlas, is_stale, keyed
+from segfrontier.study.pins import Pins
 
 Progress = Callable[[int, int], None]
 _MEMORY_DISK = Path("/dev/shm")
@@ -52,7 +53,8 @@ def plan_study(
     `opening` hears how a built-in world is rendered, `progress` how many cells are rehearsed.
     """
     study.require_device_here()
-    place, atlas = Home(Path(home).absolute()), Atlas(progress=opening, imagine=True)
+    place = Home(Path(home).absolute())
+    atlas = Atlas(progress=opening, imagine=True, pins=Pins(place.path))
     cells, stand_ins = foreseen(study, place.study(study.name))
     _require_worlds(cells, atlas)
     with _stage(place) as stage:

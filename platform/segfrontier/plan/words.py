@@ -6,11 +6,15 @@ from segfrontier.basics.wording import many
 from segfrontier.plan.study_plan import StudyPlan
 from segfrontier.scenes.published import Published
 from segfrontier.store import human_size
+from segfrontier.study.cells import weights_asked
+from segfrontier.study.pins import weights_sentences
 
 
 def sentences(plan: StudyPlan) -> tuple[str, ...]:
     """What a plan says, a sentence or two a subject."""
-    lines = (*_imagined(plan), _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
+    weights = weights_sentences(weights_asked(plan.study), (cell.cell.recipe for cell in plan.cells))
+    first = (*_imagined(plan), *weights)
+    lines = (*first, _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
     return tuple(sentence for sentence in lines if sentence)
 
 

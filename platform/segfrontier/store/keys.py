@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
@@ -23,6 +23,10 @@ from segfrontier.errors import BadInput
 
 KEY_FORMAT = 2
 """Part of every key: raised when the same values must get new keys."""
+
+
+LATER: Mapping[str, bool] = {"segfrontier.later": True}
+"""Metadata of a field that came later than keys that exist: at its default it enters none, so that these stay."""
 
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -45,7 +49,8 @@ def stage_key(kind: str, arguments: Mapping[str, Any], inputs: Mapping[str, str]
 def plain(value: object, *, at: str = "value") -> Any:
     """`value` in plain JSON types; equal for equal values and different for different ones.
 
-    A dataclass is its class name and its fields, without those declared `compare=False`. A path is its text: a file's
+    A dataclass is its class name and its fields, without those declared `compare=False` or at the default of `LATER`
+    ones. A path is its text: a file's
     content counts only when its digest is given too.
     """
     if isinstance(value, np.generic):
@@ -69,7 +74,8 @@ def plain(value: object, *, at: str = "value") -> Any:
     if isinstance(value, Mapping):
         return _plain_mapping(value, at)
     if is_dataclass(value) and not isinstance(value, type):
-        content = {f.name: plain(getattr(value, f.name), at=f"{at}.{f.name}") for f in fields(value) if f.compare}
+        entering = (f.name for f in fields(value) if _enters(f, value))
+        content = {name: plain(getattr(value, name), at=f"{at}.{name}") for name in entering}
         return {"~of": _name(type(value)), **content}
     kind = type(value)
     raise BadInput(
@@ -77,6 +83,11 @@ def plain(value: object, *, at: str = "value") -> Any:
         f"the same everywhere; found a {kind.__module__}.{kind.__qualname__}; pass its "
         f"settings as a dataclass or its digest as an input"
     )
+
+
+def _enters(field: Field[Any], owner: object) -> bool:
+    later = field.metadata.keys() >= LATER.keys()
+    return field.compare and not (later and getattr(owner, field.name) == field.default)
 
 
 def dumps(tree: Any) -> str:

@@ -20,6 +20,7 @@ from segfrontier.lab.methods import method_class
 from segfrontier.lab.passes.tasks import ABSENT
 from segfrontier.market import Noise
 from segfrontier.models.heads import head_class
+from segfrontier.models.weights import weights_words
 from segfrontier.store import stage_key
 from segfrontier.store.keys import dumps, plain, text_digest
 from segfrontier.study.config import SPLIT, MethodEntry, Search, Study, Worlds, budget_of, kinds_of
@@ -46,7 +47,10 @@ class Facet:
 
     def __str__(self) -> str:
         r = self.recipe
-        return f"{self.world} {r.encoder}/{r.head} {r.steps}x{r.batch} #{self.digest}"
+        weights = weights_words(r.pretrained)
+        encoder = f"{r.encoder} ({weights})" if weights else r.encoder
+        steps = f"{r.steps}" if r.total_steps is None else f"{r.total_steps} in all "
+        return f"{self.world} {encoder}/{r.head} {steps}x{r.batch} #{self.digest}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +130,11 @@ def _cell(
         method=setting.method, knobs=setting.knobs, hours=hours, world=world.target, source=world.source,
         recipe=recipe, seed=seed, prices=study.prices, noise=Noise(**study.noise), split=setting.split, label=label,
     )  # fmt: skip
+
+
+def weights_asked(study: Study) -> tuple[tuple[str, str], ...]:
+    """Each encoder with the weights that the study asks for, as it says them."""
+    return tuple(dict.fromkeys((recipe.encoder, recipe.pretrained) for recipe in _recipes(study, {})))
 
 
 def _recipes(study: Study, wrong: dict[str, None]) -> list[Recipe]:

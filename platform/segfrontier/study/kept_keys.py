@@ -1,7 +1,8 @@
 """The keys of claims' cells, kept in the cache: whoever looks again need not compute them again.
 
 Computing them takes every library that trains, for seconds. What is kept holds only while the claims, the methods and
-whatever makes keys are the same; worlds of files may change meanwhile, so claims that stand on one are not kept.
+whatever makes keys are the same; worlds of files may change meanwhile, and so may what `pretrained: auto` finds, so
+claims that stand on one of these are not kept.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _MAKERS = (
 
 def keep_keys(method: str, claims: Claims, keys: KeysOf) -> None:
     """Keep what was computed, beside what is kept already; where the cache cannot be written, nothing is."""
-    if any(world.partition(":")[0] != "street" for world in _worlds(claims)):
+    if any(world.partition(":")[0] != "street" for world in _worlds(claims)) or "auto" in _weights(claims):
         return
     found = {_name(claim, side): list(keys(claim, side)) for claim, side in claims.sides()}
     with suppress(OSError, DiskFull, RuntimeError):
@@ -64,6 +65,12 @@ def _worlds(claims: Claims) -> Iterable[str]:
     given = claims.base.get("worlds", "street")
     for world in given if isinstance(given, list) else [given]:
         yield from (str(ref) for ref in world.values() if ref) if isinstance(world, Mapping) else [str(world)]
+
+
+def _weights(claims: Claims) -> Iterable[str]:
+    for claim in claims.claims:
+        given = (claims.base.get("recipe", {}) | claim.recipe).get("pretrained", "auto")
+        yield from map(str, given) if isinstance(given, list) else [str(given)]
 
 
 def _name(claim: Claim, side: Side) -> str:

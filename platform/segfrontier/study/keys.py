@@ -7,7 +7,7 @@ record names the code that computed it, so that a stale one can be told and comp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from segfrontier.scenes.imagined import ImaginedWorld
 from segfrontier.scenes.published import Published, published
 from segfrontier.scenes.world import World
 from segfrontier.study.cells import Cell
+from segfrontier.study.pins import Pins
 from segfrontier.study.stale import code_behind
 
 _CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
@@ -35,10 +36,12 @@ class Atlas:
     """Worlds by what a study calls them, each opened once.
 
     With `imagine`, one that is not there, but is named after a known data set, is imagined from what is published.
+    `pins` says which weights encoders start from.
     """
 
     progress: Callable[[int, int], None] | None = None
     imagine: bool = False
+    pins: Pins = field(default_factory=Pins)
     _open: dict[str, World] = field(default_factory=dict)
 
     def world(self, ref: str) -> World:
@@ -75,8 +78,9 @@ class Atlas:
 
 
 def keyed(cells: Iterable[Cell], atlas: Atlas) -> dict[str, Cell]:
-    """The cells by their keys, in their order."""
-    return {cell.key(_inputs(cell, atlas)): cell for cell in cells}
+    """The cells by their keys, in their order, with the weights named that their encoders start from."""
+    named = (replace(cell, recipe=atlas.pins.pinned(cell.recipe)) for cell in cells)
+    return {cell.key(_inputs(cell, atlas)): cell for cell in named}
 
 
 def write_cell(home: Home, key: str, cell: Cell) -> None:

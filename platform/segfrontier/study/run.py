@@ -22,6 +22,7 @@ from segfrontier.study.cellwork import Means, Outcome
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.keys import Atlas, is_stale, keyed, write_cell
+from segfrontier.study.pins import Pins, weights_sentences
 from segfrontier.study.publishing import Publisher
 from segfrontier.study.queue import Feed, Limited, Table
 
@@ -34,6 +35,9 @@ class StudyWatcher:
 
     def opening(self, done: int, total: int) -> None:
         """A built-in world is rendered."""
+
+    def weights(self, sentences: Iterable[str]) -> None:
+        """Which weights encoders start from, where the study leaves that open."""
 
     def began(self, board: Board, *, waiting: int) -> None:
         """The cells are known; so many have to be computed, as far as that can be told now."""
@@ -98,11 +102,14 @@ def _run(
     study: Study, place: StudyHome, leave: Leave, watcher: StudyWatcher, cells: Iterable[Cell] | None,
     address: str | None, tracking: str | None,
 ) -> Finished:  # fmt: skip
-    atlas = Atlas(progress=watcher.opening)
+    atlas = Atlas(progress=watcher.opening, pins=Pins(place.home.path, keep=True))
     sweep(place.path)
     write_text(place.file, study.to_yaml())
     table = tuple(cells) if cells is not None else expand(study)
-    feed, facets = _feed(study, place, atlas, table), {cell.facet.digest for cell in table}
+    feed, named = _feed(study, place, atlas, table), keyed(table, atlas).values()
+    facets = {cell.facet.digest for cell in named}
+    asked = {(cell.recipe.encoder, cell.recipe.pretrained) for cell in table}
+    watcher.weights(weights_sentences(asked, (cell.recipe for cell in named)))
     limited = Limited(feed, study.limits, leave)
     watcher.began(Board(place, is_stale), waiting=len(_waiting(study, place.home, place.cell_keys())))
     with Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking, models=study.models) as publisher:
