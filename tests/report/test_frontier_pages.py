@@ -269,6 +269,8 @@ def test_points_that_share_no_hour_stay_where_they_are(tmp_path):
     crowded = side_by_side([0.2] + [0.3] * 9 + [0.4], 0.05)
     assert crowded[0] == 0.2 and crowded[-1] == 0.4 and crowded[1] == pytest.approx(0.26)
     assert crowded[9] == pytest.approx(0.34)
+    uneven = side_by_side([0.481] + [0.5] * 9 + [0.517, 0.534, 0.97, 0.97, 0.97], 0.018)
+    assert min(b - a for a, b in pairwise(uneven)) > 0.0045 and uneven[-1] <= 0.98
 
 
 @pytest.mark.parametrize("count", [2, 12, 30])

@@ -106,7 +106,7 @@ class Axis:
 
 
 def side_by_side(shares: Sequence[float], step: float) -> list[float]:
-    """Places along an axis, 0 to 1, `step` apart and as near to `shares`, which ascend, as that allows.
+    """Places along an axis, 0 to 1, for `shares`, which ascend: those less than a step apart stand a step apart.
 
     Points that share an hour would hide each other's intervals. Where many do, they stand closer, so that a group
     stays clear of the next one and its hour can still be read.
@@ -121,19 +121,7 @@ def side_by_side(shares: Sequence[float], step: float) -> list[float]:
     for i, group in enumerate(groups):
         left = group[0] - groups[i - 1][-1] if i else 2 * (group[0] - _EDGE)
         right = groups[i + 1][0] - group[-1] if i + 1 < len(groups) else 2 * (1 - _EDGE - group[-1])
-        most = (group[-1] - group[0] + 0.8 * min(left, right)) / max(1, len(group) - 1)
-        found += _apart(group, min(step, most))
+        middle, gaps = (group[0] + group[-1]) / 2, len(group) - 1
+        apart = min(step, (group[-1] - group[0] + 0.8 * max(0.0, min(left, right))) / max(1, gaps))
+        found += [middle + (j - gaps / 2) * apart for j in range(gaps + 1)]
     return found
-
-
-def _apart(wanted: Sequence[float], step: float) -> list[float]:
-    """The least squares of moving: neighbours that are too close merge into blocks until no two blocks touch."""
-    blocks: list[tuple[float, int]] = []  # where its first one stands, less its own steps, and how many
-    for i, at in enumerate(wanted):
-        start, count = at - i * step, 1
-        while blocks and blocks[-1][0] > start:
-            before, more = blocks.pop()
-            start, count = (before * more + start * count) / (more + count), more + count
-        blocks.append((start, count))
-    starts = [start for start, count in blocks for _ in range(count)]
-    return [start + i * step for i, start in enumerate(starts)]
