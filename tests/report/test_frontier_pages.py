@@ -19,6 +19,7 @@ from segfrontier.report.panel import panels
 from segfrontier.report.picture import draw_frontier
 from segfrontier.report.plot_page import LIBRARY, figure
 from segfrontier.report.style import Axis, side_by_side, styles
+from segfrontier.report.template import listed
 
 EVIL = "<script>alert('x')</script> & \"more\""
 
@@ -149,6 +150,14 @@ def test_the_report_holds_what_a_reader_looks_for(report):
     assert "coarse: 0.510 at 5.6 h, 0.590 at 11.2 h" in page, "the numbers of a chart can be read"
     assert page.count("data:image/jpeg") == 2 and page.count("data:image/png") == 1 + 2 * 3 and "<svg" not in page
     assert "printed" in text.lower() and "full <sup>: 0.780 with 750 h (P, Table 1)" in text
+
+
+def test_a_long_list_opens_on_its_first_lines():
+    lines = [f"line {i} <b>" for i in range(13)]
+    assert "<details>" not in listed(lines[:12]) and listed([]) == ""
+    head, _, tail = listed(lines).partition("<details>")
+    assert "<summary>and 3 more</summary>" in tail and "line 9 &lt;b&gt;" in head and "line 10" not in head
+    assert all(listed(lines).count(f"line {i} &lt;b&gt;") == 1 for i in range(13))
 
 
 def test_sheets_are_scaled_down(report):

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 _HERE = Path(__file__).parent
+_MOST_LINES = 12  # of a list that is shown whole
 
 
 def write_html(path: Path, *, title: str, body: str, head: str = "") -> Path:
@@ -30,9 +31,14 @@ def paragraph(text: str, look: str = "") -> str:
 
 
 def listed(lines: Iterable[str]) -> str:
-    """Lines with bullets; empty where there are none."""
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<ul>{items}</ul>" if items else ""
+    """Lines with bullets, of a long list the first ones until it is opened; empty where there are none."""
+    items = [f"<li>{escape(line)}</li>" for line in lines]
+    if len(items) <= _MOST_LINES:
+        return f"<ul>{''.join(items)}</ul>" if items else ""
+    first, more = items[: _MOST_LINES - 2], items[_MOST_LINES - 2 :]
+    return (
+        f"<ul>{''.join(first)}</ul><details><summary>and {len(more)} more</summary><ul>{''.join(more)}</ul></details>"
+    )
 
 
 def image(content: bytes, words: str, *, kind: str = "png", look: str = "", hover: str = "") -> str:
