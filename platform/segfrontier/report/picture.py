@@ -18,7 +18,7 @@ from segfrontier.report.style import FRONTIER, GRID, STAR
 
 _DPI, _WIDE, _HIGH, _ROW = 200, 6.4, 4.1, 0.21  # inches: of the picture, of a panel, of a line of text
 _LETTERS = 78  # in a line of text
-DASHES = ("-", "--", ":", "-.")
+_DASHES = ("-", "--", ":", "-.")
 
 
 def draw_frontier(found: Sequence[Finding], path: Path) -> Path:
@@ -63,7 +63,7 @@ def _draw(axes: Any, panel: Panel) -> None:
 def _series(axes: Any, panel: Panel, series: Series) -> None:
     """Its line, markers and intervals; few calls for many points, since each is slow."""
     colour, xy = series.look.colour, [panel.xy(e.point) for e in series.entries]
-    axes.plot(*zip(*xy, strict=True), DASHES[series.turn % len(DASHES)], color=colour, lw=0.9, alpha=0.45, zorder=1)
+    axes.plot(*zip(*xy, strict=True), _DASHES[series.turn % len(_DASHES)], color=colour, lw=0.9, alpha=0.45, zorder=1)
     bars = [(x, y, y - i[0], i[1] - y)
             for (x, y), e in zip(xy, series.entries, strict=True) if (i := panel.interval(e)) is not None]  # fmt: skip
     if bars:
@@ -104,7 +104,7 @@ def _handles(shown: Sequence[Panel]) -> list[Any]:
 
     named = {(s.look, s.turn, s.name): s for panel in shown for s in panel.series() if s.named}
     found = [
-        Line2D([], [], ls=DASHES[s.turn % len(DASHES)], lw=1, marker=s.look.marker, label=s.name,
+        Line2D([], [], ls=_DASHES[s.turn % len(_DASHES)], lw=1, marker=s.look.marker, label=s.name,
                **{**_mark(s.look.colour, False), "color": s.look.colour, "ms": 6.5})
         for s in named.values()
     ]  # fmt: skip
