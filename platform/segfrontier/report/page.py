@@ -127,9 +127,9 @@ def _sheet(path: Path | None) -> bytes:
 def _failures(harvest: Harvest) -> Iterator[str]:
     failed = harvest.ended("failed")
     for record in failed[:_MOST_FAILED]:
-        log = harvest.study.home.cell(record.key) / "log.txt"
+        log = harvest.log(record)
         yield f"<h3>{escape(_label(record))}</h3>{paragraph(record.error)}"
-        if lines := log_end(log):
+        if lines := log_end(log) if log else "":
             yield f"<pre>{escape(lines)}</pre>"
     if len(failed) > _MOST_FAILED:
         yield paragraph(f"and {len(failed) - _MOST_FAILED} more: see cells.csv")
