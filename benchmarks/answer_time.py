@@ -25,7 +25,7 @@ from segfrontier.store import Store  # noqa: E402
 
 VERBS = (
     ("--help",), ("status",), ("status", "--cells"), ("ledger", "runs"), ("store", "ls", "runs/store"),
-    ("frontier", "made"), ("claims", "show"),
+    ("frontier", "made"), ("frontier", "made", "--json"), ("claims", "show"),
 )  # fmt: skip
 
 

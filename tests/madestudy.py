@@ -6,7 +6,6 @@ from segfrontier.home.records import Counted, Record, StageNote
 from segfrontier.market import Ledger, load_prices
 from segfrontier.market.acts import Acts
 from segfrontier.market.ledger import Order, Terms
-from segfrontier.report.answers import bill
 
 STREET = load_prices("street")
 WORDS = "street:train=48,size=64x128 resnet18/fpn 40x8 #aaaa1111"
@@ -22,7 +21,7 @@ def record(method, hours, seed, score, *, knobs=None, acts=None, facet="aaaa1111
     stage = StageNote(kind="train", key="k", seconds=1800, devices=2, gpu=False, found=False)
     plain = {
         "key": f"{label} {facet}".replace(" ", "_").replace("/", "_"), "cell": cell, "facet": facet,
-        "facet_words": words, "seconds": bill(counted, STREET), "prices": f"street {STREET.digest}", "acts": counted,
+        "facet_words": words, "seconds": STREET.bill(counted), "prices": f"street {STREET.digest}", "acts": counted,
         "values": {"miou_present": score}, "iou": {"road": score, "pole": score / 2, "train": float("nan")},
         "stages": (stage,), "ended": 1000.0 + seed,
     }  # fmt: skip
@@ -42,7 +41,7 @@ def study(folder, records, *, name="made", yaml="name: made\nseeds: [0, 1, 2]\n"
     for r in {r.facet: r for r in reversed(records) if r.acts}.values():
         acts = {"scene": Acts.of([0], [1], [2])}
         order = Order(r.key, "buy-1", next(iter(r.acts)), acts, "labels", "digest", terms)
-        ledger.charge(order, cost=lambda totals: bill(totals, STREET), budget=10**9)
+        ledger.charge(order, cost=lambda totals: STREET.bill(totals), budget=10**9)
     return place
 
 

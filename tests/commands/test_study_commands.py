@@ -34,7 +34,7 @@ def test_run_tells_what_ended_how_and_what_to_do_next(ran):
 def test_status_lists_cells_and_logs_shows_one(ran):
     folder, _ = ran
     told = segfrontier("status", "toy", "--cells", folder=folder).stdout
-    assert "1 done  1 failed" in told and "best so far" in told
+    assert "1 done  1 failed" in told and "best mean so far" in told
     failed = next(line.split()[0] for line in told.splitlines() if "  failed  " in line)
     log = segfrontier("logs", failed, folder=folder).stdout
     assert "Traceback" in log and "nothing could be bought" in log

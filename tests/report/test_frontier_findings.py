@@ -12,6 +12,7 @@ from segfrontier.errors import BadInput
 from segfrontier.report.findings import Reading, findings
 from segfrontier.report.load import harvest
 from segfrontier.report.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
+from segfrontier.report.statements import sentences
 
 OTHER = {"facet": "bbbb2222", "words": "street:train=48 convnext/fpn #bbbb2222"}
 
@@ -29,14 +30,14 @@ def test_the_table_by_hand(tmp_path):
     finding = only(tmp_path)
     assert columns(finding) == ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", "CPU h", "seeds"]
     assert rows(finding) == [
-        ["*", "synthetic", "", "0 h", "0.00", "0.310 [0.285, 0.335]", "38.3", "1.00", "1.00", "3"],
-        ["*", "coarse", "", "6 h", "5.60", "0.510 [0.485, 0.535]", "63.0", "1.00", "1.00", "3"],
-        ["", "fine", "", "6 h", "6.00", "0.410 [0.385, 0.435]", "50.6", "0.00", "1.00", "3"],
-        ["*", "coarse", "", "12 h", "11.20", "0.590 [0.565, 0.615]", "72.8", "1.00", "1.00", "3"],
-        ["", "fine", "", "12 h", "12.00", "0.510 [0.485, 0.535]", "63.0", "0.00", "1.00", "3"],
-        ["*", "coarse", "", "24 h", "22.40", "0.600 [0.575, 0.625]", "74.1", "1.00", "1.00", "3"],
-        ["*", "fine", "", "24 h", "24.00", "0.610 [0.585, 0.635]", "75.3", "1.00", "1.00", "3"],
-        ["*", "oracle", "", "all", "72.00", "0.810 [0.785, 0.835]", "100.0", "1.00", "1.00", "3"],
+        ["*", "synthetic", "", "0 h", "0.00", "0.310 [0.285, 0.335]", "38", "1.00", "1.00", "3"],
+        ["*", "coarse", "", "6 h", "5.60", "0.510 [0.485, 0.535]", "63", "1.00", "1.00", "3"],
+        ["", "fine", "", "6 h", "6.00", "0.410 [0.385, 0.435]", "51", "0.00", "1.00", "3"],
+        ["*", "coarse", "", "12 h", "11.20", "0.590 [0.565, 0.615]", "73", "1.00", "1.00", "3"],
+        ["", "fine", "", "12 h", "12.00", "0.510 [0.485, 0.535]", "63", "0.00", "1.00", "3"],
+        ["*", "coarse", "", "24 h", "22.40", "0.600 [0.575, 0.625]", "74", "1.00", "1.00", "3"],
+        ["*", "fine", "", "24 h", "24.00", "0.610 [0.585, 0.635]", "75", "1.00", "1.00", "3"],
+        ["*", "oracle", "", "all", "72.00", "0.810 [0.785, 0.835]", "100", "1.00", "1.00", "3"],
     ]
     assert "% full: of oracle's score" in caption(finding)
     assert interval_words(finding) == "95 % Student t intervals over 3 seeds"
@@ -57,43 +58,46 @@ def test_the_target_is_nine_tenths_of_the_oracle_or_the_best_of_fine_or_the_best
 
 
 def test_needs_savings_and_break_even_prices_by_hand(tmp_path):
+    """The seeds of `baselines` differ by what they add to every score alike: paired, nothing is uncertain."""
     finding = only(tmp_path, target=0.55)
     assert told(finding, "To reach 0.55") == [
-        "coarse reaches 0.55 with 8.4 h",
-        "fine reaches 0.55 with 16.8 h",
-        "oracle reaches 0.55 with at most 72 h",
-        "synthetic does not reach 0.55 (best: 0.310)",
+        "synthetic: 0.55 is not reached with no annotation",
+        "fine: 0.55 needs 16.80 h",
+        "coarse: 0.55 needs 8.400 h (8.399 to 8.401)",
+        "oracle: 0.55 needs at most 72 h",
     ]
-    assert told(finding, "Savings") == ["coarse needs 2 times fewer hours than fine for 0.55"]
+    assert told(finding, "Savings")[0] == "coarse needs 2.000 times fewer hours than fine for 0.55"
     # 16.8 h are 11.2 fine masks, 8.4 h are 72 coarse ones.
     assert told(finding, "Break-even prices") == [
-        "fine wins over coarse at 0.55 while a fine mask costs under 2,700 s (here 5,400 s)",
-        "coarse wins over fine at 0.55 while a coarse mask costs under 840 s (here 420 s)",
+        "fine wins over coarse at 0.55 while a fine mask costs under 2,700 s (2,550 to 2,860); here 5,400 s",
+        "coarse wins over fine at 0.55 while a coarse mask costs under 840 s (790 to 890); here 420 s",
     ]
-    assert headline(finding) == (
-        "coarse reaches 0.55 with 8.4 h. coarse needs 2 times fewer hours than fine for 0.55. "
-        "Best score: 0.810, oracle with 72 h."
-    )
+    assert headline(finding) == "coarse needs 2.000 times fewer hours than fine for 0.55."
 
 
 def test_who_beats_whom(tmp_path):
     finding = only(tmp_path)
     assert told(finding, "Best at each budget") == [
-        "6 h: coarse; beats synthetic, fine",
-        "12 h: coarse; beats synthetic, fine",
-        "24 h: fine; beats synthetic, coarse",
+        "6 h: coarse leads with 0.5100, ahead of fine, synthetic",
+        "12 h: coarse leads with 0.5900, ahead of fine, synthetic",
+        "24 h: fine leads with 0.6100, ahead of coarse, synthetic",
     ]
-    assert {(d.a, d.b, d.hours) for d in finding.duels} == {
-        (a, b, h) for a, b in (("synthetic", "fine"), ("synthetic", "coarse"), ("fine", "coarse")) for h in (6, 12, 24)
-    }
-    first = next(d for d in finding.duels if (d.a, d.b, d.hours) == ("fine", "coarse", 6))
-    assert first.words == "fine beats coarse at 6 h: no (-0.100 [-0.100, -0.100])"
+    beats = [s for s in sentences(finding) if s.kind == "beats"]
+    assert len(beats) == 9 and all(s.decided for s in beats)
+    first = next(s for s in beats if s.methods == ("coarse", "fine") and s.hours == 6)
+    assert first.interval == pytest.approx((0.1, 0.1), abs=1e-4)
+    percent = next(s for s in sentences(finding) if s.kind == "percent" and s.methods[0] == "coarse")
+    assert percent.decided and percent.interval == pytest.approx((100 * 0.6 / 0.81,) * 2, abs=0.02)
 
 
 def test_a_wide_spread_cannot_tell(tmp_path):
     made = [record("a", 5, s, x, acts={"coarse": 9}) for s, x in enumerate((0.5, 0.6, 0.4))]
     made += [record("b", 5, s, x, acts={"coarse": 9}) for s, x in enumerate((0.5, 0.4, 0.55))]
-    assert told(only(tmp_path, made), "Best at each budget") == ["5 h: a; against b: cannot tell"]
+    finding = only(tmp_path, made)
+    assert not any(s.decided for s in sentences(finding))
+    (line,) = told(finding, "Best at each budget")
+    assert line.startswith("5 h: cannot tell who leads; best mean a with 0.5") and line.endswith("not told from b")
+    assert headline(finding) == f"{line}."
 
 
 def test_the_area_agrees_with_a_slow_sum(tmp_path):
@@ -149,14 +153,13 @@ def test_one_point_alone_says_what_it_can(tmp_path):
     finding = only(tmp_path, [record("fine", 6, 0, 0.5, acts={"fine": 4})])
     assert rows(finding) == [["*", "fine", "", "6 h", "6.00", "0.500", "", "1.00", "1.00", "1 of 3"]]
     assert interval_words(finding) == "no intervals: every point has one seed"
-    assert [h for h, _ in answers(finding)] == ["To reach 0.5 (the best of fine)"] and finding.areas is None
+    assert list(answers(finding)) == [] and sentences(finding) == () and finding.areas is None
 
 
 def test_what_costs_nothing_is_said_to(tmp_path):
     finding = only(tmp_path, [record("synthetic", 0.0, 0, 0.3)])
     assert headline(finding) == (
-        "synthetic reaches 0.3 with no annotation (the best score measured). "
-        "Best score: 0.300, synthetic with no annotation."
+        "Best mean score: 0.300, synthetic with no annotation; there is nothing to compare it with."
     )
     assert prices_words(finding) == "nothing was bought"
 

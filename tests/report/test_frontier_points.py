@@ -9,9 +9,11 @@ from madestudy import STREET, baselines, record, study
 from segfrontier.errors import BadInput, BadPrices, BadStudy
 from segfrontier.home.records import Counted, StageNote
 from segfrontier.market.prices import parse_prices
+from segfrontier.report.findings import findings
 from segfrontier.report.load import harvest
 from segfrontier.report.points import compute_unit, entries, knob_words, points
 from segfrontier.report.references import load_references, stars
+from segfrontier.report.statements import sentences
 from segfrontier.scenes.files import digest
 
 CHEAP = parse_prices(
@@ -194,3 +196,20 @@ def test_references_that_the_study_names_are_left_out_with_a_word_and_given_ones
     assert found.stars == () and "gone.yaml" in found.faults[0]
     with pytest.raises(BadInput, match=r"gone\.yaml"):
         harvest(place, references=["gone.yaml"])
+
+
+def test_points_that_bought_and_trained_the_same_are_one(tmp_path):
+    """A world of 48 coarse masks: with 24 h and with 48 h all of them are bought."""
+    told = {
+        "acts": {"coarse": 48},
+        "stages": (StageNote(kind="train", key="k", seconds=9, devices=1, gpu=False, found=False),),
+    }
+    made = [record("coarse", h, s, 0.5 + s / 100, **told) for h in (48, 24) for s in (0, 1, 2)]
+    made += [record("fine", h, s, 0.4 + s / 100 + h / 1000, acts={"fine": h}) for h in (24, 48) for s in (0, 1, 2)]
+    coarse, *fine = entries(made)
+    assert (coarse.budget, coarse.also, len(fine)) == (24, (48,), 2)
+    (finding,) = findings(harvest(study(tmp_path, made)))
+    led = {s.hours: s.methods for s in sentences(finding) if s.kind == "leader" and s.decided}
+    assert led == {24: ("coarse", "fine"), 48: ("coarse", "fine")}, "its one point stands at both budgets"
+    other = replace(made[0], stages=(replace(made[0].stages[0], key="another"),))
+    assert len(entries([other, *made[1:]])) == 4, "another training is another point"

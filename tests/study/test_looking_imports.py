@@ -96,6 +96,19 @@ def test_the_state_of_a_study_needs_no_tables_and_no_images(home):
         assert not loaded(home, *words)[1] & {"pyarrow", "cv2", "scipy", "matplotlib", "plotly", "pandas"}
 
 
+def test_a_table_of_scores_is_answered_without_what_draws_and_what_trains(tmp_path):
+    rows = [
+        f"{m},{h},{0.3 + h / 100 + d + s / 1000},{s}"
+        for m, d in (("a", 0.1), ("b", 0))
+        for h in (4, 12)
+        for s in range(3)
+    ]
+    (tmp_path / "points.csv").write_text("\n".join(["method,hours,score,seed", *rows]))
+    out, packages = loaded(tmp_path, "frontier", "--from", "points.csv", "--json")
+    assert [s["decided"] for s in json.loads(out)["sentences"] if s["kind"] == "leader"] == [True, True]
+    assert not packages & (HEAVY | {"cv2", "scipy", "matplotlib", "plotly", "pandas"})
+
+
 def test_looking_says_the_same_as_running_about_stale_cells(home):
     """By name, from the sources alone, as by the classes that are imported."""
     from segfrontier.basics.installed import installed

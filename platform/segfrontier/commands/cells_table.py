@@ -34,9 +34,9 @@ def drawn(cells: tuple[CellState, ...], *, left: float | None = None) -> Rendera
         running.add_row(
             cell.label, cell.waiting or cell.stage, "" if cell.share is None else f"{cell.share:.0%}", cell.pace
         )
-    leading = Table("best so far", "mIoU", box=None, header_style="dim")
-    for cell in best(cells).values():
-        leading.add_row(cell.label, f"{cell.miou:.1%}")
+    leading = Table("best mean so far", "mIoU", "seeds", box=None, header_style="dim")
+    for mean in best(cells).values():
+        leading.add_row(mean.label, f"{mean.miou:.1%}", str(mean.seeds))
     failed = Table("failed", "because", "log", box=None, header_style="red")
     for cell in [c for c in cells if c.state == "failed"][:12]:
         failed.add_row(cell.label, Text(cell.error[:160]), cell.key[:8])

@@ -33,12 +33,20 @@ segfrontier frontier street-baselines --prices cheap-clicks.yaml
 
 segfrontier frontier street-baselines --references papers.yaml --gpu --out review
 
-segfrontier frontier street-baselines --json"""
+segfrontier frontier --from points.csv --json"""
 
 
 def frontier(
-    study: Annotated[str, typer.Argument(help="The name of a study that was run.")],
+    study: Annotated[str | None, typer.Argument(help="The name of a study that was run.")] = None,
     home: Annotated[Path, typer.Option(help="Where studies are kept.")] = Path("runs"),
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Instead of a study: a table of scores (CSV or Parquet) with the columns method, hours, score, seed "
+            "and, where there are any, facet, knobs and acts (what was bought, in any words).",
+        ),
+    ] = None,
     prices: Annotated[
         str | None, typer.Option(help="What if: another price list, by name or YAML file. Nothing is trained.")
     ] = None,
@@ -58,39 +66,69 @@ def frontier(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Where pictures, pages and tables go; default: the study's report folder, or what-if/ in it."
+            help="Where pictures, pages and tables go; default: the study's report folder, or what-if/ in it. "
+            "With --json or --from nothing is written without it."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
-    """Print the frontier of a study and what it says; write frontier.png, frontier.html, report.html and tables.
+    """Print the frontier of a study or a table and what it says; write pictures, pages and tables of it.
 
     Costs are acts x prices, computed here and now: other prices redraw everything without training.
     """
-    from segfrontier.commands.console import console
-    from segfrontier.home.layout import Home
-    from segfrontier.market import load_prices
     from segfrontier.report.findings import Reading, findings
-    from segfrontier.report.load import harvest
-    from segfrontier.report.outputs import require_ended, write_outputs
 
     reading = Reading(target=target, gpu=gpu, how=how.value, level=level)
-    place = Home(home).find(study)
-    found = harvest(place, prices=load_prices(prices) if prices else None, references=references)
-    require_ended(found)
+    found, folder = _read(study, home, table, prices, references)
     facets = findings(found, reading)
-    written = write_outputs(found, facets, out or (place.report / "what-if" if prices else place.report))
     if as_json:
         from segfrontier.report.as_json import to_json
 
+        written = _written(found, facets, out)
         typer.echo(json.dumps(to_json(found, facets) | {"files": [str(p) for p in written]}, allow_nan=False))
         return
+    from segfrontier.commands.console import console
+
     screen = console()
     if not screen.is_terminal:
         screen.width = 200  # a file has no edge to fold at
     print_findings(found, facets, screen)
-    for path in written:
+    for path in _written(found, facets, out or folder):
         screen.print(str(path), style="dim", markup=False, highlight=False)
+
+
+def _read(
+    study: str | None, home: Path, table: Path | None, prices: str | None, references: list[Path] | None
+) -> tuple[Harvest, Path | None]:
+    """What to report on, and the folder where its report belongs."""
+    from segfrontier.errors import BadInput
+
+    if (study is None) == (table is None):
+        found = "neither" if study is None else "both"
+        raise BadInput(f"a frontier needs either the name of a study or --from TABLE; found {found}. Leave one.")
+    if study is None:
+        from segfrontier.report.scores import read_scores
+
+        if table is None or prices is not None:
+            raise BadInput("--prices must go with a study, which knows its acts; found it beside --from. Leave it out.")
+        return read_scores(table, references=references), None
+    from segfrontier.home.layout import Home
+    from segfrontier.market.prices import load_prices
+    from segfrontier.report.load import harvest
+    from segfrontier.report.outputs import require_ended
+
+    place = Home(home).find(study)
+    ended = harvest(place, prices=load_prices(prices) if prices else None, references=references)
+    require_ended(ended)
+    return ended, place.report / "what-if" if prices else place.report
+
+
+def _written(found: Harvest, facets: tuple[Finding, ...], folder: Path | None) -> list[Path]:
+    if folder is None:
+        return []
+    from segfrontier.report.outputs import write_outputs
+
+    return write_outputs(found, facets, folder)
 
 
 def print_findings(harvest: Harvest, found: tuple[Finding, ...], out: Console) -> None:
@@ -102,7 +140,7 @@ def print_findings(harvest: Harvest, found: tuple[Finding, ...], out: Console) -
         _print_facet(finding, out)
     failed = harvest.ended("failed")
     for record in failed[:_MOST_FAILED]:
-        log = harvest.study.home.cell(record.key) / "log.txt"
+        log = harvest.log(record)
         label = record.cell.get("label", record.key)
         out.print(f"[red]failed[/] {escape(f'{label}: {record.error}  ({log})')}", highlight=False)
     if len(failed) > _MOST_FAILED:

@@ -147,13 +147,26 @@ def counts(cells: tuple[CellState, ...]) -> Counter[State]:
     return Counter(cell.state for cell in cells)
 
 
-def best(cells: tuple[CellState, ...]) -> dict[str, CellState]:
-    """Each method's cell with the highest score so far."""
-    found: dict[str, CellState] = {}
+@dataclass(frozen=True)
+class Mean:
+    """What cells that differ in their seed alone scored so far."""
+
+    label: str  # method, knobs and budget
+    miou: float
+    seeds: int
+
+
+def best(cells: tuple[CellState, ...]) -> dict[str, Mean]:
+    """Each method's highest mean over seeds so far: a lucky seed is no better method."""
+    scores: dict[tuple[str, str], list[float]] = {}
     for cell in cells:
-        if not math.isnan(cell.miou) and (cell.method not in found or cell.miou > found[cell.method].miou):
-            found[cell.method] = cell
-    return dict(sorted(found.items(), key=lambda item: -item[1].miou))
+        if not math.isnan(cell.miou):
+            scores.setdefault((cell.method, cell.label.rpartition(", seed ")[0] or cell.label), []).append(cell.miou)
+    means = [(method, Mean(label, sum(own) / len(own), len(own))) for (method, label), own in scores.items()]
+    found: dict[str, Mean] = {}
+    for method, mean in sorted(means, key=lambda item: -item[1].miou):
+        found.setdefault(method, mean)
+    return found
 
 
 def seconds_left(cells: tuple[CellState, ...], *, spent: float, before: int) -> float | None:

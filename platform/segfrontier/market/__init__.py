@@ -1,29 +1,64 @@
-"""The market: the only door to target truth. A method asks, the ledger is charged, the bought labels come back."""
+"""The market: the only door to target truth. A method asks, the ledger is charged, the bought labels come back.
 
-from segfrontier.market.acts import KINDS as KINDS
-from segfrontier.market.budget import hours as hours
-from segfrontier.market.budget import seconds_from_hours as seconds_from_hours
-from segfrontier.market.export import export_acts as export_acts
-from segfrontier.market.ledger import Ledger as Ledger
-from segfrontier.market.ledger import given_ledger as given_ledger
-from segfrontier.market.market import Market as Market
-from segfrontier.market.market import Purchase as Purchase
-from segfrontier.market.noise import Noise as Noise
-from segfrontier.market.prices import PriceList as PriceList
-from segfrontier.market.prices import default_prices as default_prices
-from segfrontier.market.prices import load_prices as load_prices
-from segfrontier.market.prices import packaged_price_lists as packaged_price_lists
-from segfrontier.market.prices import prices_for as prices_for
-from segfrontier.market.prices import read_prices as read_prices
-from segfrontier.market.report import ledger_table as ledger_table
-from segfrontier.market.requests import Boxes as Boxes
-from segfrontier.market.requests import Coarse as Coarse
-from segfrontier.market.requests import Fine as Fine
-from segfrontier.market.requests import Points as Points
-from segfrontier.market.requests import Request as Request
-from segfrontier.market.requests import Tags as Tags
-from segfrontier.market.tiling import PAPER_002 as PAPER_002
-from segfrontier.market.tiling import WHOLE_IMAGE as WHOLE_IMAGE
-from segfrontier.market.tiling import Tiling as Tiling
-from segfrontier.market.window import Window as Window
-from segfrontier.market.window import open_window as open_window
+The names below are the room's public face. Each loads its module when first asked for, so that reading prices or a
+ledger loads neither OpenCV nor SciPy.
+"""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segfrontier.market.acts import KINDS as KINDS
+    from segfrontier.market.budget import hours as hours
+    from segfrontier.market.budget import seconds_from_hours as seconds_from_hours
+    from segfrontier.market.export import export_acts as export_acts
+    from segfrontier.market.ledger import Ledger as Ledger
+    from segfrontier.market.ledger import given_ledger as given_ledger
+    from segfrontier.market.market import Market as Market
+    from segfrontier.market.market import Purchase as Purchase
+    from segfrontier.market.noise import Noise as Noise
+    from segfrontier.market.prices import PriceList as PriceList
+    from segfrontier.market.prices import default_prices as default_prices
+    from segfrontier.market.prices import load_prices as load_prices
+    from segfrontier.market.prices import packaged_price_lists as packaged_price_lists
+    from segfrontier.market.prices import prices_for as prices_for
+    from segfrontier.market.prices import read_prices as read_prices
+    from segfrontier.market.report import ledger_table as ledger_table
+    from segfrontier.market.requests import Boxes as Boxes
+    from segfrontier.market.requests import Coarse as Coarse
+    from segfrontier.market.requests import Fine as Fine
+    from segfrontier.market.requests import Points as Points
+    from segfrontier.market.requests import Request as Request
+    from segfrontier.market.requests import Tags as Tags
+    from segfrontier.market.tiling import PAPER_002 as PAPER_002
+    from segfrontier.market.tiling import WHOLE_IMAGE as WHOLE_IMAGE
+    from segfrontier.market.tiling import Tiling as Tiling
+    from segfrontier.market.window import Window as Window
+    from segfrontier.market.window import open_window as open_window
+
+
+def _homes() -> dict[str, str]:
+    """Which module each name lies in, read from the imports above: they are written once, for all who ask."""
+    door = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    block = next(node for node in door.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
+_HOMES = _homes()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -33,7 +33,7 @@ from segfrontier.market.ledger import Ledger, folder_name
 from segfrontier.market.lines import Order, Receipt, Terms, Totals
 from segfrontier.market.noise import Noise
 from segfrontier.market.plain import plain_text
-from segfrontier.market.prices import PriceList, whole
+from segfrontier.market.prices import PriceList
 from segfrontier.market.requests import Request, frozen
 from segfrontier.scenes.labels import LabelSet, write_labels
 
@@ -82,7 +82,7 @@ class Market:
     @property
     def used(self) -> int:
         """What this market has delivered, in whole seconds."""
-        return self._bill(self._account)
+        return self.prices.bill(self._account)
 
     @property
     def left(self) -> int:
@@ -92,7 +92,7 @@ class Market:
     @property
     def spent(self) -> int:
         """The cell's bill in whole seconds."""
-        return self._bill(self._totals())
+        return self.prices.bill(self._totals())
 
     @property
     def remaining(self) -> int:
@@ -116,7 +116,7 @@ class Market:
             if len(new) and not annotator.known:
                 return None
             totals = _added(totals, request.kind, new)
-        return self._bill(totals) - self._bill(before)
+        return self.prices.bill(totals) - self.prices.bill(before)
 
     def buy(self, request: Request, *, stage: str, at_most: int | None = None) -> Purchase:
         """Buy the labels of a request for the cell.
@@ -174,13 +174,13 @@ class Market:
         # Read second: what another process buys in between then looks free here, and the charge will know better. The
         # other way round it would be counted twice, and a request could be refused that fits.
         owned = self._delivered.get(request.kind, {}) if own else self.ledger.owned(self.cell, request.kind)
-        spent = self._bill(totals)
+        spent = self.prices.bill(totals)
         limit = max(spent, self.budget if at_most is None else min(self.budget, spent + at_most))
         chosen: dict[str, Acts] = {}
         for scene in request.scenes:
             acts = annotator.acts(scene)
             totals = _added(totals, request.kind, acts.without(owned.get(scene)))
-            if self._bill(totals) > limit:
+            if self.prices.bill(totals) > limit:
                 if at_most is None:
                     raise self._too_dear(request, spent)
                 break
@@ -229,14 +229,10 @@ class Market:
             cell=self.cell, stage=stage, kind=request.kind, acts=chosen, labels_path=labels.path,
             labels_digest=labels.digest, terms=self._terms,
         )  # fmt: skip
-        return self.ledger.charge(order, cost=self._bill, budget=self.budget, at_most=at_most)
+        return self.ledger.charge(order, cost=self.prices.bill, budget=self.budget, at_most=at_most)
 
     def _totals(self) -> dict[str, Totals]:
         return self.ledger.totals(self.cell).get(self.cell, {})
-
-    def _bill(self, totals: Mapping[str, Totals]) -> int:
-        """The whole cell's acts as whole seconds."""
-        return whole(sum(self.prices.milliseconds(k, units=t.units, asked=t.asked) for k, t in totals.items()))
 
 
 def _added(totals: Mapping[str, Totals], kind: str, acts: Acts) -> dict[str, Totals]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -69,6 +70,16 @@ class Money(_Strict):
     currency: Annotated[str, Field(pattern=r"^[\w$€£¥ .]{1,16}$")]
 
 
+class Count(Protocol):
+    """Acts of one kind as the ledger totals them: answers (`units`) and questions (`asked`)."""
+
+    @property
+    def units(self) -> int: ...
+
+    @property
+    def asked(self) -> int: ...
+
+
 class PriceList(_Strict):
     """Prices of one world; an act that it lacks cannot be bought there."""
 
@@ -95,6 +106,10 @@ class PriceList(_Strict):
     def milliseconds(self, kind: str, *, units: int, asked: int) -> int:
         """Exact price of acts of one kind."""
         return self.price(kind).milliseconds * (units if self.counter(kind) == "units" else asked)
+
+    def bill(self, acts: Mapping[str, Count]) -> int:
+        """Whole seconds for acts by kind: added up exactly, rounded up once."""
+        return whole(sum(self.milliseconds(k, units=c.units, asked=c.asked) for k, c in acts.items()))
 
     @cached_property
     def digest(self) -> str:

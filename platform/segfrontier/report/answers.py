@@ -1,11 +1,11 @@
-"""What a frontier says in plain words: hours to a target, savings, percent of full supervision, other prices.
+"""What mean scores answer, exactly: hours to a target, savings, percent of full supervision, other prices.
 
-Each answer is a value with a `words` string. "Not reached" is such a value, never an exception.
+"Not reached" is a value, never an exception. What the seeds support of it is said by `statements`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -13,15 +13,11 @@ from math import inf, isfinite
 from statistics import fmean
 from typing import Literal
 
-import numpy as np
-
 from segfrontier.market.budget import hours
-from segfrontier.market.prices import PriceList, whole
-from segfrontier.report.frontier import Count, Facet, Point, by_facet, one_facet
-from segfrontier.report.statistics import Comparison, How, compare, summarise
+from segfrontier.market.prices import PriceList
+from segfrontier.report.frontier import Facet, Point, by_facet, one_facet
 
 Between = Literal["linear", "step"]
-_NOUNS = {"fine": "a fine mask", "coarse": "a coarse mask", "point": "a click", "box": "a box", "tag": "a tag"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +34,6 @@ class Need:
     at_most: bool
     best: float
 
-    @property
-    def words(self) -> str:
-        """ "coarse reaches 0.6 with 12.5 h"."""
-        if self.seconds is None:
-            return f"{self.method} does not reach {self.target:g} (best: {self.best:.3f})"
-        cost = f"{'at most ' * self.at_most}{in_words(self.seconds)}" if self.seconds else "no annotation"
-        return f"{self.method} reaches {self.target:g} with {cost}"
-
 
 @dataclass(frozen=True, slots=True)
 class Saving:
@@ -54,29 +42,6 @@ class Saving:
     need: Need
     against: Need
     factor: float | None
-
-    @property
-    def bound(self) -> str:
-        """Which side of `factor` the truth is on, where a need is only known as "at most"."""
-        sides = {(True, False): "at least ", (False, True): "at most ", (True, True): "roughly "}
-        return sides.get((self.need.at_most, self.against.at_most), "")
-
-    @property
-    def words(self) -> str:
-        """ "coarse needs 4.2 times fewer hours than fine for 0.6"."""
-        if self.factor is None:
-            short = self.need if self.need.seconds is None else self.against
-            return f"no saving factor of {self.need.method} against {self.against.method}: {short.words}"
-        own, other, target = self.need.method, self.against.method, f"{self.need.target:g}"
-        if self.factor in (0, inf):
-            return f"{own if self.factor else other} needs no hours at all for {target}"
-        more = self.factor < 1
-        times = f"{1 / self.factor if more else self.factor:.2g}"
-        if times == "1" and not self.bound:
-            return f"{own} needs about as many hours as {other} for {target}"
-        turned = {"at least ": "at most ", "at most ": "at least "} if more else {}
-        bound = turned.get(self.bound, self.bound)
-        return f"{own} needs {bound}{times} times {'more' if more else 'fewer'} hours than {other} for {target}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +69,6 @@ class BreakEven:
     def seconds(self) -> float | None:
         """The break-even price; None where there is none (always, never) or more than one (see `wins`)."""
         return {"under": self.wins[-1][1], "over": self.wins[0][0]}.get(self.verdict) if self.wins else None
-
-    @property
-    def words(self) -> str:
-        """ "points wins over fine at 0.6 while a click costs under 4.1 s"."""
-        noun = _NOUNS.get(self.kind, f"a {self.kind}")
-        because = f" ({self.reason})" if self.reason else ""
-        start = f"{self.a} {'never wins' if self.verdict == 'never' else 'wins'} over {self.b} at {self.target:g}"
-        if self.verdict in ("always", "never"):
-            return f"{start} whatever {noun} costs{because}"
-        return f"{start} while {noun} costs {' or '.join(_range(low, high) for low, high in self.wins)}"
 
 
 def needs(points: Iterable[Point], *, target: float, between: Between = "linear") -> tuple[Need, ...]:
@@ -150,38 +105,6 @@ def percent_of_full(points: Iterable[Point], *, full: str = "oracle") -> dict[Po
     return found
 
 
-def beats(
-    points: Iterable[Point],
-    a: str,
-    b: str,
-    *,
-    seconds: float,
-    how: How = "t",
-    level: float = 0.95,
-    rng: np.random.Generator | None = None,
-) -> dict[Facet, Comparison]:
-    """Does method A beat method B at a budget? Each stands for itself with its best affordable mean, facet by facet.
-
-    The best knobs are picked by the very scores that are compared, for both alike.
-    """
-    found = {}
-    for facet, members in by_facet(_ranked(points)).items():
-        best = {m: _best(members, m, seconds) for m in (a, b)}
-        missing = [m for m, p in best.items() if p is None]
-        if missing:
-            reason = f"{' and '.join(missing)}: no point at {in_words(seconds)} or less"
-            found[facet] = Comparison("cannot tell", reason, summarise([], how=how, level=level, rng=rng), ())
-        else:
-            first, second = (p.scores if p else {} for p in (best[a], best[b]))
-            found[facet] = compare(first, second, how=how, level=level, rng=rng)
-    return found
-
-
-def bill(acts: Mapping[str, Count], prices: PriceList) -> int:
-    """Whole seconds for acts by kind, by the market's rule: added up exactly, rounded up once."""
-    return whole(sum(prices.milliseconds(k, units=c.units, asked=c.asked) for k, c in acts.items()))
-
-
 def reprice(points: Iterable[Point], prices: PriceList) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
     """The points with the seconds that their acts cost under `prices` (mean over seeds), and those without known acts.
 
@@ -189,7 +112,7 @@ def reprice(points: Iterable[Point], prices: PriceList) -> tuple[tuple[Point, ..
     """
     points = tuple(points)
     known = [(p, p.acts) for p in points if p.acts]
-    priced = [replace(p, seconds=fmean(bill(acts, prices) for acts in by_seed.values())) for p, by_seed in known]
+    priced = [replace(p, seconds=fmean(prices.bill(acts) for acts in by_seed.values())) for p, by_seed in known]
     return tuple(priced), tuple(p for p in points if not p.acts)
 
 
@@ -216,7 +139,7 @@ def break_even(
         short = " and ".join(m for m, r in zip((a, b), reached, strict=True) if not r)
         wins = ((0.0, inf),) if reached[0] else ()
         return BreakEven(kind, a, b, target, wins, f"{short} not measured to reach {target:g}")
-    first, second = ([_line(p, kind, prices) for p in curve] for curve in curves)
+    first, second = ([line(p, kind, prices) for p in curve] for curve in curves)
     scores_a, scores_b = ([p.score for p in curve] for curve in curves)
     edges: list[Fraction | float] = [Fraction(0), *sorted(_crossings(first) | _crossings(second)), inf]
     stretches: list[tuple[Fraction | float, Fraction | float]] = []
@@ -238,19 +161,8 @@ def _short(number: float) -> str:
     return f"{number:,.2f}".rstrip("0").rstrip(".")
 
 
-def _range(low: float, high: float) -> str:
-    if low == 0:
-        return f"under {_short(high)} s"
-    return f"over {_short(low)} s" if high == inf else f"{_short(low)} to {_short(high)} s"
-
-
 def _ranked(points: Iterable[Point]) -> list[Point]:
     return [p for p in points if not p.star and isfinite(p.score)]
-
-
-def _best(points: Iterable[Point], method: str, seconds: float) -> Point | None:
-    affordable = [p for p in points if p.method == method and p.seconds <= seconds]
-    return min(affordable, key=lambda p: (-p.score, p.seconds, p.label), default=None)
 
 
 def _ratio(own: float | None, other: float | None) -> float | None:
@@ -284,7 +196,7 @@ def _mix(
 _Line = tuple[Fraction, Fraction]  # seconds = first + second * price
 
 
-def _line(point: Point, kind: str, prices: PriceList) -> _Line:
+def line(point: Point, kind: str, prices: PriceList) -> _Line:
     """A point's bill as a line in the price of `kind`, mean over the seeds."""
     if not point.acts:
         raise ValueError(

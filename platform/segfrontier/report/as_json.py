@@ -7,10 +7,11 @@ from typing import Any
 
 from segfrontier.market.budget import hours
 from segfrontier.report.answers import BreakEven, Need, Saving
-from segfrontier.report.findings import Duel, Finding
+from segfrontier.report.findings import Finding
 from segfrontier.report.frontier import Point
 from segfrontier.report.load import Harvest
 from segfrontier.report.points import facet_words
+from segfrontier.report.statements import Sentence, sentences
 from segfrontier.report.tables import finite, point_rows
 
 
@@ -19,6 +20,7 @@ def to_json(harvest: Harvest, found: Sequence[Finding]) -> dict[str, Any]:
     return {
         "study": harvest.name,
         "cells": harvest.words,
+        "sentences": [_sentence(s, finding) for finding in found for s in sentences(finding)],
         "points": point_rows(found),
         "facets": [_facet(finding) for finding in found],
         "stars": [_star(star) for star in harvest.stars],
@@ -37,25 +39,23 @@ def _facet(finding: Finding) -> dict[str, Any]:
         "target_is": why,
         "needs": [_need(n) for n in finding.needs],
         "savings": [_saving(s) for s in finding.savings],
-        "beats": [_duel(d) for d in finding.duels],
         "area": _area(finding),
         "break_even": [_break_even(b) for b in finding.break_evens],
     }
 
 
+def _sentence(s: Sentence, finding: Finding) -> dict[str, Any]:
+    interval = None if s.interval is None else [finite(edge) for edge in s.interval]
+    told = {"kind": s.kind, "text": s.text, "decided": s.decided, "methods": list(s.methods), "hours": s.hours}
+    return told | {"interval": interval, "facet": finding.words}
+
+
 def _need(n: Need) -> dict[str, Any]:
-    needed = None if n.seconds is None else hours(n.seconds)
-    return {"method": n.method, "hours": needed, "at_most": n.at_most, "words": n.words}
+    return {"method": n.method, "hours": None if n.seconds is None else hours(n.seconds), "at_most": n.at_most}
 
 
 def _saving(s: Saving) -> dict[str, Any]:
-    return {"method": s.need.method, "against": s.against.method, "factor": finite(s.factor), "words": s.words}
-
-
-def _duel(d: Duel) -> dict[str, Any]:
-    result = d.result
-    told = {"a": d.a, "b": d.b, "hours": d.hours, "verdict": result.verdict, "words": d.words, "reason": result.reason}
-    return told | {"difference": finite(result.difference.mean), "interval": result.difference.interval}
+    return {"method": s.need.method, "against": s.against.method, "factor": finite(s.factor)}
 
 
 def _area(finding: Finding) -> dict[str, Any] | None:
@@ -68,7 +68,7 @@ def _area(finding: Finding) -> dict[str, Any] | None:
 
 def _break_even(b: BreakEven) -> dict[str, Any]:
     wins = [[finite(edge) for edge in stretch] for stretch in b.wins]
-    return {"kind": b.kind, "a": b.a, "b": b.b, "verdict": b.verdict, "wins": wins, "words": b.words}
+    return {"kind": b.kind, "a": b.a, "b": b.b, "verdict": b.verdict, "wins": wins}
 
 
 def _star(star: Point) -> dict[str, Any]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from itertools import combinations
 from statistics import fmean
 
+import numpy as np
+
 from segfrontier.market.prices import PriceList
-from segfrontier.report.answers import BreakEven, break_even
+from segfrontier.report.answers import BreakEven, break_even, line
 from segfrontier.report.frontier import Point
+from segfrontier.report.redrawn import Array, needed
+
+_WIDEST, _STEPS, _SURE = 32.0, 121, 0.975
 
 
 def turning_prices(
@@ -56,3 +62,49 @@ def _thrifty(points: Sequence[Point], prices: PriceList) -> tuple[Point, ...]:
 def _always_beats(q: Point, p: Point, bought: Mapping[Point, Mapping[str, float]]) -> bool:
     no_more = all(bought[q].get(k, 0) <= bought[p].get(k, 0) for k in {*bought[q], *bought[p]})
     return no_more and q.score >= p.score and (q.score > p.score or bought[q] != bought[p])
+
+
+PriceRange = tuple[float, float]
+
+
+def price_range(
+    told: BreakEven,
+    a: Sequence[Point],
+    b: Sequence[Point],
+    drawn_a: Sequence[Array],
+    drawn_b: Sequence[Array],
+    *,
+    target: Array | float,
+    prices: PriceList,
+) -> PriceRange | None:
+    """Between which prices the order changes for certain; None where it never is certain on both sides.
+
+    `drawn_a`, `drawn_b`: by point, its score in each draw. Tried on a grid around the price found.
+    """
+    if not told.seconds:
+        return None
+    grid = told.seconds * np.geomspace(1 / _WIDEST, _WIDEST, _STEPS)
+    lines = [[line(p, told.kind, prices) for p in side] for side in (a, b)]
+    share = np.array([_share(lines, drawn_a, drawn_b, float(price), target) for price in grid])
+    share = share if told.verdict == "under" else share[::-1]
+    edges = grid if told.verdict == "under" else grid[::-1]
+    won = int(np.argmax(share < _SURE)) - 1 if (share < _SURE).any() else _STEPS
+    doubtful = np.flatnonzero(share > 1 - _SURE)
+    lost = int(doubtful[-1]) + 1 if len(doubtful) else 0
+    if won < 0 or lost >= _STEPS or won >= _STEPS:
+        return None
+    low, high = sorted((float(edges[won]), float(edges[lost])))
+    return low, high
+
+
+def _share(
+    lines: Sequence[Sequence[tuple[Fraction, Fraction]]], a: Sequence[Array], b: Sequence[Array], price: float,
+    target: Array | float,
+) -> float:  # fmt: skip
+    """In what share of draws A needs fewer hours than B at a price."""
+    costs = [[float(fixed) + float(slope) * price for fixed, slope in side] for side in lines]
+    least, _, most = needed(costs[0], a, target)
+    other_least, _, other_most = needed(costs[1], b, target)
+    # Open ends count for neither: what may be less is held against the other's least, never reached is more than all.
+    sure, lost = most < other_least, other_most < least
+    return float((sure + 0.5 * (~sure & ~lost)).mean())

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from math import isfinite
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
 from segfrontier.market.budget import hours, seconds_from_hours
 from segfrontier.market.prices import PriceList
-from segfrontier.report.answers import BreakEven, Need, Saving, beats, needs, percent_of_full, savings
+from segfrontier.report.answers import BreakEven, Need, Saving, needs, percent_of_full, savings
 from segfrontier.report.breakeven import turning_prices
+from segfrontier.report.contenders import FULL, YARDSTICK, Comparisons, Contender, compared
 from segfrontier.report.frontier import Front, Point, area, frontiers, probability_on_frontier
 from segfrontier.report.load import Harvest
 from segfrontier.report.points import Entry, facet_words
-from segfrontier.report.statistics import Comparison, How, Summary
+from segfrontier.report.statistics import How, Summary
 
-FULL, YARDSTICK = "oracle", "fine"
-"""The method with every label, and the one that savings are told against."""
+_OF_FULL = 0.9
+"""The share of the fully supervised score that is the target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +46,16 @@ class Reading:
         return point.summary(how=self.how, level=self.level, rng=np.random.default_rng(0))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Duel:
-    """Does A beat B with so many hours?"""
+class Chances:
+    """How often each point is on its frontier when seeds are drawn again; drawn once, when first asked for."""
 
-    a: str
-    b: str
-    hours: float
-    result: Comparison
+    def __init__(self, points: Sequence[Point], *, gpu: bool) -> None:
+        self._points, self._gpu = points, gpu
 
-    @property
-    def words(self) -> str:
-        """ "coarse beats fine at 10 h: yes (+0.031 [0.012, 0.050])"."""
-        d = self.result.difference
-        spread = f" [{d.interval[0]:+.3f}, {d.interval[1]:+.3f}]" if d.interval else ""
-        because = f" ({d.mean:+.3f}{spread})" if isfinite(d.mean) else f" ({self.result.reason})"
-        return f"{self.a} beats {self.b} at {self.hours:g} h: {self.result.verdict}{because}"
+    @cached_property
+    def by_point(self) -> Mapping[Point, float]:
+        """In 0..1."""
+        return probability_on_frontier(self._points, rng=np.random.default_rng(0), gpu=self._gpu)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +66,24 @@ class Finding:
     reading: Reading
     front: Front
     entries: tuple[Entry, ...]  # cheapest first, those without a score last
-    probability: Mapping[Point, float]
+    chances: Chances
+    comparisons: Comparisons
+
+    @property
+    def probability(self) -> Mapping[Point, float]:
+        """How often each point is on the frontier when seeds are drawn again."""
+        return self.chances.by_point
+
+    @property
+    def contenders(self) -> tuple[Contender, ...]:
+        """Methods with their knobs, in the order of the study."""
+        return self.comparisons.contenders[self.front.facet]
+
+    @property
+    def yardstick(self) -> Contender | None:
+        """What savings are counted against: fine masks, or the first contender where there are none."""
+        ranked = [c for c in self.contenders if any(isfinite(e.point.score) for e in c.curve)]
+        return next((c for c in ranked if c.method == YARDSTICK), ranked[0] if ranked else None)
 
     @property
     def words(self) -> str:
@@ -106,10 +118,22 @@ class Finding:
             return self.reading.target, ""
         best = {m: max(p.score for p in self.points if p.method == m) for m in self.methods}
         if FULL in best:
-            return _down(0.9 * best[FULL]), f"90 % of {FULL}'s {best[FULL]:.3f}"
+            return _down(_OF_FULL * best[FULL]), f"{100 * _OF_FULL:g} % of {FULL}'s {best[FULL]:.3f}"
         if YARDSTICK in best:
             return _down(best[YARDSTICK]), f"the best of {YARDSTICK}"
         return (_down(max(best.values())), "the best score measured") if best else None
+
+    @cached_property
+    def target_draws(self) -> NDArray[np.float64] | float | None:
+        """The target in each draw of the seeds: one that is a measured score carries its noise; None if unknown."""
+        if self.target is None or self.reading.target is not None:
+            return self.target and self.target[0]
+        source = next((m for m in (FULL, YARDSTICK) if m in self.methods), None)
+        members = [p for p in self.points if source is None or p.method == source]
+        drawn = [d for p in members if (d := self.comparisons.redrawn.get(p)) is not None]
+        if len(drawn) < len(members) or not members:
+            return None
+        return np.asarray(np.max(drawn, axis=0) * (_OF_FULL if source == FULL else 1.0))
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:
@@ -124,23 +148,11 @@ class Finding:
         """Against fine masks; full supervision is the yardstick of scores, not of costs, and is left out."""
         return savings((n for n in self.needs if n.method != FULL), against=YARDSTICK)
 
-    @cached_property
-    def duels(self) -> tuple[Duel, ...]:
-        """Every pair of methods at every budget where both have something to show."""
-        found = []
-        for budget in self.budgets:
-            for a, b in combinations(self.methods, 2):
-                if None not in (self._can(a, budget), self._can(b, budget)):
-                    found.append(self._duel(a, b, budget))
-        return tuple(found)
-
-    def leaders(self) -> Iterator[tuple[float, str, tuple[Duel, ...]]]:
-        """At each budget the method with the best mean, and how sure it is that it beats each of the others."""
-        for budget in self.budgets:
-            able = {m: score for m in self.methods if (score := self._can(m, budget)) is not None}
-            if len(able) > 1:
-                first = max(able, key=lambda m: able[m])
-                yield budget, first, tuple(self._duel(first, m, budget) for m in able if m != first)
+    def need_of(self, contender: str) -> Need | None:
+        """What the means of one contender need for the target; None where it has no score."""
+        own = [e.point for e in self.entries if e.name == contender]
+        found = needs(own, target=self.target[0]) if self.target is not None else ()
+        return found[0] if found else None
 
     @property
     def budgets(self) -> tuple[float, ...]:
@@ -169,29 +181,16 @@ class Finding:
         methods = [m for m in self.methods if m in reached]
         return turning_prices(self.points, methods, prices=self.prices, target=self.target[0])
 
-    def _can(self, method: str, budget: float) -> float | None:
-        """The best mean that a method buys with so many hours."""
-        limit = seconds_from_hours(budget)
-        return max((p.score for p in self.points if p.method == method and p.seconds <= limit), default=None)
-
-    def _duel(self, a: str, b: str, budget: float) -> Duel:
-        reading = self.reading
-        found = beats(
-            self.points, a, b, seconds=seconds_from_hours(budget),
-            how=reading.how, level=reading.level, rng=np.random.default_rng(0),
-        )  # fmt: skip
-        return Duel(a=a, b=b, hours=budget, result=found[self.front.facet])
-
 
 def findings(harvest: Harvest, reading: Reading | None = None) -> tuple[Finding, ...]:
     """One a facet, in the order of the study's table."""
     reading = reading or Reading()
     members = [e.point for e in harvest.entries]
     fronts = {f.facet: f for f in frontiers([*members, *harvest.stars], gpu=reading.gpu)}
-    chances = probability_on_frontier(members, rng=np.random.default_rng(0), gpu=reading.gpu)
+    chances, comparisons = Chances(members, gpu=reading.gpu), compared(harvest.entries, level=reading.level)
     return tuple(
         Finding(
-            harvest=harvest, reading=reading, front=fronts[facet], probability=chances,
+            harvest=harvest, reading=reading, front=fronts[facet], chances=chances, comparisons=comparisons,
             entries=tuple(sorted((e for e in harvest.entries if e.point.facet == facet), key=_thrift)),
         )
         for facet in harvest.facets

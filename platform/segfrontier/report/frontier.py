@@ -9,24 +9,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.market.prices import Count
 from segfrontier.report.statistics import How, Summary, summarise
 
 Facet = tuple[tuple[str, Hashable], ...]
-
-
-class Count(Protocol):
-    """Acts of one kind as the ledger totals them: answers (`units`) and questions (`asked`)."""
-
-    @property
-    def units(self) -> int: ...
-
-    @property
-    def asked(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -27,7 +27,8 @@ from segfrontier.report.references import Reference, load_references, stars
 class Harvest:
     """What a study has brought in so far."""
 
-    study: StudyHome
+    name: str  # of the study, or of the table
+    study: StudyHome | None  # none where a table holds all there is
     records: tuple[Record, ...]  # every ended cell, in the order of the study's table
     waiting: int  # cells that have not ended
     entries: tuple[Entry, ...]
@@ -39,10 +40,9 @@ class Harvest:
     yaml: str
     faults: tuple[str, ...]
 
-    @property
-    def name(self) -> str:
-        """The study's."""
-        return self.study.name
+    def log(self, record: Record) -> Path | None:
+        """Where a cell's log lies."""
+        return None if self.study is None else self.study.home.cell(record.key) / "log.txt"
 
     @property
     def facets(self) -> dict[Facet, str]:
@@ -61,6 +61,8 @@ class Harvest:
     @property
     def words(self) -> str:
         """ "42 cells: 40 done, 2 failed"."""
+        if self.study is None:
+            return f"{len(self.records)} score{'s' * (len(self.records) != 1)}"
         counts = {state: len(self.ended(state)) for state in ("done", "failed", "cut")}
         counts |= {
             "not ended": self.waiting,
@@ -85,7 +87,7 @@ def harvest(
     words = {e.point.facet: facet_words(e.point.facet) for e in made}
     told = _references(references, plain.get("references") or (), faults)
     return Harvest(
-        study=study, records=found, waiting=waiting, entries=made, stars=stars(told, words),
+        name=study.name, study=study, records=found, waiting=waiting, entries=made, stars=stars(told, words),
         prices={facet: p for facet, p in bought.items() if p is not None}, what_if=prices is not None, runs=runs,
         compute=compute_unit(found), yaml=text, faults=tuple(faults),
     )  # fmt: skip

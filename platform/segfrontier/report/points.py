@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
 from statistics import fmean
 from typing import Literal
 
 from segfrontier.home.records import Record
 from segfrontier.market.prices import PriceList
-from segfrontier.report.answers import bill
 from segfrontier.report.frontier import Facet, Point
 
 
@@ -23,6 +23,7 @@ class Entry:
     budget: float | Literal["all"]
     cells: tuple[Record, ...]
     missing: tuple[int, ...]  # seeds of the study that this point lacks
+    also: tuple[float | Literal["all"], ...] = ()  # further budgets that bought and trained just the same
 
     @property
     def series(self) -> tuple[str, str]:
@@ -66,7 +67,7 @@ def entries(
         groups.setdefault(_group(r), {})[_seed(r)] = r
     place = {key: i for i, key in enumerate(dict.fromkeys(map(_group, records)))}
     ordered = sorted(groups.items(), key=lambda item: place[item[0]])
-    return tuple(_entry(dict(sorted(g.items())), prices, runs or {}, expected, use) for _, g in ordered)
+    return _distinct(_entry(dict(sorted(g.items())), prices, runs or {}, expected, use) for _, g in ordered)
 
 
 def facet_of(record: Record) -> Facet:
@@ -95,7 +96,7 @@ def _entry(
 ) -> Entry:
     cells = tuple(group.values())
     first, budget = cells[0], cells[0].cell["hours"]
-    costs = [r.seconds if prices is None else bill(r.acts, prices) for r in cells]
+    costs = [r.seconds if prices is None else prices.bill(r.acts) for r in cells]
     knobs = knob_words(first)
     point = Point(
         method=str(first.cell["method"]),
@@ -113,6 +114,29 @@ def _entry(
 def budget_words(budget: float | str) -> str:
     """ "10 h" or "all labels"."""
     return "all labels" if budget == "all" else f"{budget:g} h"
+
+
+def _distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries that bought the same labels and trained the same stages are one, told under the least budget."""
+    groups: dict[object, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(_identity(entry), []).append(entry)
+    return tuple(_joined(group) for group in groups.values())
+
+
+def _joined(group: Sequence[Entry]) -> Entry:
+    first, *others = sorted(group, key=lambda e: (e.budget == "all", 0.0 if e.budget == "all" else e.budget))
+    own = (e.budget for e in others if e.knobs == first.knobs)
+    return replace(first, also=tuple(own)) if others else first
+
+
+def _identity(entry: Entry) -> object:
+    """What a point bought and trained; itself where that is not known to be anyone else's, too."""
+    cells = entry.cells
+    if not all(cell.stages for cell in cells) or not isfinite(entry.point.score):
+        return id(entry)
+    did = [(_seed(c), tuple((s.kind, s.key) for s in c.stages), tuple(sorted(c.acts)), repr(c.acts)) for c in cells]
+    return entry.point.facet, entry.point.method, tuple(did), tuple(entry.point.scores.items())
 
 
 def _group(record: Record) -> tuple[str, ...]:

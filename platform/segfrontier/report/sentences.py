@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import inf, isfinite, log
+from math import isfinite
 
 from segfrontier.market.budget import hours
-from segfrontier.report.answers import BreakEven, in_words
-from segfrontier.report.findings import FULL, Duel, Finding
+from segfrontier.report.answers import in_words
+from segfrontier.report.contenders import FULL
+from segfrontier.report.digits import rounded
+from segfrontier.report.findings import Finding
 from segfrontier.report.points import Entry, budget_words
+from segfrontier.report.statements import sentences
 from segfrontier.report.statistics import Summary
 
-_MOST_TURNS = 8
+_HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Savings", ("saving",)),
+    ("Best at each budget", ("leader",)),
+    ("Differences", ("beats",)),
+    ("Over all budgets", ("area",)),
+    ("To reach {target}", ("need",)),
+    ("Percent of full supervision", ("percent",)),
+    ("Break-even prices", ("break_even",)),
+)
 
 
 def columns(finding: Finding) -> list[str]:
@@ -41,7 +52,9 @@ def score_words(summary: Summary) -> str:
         return "no score"
     if summary.interval is None:
         return f"{summary.mean:.3f}"
-    return f"{summary.mean:.3f} [{summary.interval[0]:.3f}, {summary.interval[1]:.3f}]"
+    low, high = summary.interval
+    mean, bottom, top = (rounded(x, (high - low) / 2) for x in (summary.mean, low, high))
+    return f"{mean} [{bottom}, {top}]"
 
 
 def interval_words(finding: Finding) -> str:
@@ -57,6 +70,8 @@ def interval_words(finding: Finding) -> str:
 
 def prices_words(finding: Finding) -> str:
     """ "prices: street (version 1)"; says so where they are not those that the cells bought under."""
+    if finding.harvest.study is None:
+        return "hours as the table gives them"
     if finding.prices is None:
         bought = any(r.acts for e in finding.entries for r in e.cells)
         return "hours as they were bought, at prices that are not known any more" if bought else "nothing was bought"
@@ -70,47 +85,41 @@ def answers(finding: Finding) -> Iterator[tuple[str, list[str]]]:
 
 
 def _answers(finding: Finding) -> Iterator[tuple[str, list[str]]]:
-    if finding.target is not None:
-        target, why = finding.target
-        yield f"To reach {target:g}{f' ({why})' if why else ''}", [n.words for n in finding.needs]
-        yield "Savings", [s.words for s in finding.savings if s.factor is not None]
-    yield "Best at each budget", [_leader(*leader) for leader in finding.leaders()]
-    yield "Area under the frontier", _areas(finding)
-    yield "Break-even prices", break_evens(finding)
+    said = sentences(finding)
+    for heading, kinds in _HEADINGS:
+        own = [s for s in said if s.kind in kinds]
+        decided = [s.text for s in own if s.decided]
+        # What cannot be told of a pair stands with the leaders.
+        pairs = "beats" in kinds or "area" in kinds
+        others = [s.text for s in own if not s.decided and not (pairs and s.text.startswith("cannot tell"))]
+        yield heading.format(target=_target(finding)), decided + others
     stars = [f"{s.method}: {s.score:.3f} with {in_words(s.seconds)} ({s.label})" for s in finding.front.stars]
     yield "Printed in papers, not ranked here", stars
 
 
-def break_evens(finding: Finding) -> list[str]:
-    """The prices at which the order of two methods changes, those nearest to today's first."""
-    prices, turning = finding.prices, [b for b in finding.break_evens if b.verdict not in ("always", "never")]
-    if prices is None or not finding.break_evens:
-        return []
-    if not turning:
-        return ["no price of a single kind of act changes which method needs fewer hours for the target"]
-    here = {b: float(prices.price(b.kind).seconds) for b in turning}
-    turning.sort(key=lambda b: _far(b, here[b]))
-    told = [f"{b.words} (here {here[b]:,.10g} s)" for b in turning[:_MOST_TURNS]]
-    more = len(turning) - len(told)
-    return told + ([f"and {more} more at prices further from these: see --json"] if more else [])
-
-
-def _far(b: BreakEven, price: float) -> float:
-    """By what factor, either way, a price must change before the order does."""
-    return min(abs(log(edge / price)) for stretch in b.wins for edge in stretch if 0 < edge < inf)
+def _target(finding: Finding) -> str:
+    target, why = finding.target or (0.0, "")
+    return f"{target:g} ({why})" if why else f"{target:g}"
 
 
 def headline(finding: Finding) -> str:
-    """The one sentence that a reader in a hurry takes away."""
+    """What a reader in a hurry takes away: the first savings that are sure, else who leads, else that none can tell."""
     if not finding.points:
         return "No cell of this facet has a score yet."
+    decided = [s for s in sentences(finding) if s.decided]
+    for kind in ("saving", "leader", "area", "beats"):
+        if own := [s for s in decided if s.kind == kind]:
+            return " ".join(_sentence(s.text) for s in (own[:2] if kind == "saving" else own[-1:]))
+    leaders = [s for s in sentences(finding) if s.kind == "leader"]
+    if leaders:
+        return _sentence(leaders[-1].text)
     best = max(finding.points, key=lambda p: (p.score, -p.seconds))
     cost = in_words(best.seconds) if best.seconds else "no annotation"
-    told = [f"Best score: {best.score:.3f}, {best.method} with {cost}."]
-    if finding.target is not None and (met := [n for n in finding.needs if n.seconds is not None]):
-        told += [f"{s.words}." for s in finding.savings if s.need is met[0] and s.factor is not None]
-        told.append(f"{met[0].words}{f' ({finding.target[1]})' if finding.target[1] else ''}.")
-    return " ".join(reversed(told))
+    return f"Best mean score: {best.score:.3f}, {best.method} with {cost}; there is nothing to compare it with."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper() if text.startswith('cannot') else text[:1]}{text[1:]}."
 
 
 def short(number: float) -> str:
@@ -128,27 +137,8 @@ def _row(finding: Finding, entry: Entry) -> list[str]:
         "all" if entry.budget == "all" else budget_words(entry.budget),
         f"{hours(point.seconds):.2f}",
         score_words(finding.reading.summary(point)),
-        "" if percent is None else f"{percent:.1f}",
+        "" if percent is None else f"{percent:.0f}",
         "" if chance is None else f"{chance:.2f}",
         short(point.gpu) if isfinite(point.gpu) else "",
         entry.seeds,
     ]
-
-
-def _leader(budget: float, first: str, duels: tuple[Duel, ...]) -> str:
-    """ "10 h: points; beats fine, coarse; against boxes: cannot tell"."""
-    sure = [d.b for d in duels if d.result.verdict == "yes"]
-    unsure = [d.b for d in duels if d.result.verdict != "yes"]
-    told = [f"{budget_words(budget)}: {first}"]
-    told += [f"beats {'all others' if len(sure) > 2 and not unsure else ', '.join(sure)}"] if sure else []
-    told += [f"against {', '.join(unsure)}: cannot tell"] if unsure else []
-    return "; ".join(told)
-
-
-def _areas(finding: Finding) -> list[str]:
-    if finding.areas is None:
-        return []
-    (low, high), areas = finding.areas
-    methods = ", ".join(f"{m} {a:.3f}" for m, a in sorted(areas.items(), key=lambda item: -item[1]) if m and a > 0)
-    about = f"mean mIoU that {low:.3g} to {high:.3g} h buy, each doubling counting alike, none affordable counting 0"
-    return [f"{areas['']:.3f} ({about}); alone: {methods}"]

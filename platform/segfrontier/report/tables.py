@@ -9,10 +9,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv as pc
-import pyarrow.parquet as pq
-
 from segfrontier.home.records import Record
 from segfrontier.market.budget import hours
 from segfrontier.report.findings import Finding
@@ -22,6 +18,10 @@ from segfrontier.report.points import Entry, budget_words, knob_words
 
 def write_tables(harvest: Harvest, found: Sequence[Finding], folder: Path) -> list[Path]:
     """`points` and `cells`, each as .csv and .parquet."""
+    import pyarrow as pa
+    import pyarrow.csv as pc
+    import pyarrow.parquet as pq
+
     tables = {"points": point_rows(found), "cells": [_cell(harvest, r) for r in harvest.records]}
     written = []
     for name, rows in tables.items():
@@ -78,4 +78,6 @@ def finite(value: float | None) -> float | None:
 
 def _column(values: list[Any]) -> Any:
     """An Arrow column; of text where there is nothing to tell its type from."""
+    import pyarrow as pa
+
     return pa.array(values) if any(v is not None for v in values) else pa.array(values, pa.string())

@@ -21,7 +21,6 @@ from segfrontier.home.records import Counted, Record, State
 from segfrontier.lab import Bench, Lab, LabSettings, Model, Scores, make_method, open_lab
 from segfrontier.lab.card import noted
 from segfrontier.market import Ledger
-from segfrontier.report.answers import bill
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
 from segfrontier.study.config import Asha
@@ -152,4 +151,4 @@ def _bought(home: Home, key: str) -> dict[str, Any]:
     except LedgerError:  # a damaged account, which is why the cell failed
         return {}
     counted = {k: Counted(scenes=t.scenes, acts=t.acts, units=t.units, asked=t.asked) for k, t in totals.items()}
-    return {"acts": counted, "seconds": bill(totals, prices), "prices": f"{prices.name} {prices.digest}"}
+    return {"acts": counted, "seconds": prices.bill(totals), "prices": f"{prices.name} {prices.digest}"}
