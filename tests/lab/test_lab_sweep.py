@@ -17,8 +17,7 @@ from segfrontier.lab.opening import sweep_home
 
 DRAFT = "0123456789ab.part"
 PLACES = (
-    "", "labels", "labels/mine", "store", "cells/mine", "studies", "studies/tiny", "studies/tiny/spool",
-    "studies/tiny/report",
+    "", "labels", "labels/mine", "store", "cells/mine", "studies", "studies/tiny", "studies/tiny/report",
 )  # fmt: skip
 
 

@@ -38,7 +38,8 @@ def test_the_table_the_answers_and_the_paths(tmp_path):
     assert "failed bad, 6 h, seed 0: no memory" in out
     report = tmp_path / "studies" / "made" / "report"
     assert {p.name for p in report.iterdir()} == {
-        "report.html", "frontier.png", "frontier.html", "points.csv", "points.parquet", "cells.csv", "cells.parquet"
+        "report.html", "frontier.png", "frontier.html", "points.csv", "points.parquet", "cells.csv", "cells.parquet",
+        "plotly.min.js"
     }  # fmt: skip
     assert str(report / "frontier.png") in out.replace("\n", "")
 

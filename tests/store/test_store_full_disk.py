@@ -15,12 +15,13 @@ import torch
 from toylab import fine_part
 
 from segfrontier.errors import DiskFull, StageError
+from segfrontier.home.context import write_context
+from segfrontier.home.layout import Home
 from segfrontier.lab.training import checkpoints
 from segfrontier.lab.training.history import History
 from segfrontier.lab.worker import Worker
 from segfrontier.store import Store
 from segfrontier.store import shelf as shelf_module
-from segfrontier.tracking import Spool
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 TESTS = Path(__file__).parents[1]
@@ -38,6 +39,10 @@ def one_sentence(error: DiskFull) -> bool:
     )
 
 
+def context(folder: Path, size: int) -> None:
+    write_context(Home(folder).study("tiny"), "done", {"commit": "x" * size})
+
+
 def logged(folder: Path) -> None:
     history = History(folder / "log.jsonl", Worker(device=torch.device("cpu")), 1)
     history.take({"ce": 1.0}, {"lr": 0.1}, 4)
@@ -49,7 +54,7 @@ WRITERS = {
     "weights": lambda folder: checkpoints.write_tensors(folder / "weights.pt", {"a": torch.ones(3)}),
     "a snapshot": lambda folder: checkpoints.write_tensors(folder / "weights.pt", {"a": torch.ones(3)}, sync=True),
     "the log": logged,
-    "the spool": lambda folder: Spool(folder).put("cell", "k", {}),
+    "the context of a study": lambda folder: context(folder, 1),
 }
 
 
@@ -59,7 +64,7 @@ def test_a_writer_says_so_and_leaves_nothing(tmp_path, monkeypatch, name):
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(DiskFull, match=r"must be room on the disk of .*store gc") as caught:
         WRITERS[name](folder)
-    assert one_sentence(caught.value) and list(folder.iterdir()) == []
+    assert one_sentence(caught.value) and [path for path in folder.rglob("*") if path.is_file()] == []
     monkeypatch.undo()
     WRITERS[name](folder)
     assert len(list(folder.iterdir())) == 1
@@ -133,16 +138,13 @@ from segfrontier.errors import DiskFull
 from segfrontier.lab.training import checkpoints
 from segfrontier.store import Store
 from segfrontier.market import Ledger, export_acts
-from segfrontier.tracking import Spool
-from test_store_full_disk import logged
+from test_store_full_disk import context, logged
 from toylab import fine_part
 from toyworld import write_toy
 disk, world = Path({disk!r}), write_toy(Path({disk!r}).parent / "toy")
 store, about = Store(disk / "store"), {{"kind": "train"}}
 for i in range(3):
     store.once(f"old{{i}}", lambda out: (out / "x").write_bytes(bytes(100_000)) and None, about=about).release()
-spool = Spool(disk / "spool")
-spool.put("cell", "before", {{}})
 large = torch.arange(30_000)
 ballast = open(disk / "ballast", "wb", buffering=0)
 try:
@@ -156,7 +158,7 @@ writers = {{
     "checkpoint": lambda: checkpoints.save(disk / "c", 1, {{"a": large}}),
     "weights": lambda: checkpoints.write_tensors(disk / "w" / "weights.pt", large),
     "log": lambda: logged(disk / "l"),
-    "spool": lambda: Spool(disk / "spool").put("cell", "k", {{"x": "x" * 10_000}}),
+    "context": lambda: context(disk, 10_000),
     "labels": lambda: fine_part(world, disk / "labels"),
     "acts": lambda: export_acts(Ledger(disk.parent / "ledger", create=True), disk / "acts.parquet"),
     "stage": lambda: store.once("k1", stage, about=about),

@@ -24,10 +24,10 @@ def test_status_ranks_by_means_not_by_the_luckiest_seed():
 def test_the_note_in_mlflow_ranks_by_means_too():
     records = [
         {
-            "state": "done", "cell": {"method": m, "label": f"{m}, 5 h, seed {s}"}, "seconds": 3600,
-            "values": {"miou_present": x},
+            "state": "done", "cell": {"method": m, "knobs": {}, "hours": 5, "label": f"{m}, 5 h, seed {s}"},
+            "seconds": 3600, "facet": "f", "values": {"miou_present": x},
         }
         for m, s, x in (("lucky", 0, 0.9), ("lucky", 1, 0.1), ("steady", 0, 0.6), ("steady", 1, 0.65))
     ]  # fmt: skip
-    rows = [line for line in study_note("s", records).splitlines() if line.startswith("| ")][1:]
-    assert rows == ["| steady | 62.5% | 2 | 1.0 | steady, 5 h |", "| lucky | 50.0% | 2 | 1.0 | lucky, 5 h |"]
+    rows = [line for line in study_note({"study": "s"}, records).splitlines() if line.startswith("| ")][1:]
+    assert rows == ["| steady | 62.5% | 2 | 1.0 | steady |", "| lucky | 50.0% | 2 | 1.0 | lucky |"]

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from trackhere import a_home, a_record
 
 from segfrontier.home.layout import open_home
 from segfrontier.tracking.server import answers, free_port
@@ -16,13 +17,12 @@ pytestmark = pytest.mark.slow
 
 CLI = "from segfrontier.cli import main; main()"
 UNREACHABLE = """
-import os, sys
+import sys
 from pathlib import Path
-from segfrontier.tracking import Spool, Writer
-spool = Spool(Path(sys.argv[1]))
-spool.put("study", "toy", {"study": "toy"})
-with Writer(spool, sys.argv[2], Path(sys.argv[1]) / "runs.json", drain=1) as writer:
-    print(writer._process.pid, flush=True)
+from segfrontier.home.layout import Home
+from segfrontier.tracking import Companion
+with Companion(Home(Path(sys.argv[1])).study("tiny"), sys.argv[2], drain=1) as companion:
+    print(companion._process.pid, flush=True)
     sys.stdin.readline()
 """
 
@@ -56,17 +56,18 @@ def test_the_dashboard_and_its_port_go_with_ui(tmp_path, number):
     assert until(lambda: not answers(address) and free_port(port) == port, 15), "the server has kept its port"
 
 
-def test_a_writer_whose_mlflow_never_answers_does_not_outlive_its_driver_for_long(tmp_path):
+def test_a_companion_whose_mlflow_never_answers_does_not_outlive_its_driver_for_long(tmp_path):
     """A server that takes connections and says nothing holds a request for two minutes."""
+    place = a_home(tmp_path / "runs", [a_record()])
     with socket.create_server(("127.0.0.1", 0)) as silent:
         driver = subprocess.Popen(
-            [sys.executable, "-c", UNREACHABLE, str(tmp_path), f"http://127.0.0.1:{silent.getsockname()[1]}"],
+            [sys.executable, "-c", UNREACHABLE, str(tmp_path / "runs"), f"http://127.0.0.1:{silent.getsockname()[1]}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        writer = int(driver.stdout.readline())
+        companion = int(driver.stdout.readline())
         silent.settimeout(60)
         with silent.accept()[0]:  # it asks, and waits
             driver.kill()
             driver.communicate()
-            assert until(lambda: not alive(writer), 15)
-    assert len(list(tmp_path.glob("[0-9]*.json"))) == 1, "nothing is lost"
+            assert until(lambda: not alive(companion), 15)
+    assert place.runs() == {}

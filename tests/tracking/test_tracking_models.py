@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 from toystudy import toy_study
-from trackhere import again
 
 from segfrontier import load_model
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.study.run import run_study
-from segfrontier.tracking import replay
-from segfrontier.tracking.spool import Spool
+from segfrontier.tracking.sync import sync
 
 
 @pytest.mark.slow
@@ -24,13 +22,12 @@ def test_mlflow_holds_the_final_model_of_a_cell_once(uri, tmp_path, monkeypatch)
     )  # fmt: skip
     run_study(study, home=tmp_path / "runs", tracking="none")
     place = Home(tmp_path / "runs").study("toy")
-    spool = Spool(place.spool)
+    (key,), client = place.cell_keys(), MlflowClient(uri)
     for _ in range(2):
-        done = replay(spool, uri, runs_file=place.path / "runs.json")
-        assert done.left == 0 and not done.error and not list(spool.broken.glob("*"))
-        again(spool)
-    (key,) = place.cell_keys()
-    run, client = place.runs()[key], MlflowClient(uri)
+        done = sync(place, uri)
+        assert done is not None and (done.written, done.left, done.error) == (1, 0, "")
+        client.set_tag(place.runs()[key], "segfrontier.synced", "of other files")
+    run = place.runs()[key]
     (version,) = client.search_model_versions("name='street-model'")
     assert version.run_id == run
     experiment = client.get_run(run).info.experiment_id

@@ -1,35 +1,34 @@
 """The saved views of a study's page, and the command that opens the dashboard."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import ExitStack
 
 import pytest
-from trackhere import STUDY, a_record, a_spool
+from trackhere import STUDY, a_home, a_record
 
-from segfrontier.tracking import replay
 from segfrontier.tracking.address import database
+from segfrontier.tracking.payload import cell_payload, colour
 from segfrontier.tracking.server import answers, free_port
-from segfrontier.tracking.telling import colour, tell_cell
+from segfrontier.tracking.sync import sync
 from segfrontier.tracking.views import COSTS, METHODS, VIEW_TAG, experiment_tags, view_link
 
 UI = "import typer; from segfrontier.commands.ui import ui; typer.run(ui)"
 
 
 def test_a_view_draws_what_cells_are_told_to_have():
-    told = tell_cell(a_record(), STUDY)
+    told = cell_payload(a_record(), STUDY)
     names = {v.name for v in told.values}
     for key, text in experiment_tags("tiny", "7").items():
         if key.startswith(VIEW_TAG):
             view = json.loads(text)
             state = json.loads(view["state"])
             (chart,), (section,) = state["compareRunCharts"], state["compareRunSections"]
-            axes = {a["key"] for a in (chart.get("xaxis"), chart.get("yaxis")) if a} | set(
-                chart.get("selectedMetricKeys", ())
-            )
-            assert axes and axes <= names and chart["metricSectionId"] == section["uuid"]
+            assert chart["metricKey"] in names and chart["metricSectionId"] == section["uuid"]
+            assert chart["xAxisScaleType"] == "log" and all(v.step > 0 for v in told.values if v.name == "miou_present")
             grouped = state.get("groupBy", {"groupByKeys": []})["groupByKeys"]
             assert {k["groupByData"] for k in grouped} <= set(told.tags), "a facet must never be joined with another"
 
@@ -54,21 +53,28 @@ def test_methods_have_the_colours_of_their_places_in_the_study():
 def test_a_view_that_people_changed_stays_theirs(tmp_path, uri):
     from mlflow import MlflowClient
 
-    replay(a_spool(tmp_path), uri, runs_file=tmp_path / "runs.json")
+    place = a_home(tmp_path / "runs")
+    sync(place, uri)
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("tiny")
     assert set(experiment_tags("tiny", experiment.experiment_id)) <= set(experiment.tags)
     client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "mine")
-    replay(a_spool(tmp_path), uri, runs_file=tmp_path / "runs.json")
-    assert client.get_experiment_by_name("tiny").tags["mlflow.note.content"] == "mine"
+    view = next(tag for tag in experiment.tags if tag.startswith(VIEW_TAG))
+    client.set_experiment_tag(experiment.experiment_id, view, "mine")
+    sync(place, uri)
+    now = client.get_experiment_by_name("tiny").tags
+    assert now["mlflow.note.content"] == "mine" and now[view] == "mine"
+    client.set_experiment_tag(experiment.experiment_id, "segfrontier.views", "1")
+    sync(place, uri)
+    now = client.get_experiment_by_name("tiny").tags
+    assert now["mlflow.note.content"] == "mine" and json.loads(now[view])["name"], "an earlier version's views"
 
 
 @pytest.mark.slow
 def test_the_dashboard_opens_with_the_right_store_and_ends_at_ctrl_c(tmp_path, uri):
-    home = database(uri).parent
-    study = home / "studies" / "tiny"
-    a_spool(study, [a_record()])
-    (study / "study.yaml").write_text("name: tiny")
+    home = tmp_path / "runs"
+    place = a_home(home, [a_record()])
+    shutil.move(database(uri), home / "mlflow.db")
     port = free_port(0)
     command = [sys.executable, "-c", UI, "--home", str(home), "--port", str(port)]
     process = subprocess.Popen(
@@ -81,12 +87,14 @@ def test_the_dashboard_opens_with_the_right_store_and_ends_at_ctrl_c(tmp_path, u
         address = process.stdout.readline().split()[1]
         link = process.stdout.readline().split()
         assert process.stdout.readline() == "Ctrl-C ends it\n"
-        assert address.startswith(f"http://127.0.0.1:{port}") and answers(f"http://127.0.0.1:{port}")
+        assert address == f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning" and answers(
+            f"http://127.0.0.1:{port}"
+        )
         assert link[0] == "tiny:" and COSTS not in link[1] and "/runs?" in link[1]
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
-        assert "tiny: told MLflow 2 records" in process.stderr.read()
-    assert not answers(f"http://127.0.0.1:{port}") and (study / "runs.json").exists()
+        assert "tiny: 1 runs were brought up to date in MLflow" in process.stderr.read()
+    assert not answers(f"http://127.0.0.1:{port}") and a_record()["key"] in place.runs()
 
 
 def test_a_home_that_is_not_there_is_refused(tmp_path):

@@ -1,9 +1,15 @@
-"""Records as cells leave them, made up, for the tests of tracking."""
+"""Homes with records as cells leave them, made up, for the tests of tracking."""
 
 import hashlib
+import json
+from contextlib import contextmanager
 from pathlib import Path
 
-from segfrontier.tracking import Spool
+from segfrontier.basics.atomic import write_json
+from segfrontier.home.claiming import claimed
+from segfrontier.home.context import write_context
+from segfrontier.home.layout import StudyHome, open_home
+from segfrontier.home.records import Record
 
 CONFIG = "name: tiny\nseeds: [0, 1]\n"
 STUDY = {
@@ -17,18 +23,21 @@ def a_key(label, facet="f0f0f0f0"):
 
 
 def a_record(*, method="fine", hours=10, seed=0, miou=0.4, state="done", facet="f0f0f0f0", seconds=None, **more):
-    """A record in its plain form, as it lies in a spool."""
+    """A record in its plain form, as it lies in a home."""
     knobs = more.pop("knobs", {})
     told = "".join(f" {k}={v}" for k, v in knobs.items())
     label = f"{method}{told}, {hours:g} h, seed {seed}"
     done = state == "done"
     cell = {
         "method": method, "knobs": {"hidden": 1, **knobs}, "hours": float(hours), "world": "street", "source": None,
-        "recipe": {"encoder": "resnet18", "head": "fpn", "steps": 50, "lr": 0.01}, "seed": seed, "prices": None,
+        "recipe": {
+            "encoder": "resnet18", "pretrained": "never", "head": "fpn", "steps": 50, "batch": 4, "crop": [64, 96],
+            "precision": "fp32", "lr": 0.01,
+        }, "seed": seed, "prices": None,
         "noise": {}, "split": {"coarse": 0.25, "fine": 0.75}, "label": label,
     }  # fmt: skip
     return {
-        "study": "tiny", "key": a_key(label, facet), "state": state, "cell": cell, "facet": facet,
+        "key": a_key(label, facet), "state": state, "cell": cell, "facet": facet,
         "facet_words": f"street resnet18/fpn 50x4 #{facet}", "prices": "street 12ab",
         "seconds": int(hours * 3600 if seconds is None else seconds),
         "acts": {"fine": {"scenes": 6, "acts": 6, "units": 6, "asked": 6}},
@@ -46,17 +55,61 @@ def a_record(*, method="fine", hours=10, seed=0, miou=0.4, state="done", facet="
     }  # fmt: skip
 
 
-def put_cells(spool, records):
+def put_cells(place: StudyHome, records) -> None:
+    """Cells of a study that have ended like this."""
+    keys = place.cell_keys()
     for record in records:
-        spool.put("cell", record["key"], record)
+        folder = place.home.cell(record["key"])
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "cell.json", record["cell"])
+        write_json(folder / "record.json", record)
+        (folder / "log.txt").write_text("done")
+        assert Record.read(folder) is not None
+        keys += [] if record["key"] in keys else [record["key"]]
+    write_json(place.path / "cells.json", keys)
 
 
-def a_spool(folder: Path, records=(), study=STUDY) -> Spool:
-    spool = Spool(folder / "spool")
-    if study:
-        spool.put("study", study["study"], study)
-    put_cells(spool, records)
-    return spool
+def put_state(place: StudyHome, state, at=7.0, **more) -> None:
+    """How the study stands."""
+    about = {name: STUDY[name] for name in ("environment", "commit", "worlds", "facets")} | more
+    write_context(place, state, about, cells=place.cell_keys(), at=at)
+
+
+def a_home(folder: Path, records=(), *, state="done", config=CONFIG) -> StudyHome:
+    """The study `tiny` in a home of its own, with these cells."""
+    place = open_home(folder).study("tiny")
+    place.path.mkdir(parents=True)
+    place.file.write_text(config)
+    put_cells(place, records)
+    if state:
+        put_state(place, state)
+    return place
+
+
+@contextmanager
+def running(place: StudyHome):
+    """A run is at work on the study."""
+    with claimed(place.path, place.name, lambda _: None):
+        put_state(place, "running")
+        yield
+
+
+def put_progress(place: StudyHome, record, lines, *, state="running") -> None:
+    """A cell that works, or was stopped: lines of its progress file, added, and its status."""
+    folder = place.home.cell(record["key"])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "cell.json", record["cell"])
+    with (folder / "progress.jsonl").open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    write_json(folder / "status.json", {"state": state, "stage": "train aaaa", "pid": 1, "at": 1.0})
+    keys = place.cell_keys()
+    write_json(place.path / "cells.json", keys + ([] if record["key"] in keys else [record["key"]]))
+
+
+def a_step(at, step, loss, *, train=1, stage="s1", **more):
+    """A line of a progress file."""
+    values = {"loss": loss, "lr/net": 0.01, "samples_a_second": 12.3456789, "data_wait": 0.25}
+    return {"at": at, "train": train, "stage": stage, "step": step, "values": values | more}
 
 
 def everything(uri, study="tiny"):
@@ -67,14 +120,17 @@ def everything(uri, study="tiny"):
     experiment = client.get_experiment_by_name(study)
     children, parents = {}, []
     for run in client.search_runs([experiment.experiment_id]):
-        tags = {k: v for k, v in run.data.tags.items() if k not in ("mlflow.parentRunId", "mlflow.user") and v}
+        hidden = ("mlflow.parentRunId", "mlflow.user", "segfrontier.synced")
+        tags = {k: v for k, v in run.data.tags.items() if k not in hidden and v}
+        assert bool(run.data.tags["segfrontier.synced"]) == (run.info.status != "RUNNING")
         history = {
             name: sorted((m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, name))
             for name in run.data.metrics
         }
         worlds = sorted((d.dataset.name, d.dataset.digest, d.tags[0].value) for d in run.inputs.dataset_inputs)
         files = sorted(f.path for f in client.list_artifacts(run.info.run_id))
-        told = (run.info.status, run.info.run_name, tags, run.data.params, history, worlds, files)
+        status = (run.info.status, run.info.start_time, run.info.end_time)
+        told = (status, run.info.run_name, tags, run.data.params, history, worlds, files)
         if "segfrontier.cell" in tags:
             assert tags["segfrontier.cell"] not in children, "a cell has two runs"
             children[tags["segfrontier.cell"]] = told
@@ -84,9 +140,3 @@ def everything(uri, study="tiny"):
     assert len(parents) == 1, "a study has one run"
     assert not children or parent == parents[0][0]
     return parents[0][1], children
-
-
-def again(spool):
-    """Everything waits once more, as if it had never been told."""
-    for path in sorted(spool.taken.glob("*.json")):
-        path.replace(spool.folder / path.name)

@@ -158,8 +158,8 @@ def _next_steps(finished: Finished) -> None:
     out, name = console(), finished.study.name
     if finished.why:
         out.print(f"[yellow]not all cells were computed: {finished.why}; the same command goes on[/]")
-    if finished.untold:
-        out.print(f"[yellow]MLflow has not taken {finished.untold} entries yet; the next run or `ui` tells it[/]")
+    if finished.unsynced:
+        out.print(f"[yellow]MLflow lacks {finished.unsynced} runs yet; the next run, or `ui`, brings them[/]")
     for path in finished.report:
         out.print(f"  {_near(path)}")
     home = "" if finished.study.home.path == Path("runs").absolute() else f" --home {_near(finished.study.home.path)}"

@@ -14,7 +14,7 @@ segfrontier ui
 
 segfrontier ui --home runs --port 5010
 
-segfrontier ui --uri http://tracking:5000   (tells what waits, prints the address)"""
+segfrontier ui --uri http://tracking:5000   (syncs, prints the address)"""
 
 
 def ui(
@@ -26,7 +26,7 @@ def ui(
 ) -> None:
     """Open the dashboard: every cell with its numbers, and score over cost. Ctrl-C ends it.
 
-    What still waits for MLflow is told first. With a tracking server nothing is started: its address is printed.
+    What MLflow lacks is written first. With a tracking server nothing is started: its address is printed.
     """
     from segfrontier.home.layout import find_home
     from segfrontier.lab.signals import SIGNALS
@@ -37,7 +37,7 @@ def ui(
     home = find_home(home).path
     address = resolve(uri, home)
     prepare(address)
-    tell_waiting(home, address)
+    sync_all(home, address)
     if is_server(address):
         show_studies(home, address, hidden(address))
         return
@@ -57,28 +57,25 @@ def show_studies(home: Path, uri: str, address: str) -> None:
     """Print the dashboard's address, and that of each study's cells as cost vs score."""
     from segfrontier.home.layout import Home
     from segfrontier.tracking.runs import experiments
-    from segfrontier.tracking.views import COSTS, view_link
+    from segfrontier.tracking.views import COSTS, home_link, view_link
 
-    typer.echo(f"dashboard: {address}")
+    typer.echo(f"dashboard: {address}/{home_link()}")
     known = experiments(uri)
     for name in Home(home).studies():
         if name in known:
             typer.echo(f"  {name}: {address}/{view_link(name, known[name], COSTS)}")
 
 
-def tell_waiting(home: Path, address: str) -> None:
-    """Replay what waits in the spools of all studies of a home; where a study is running, its own writer does."""
+def sync_all(home: Path, address: str) -> None:
+    """Bring the runs of all studies of a home up to date; where one is running, its own companion does."""
     from segfrontier.home.layout import Home
-    from segfrontier.tracking import Spool, SpoolHeld, replay
+    from segfrontier.tracking.legacy import adopt_spool
+    from segfrontier.tracking.sync import sync
 
     for name in Home(home).studies():
         study = Home(home).study(name)
-        spool = Spool(study.spool)
-        if not spool.waiting():
-            continue
-        try:
-            told = replay(spool, address, runs_file=study.path / "runs.json")
-        except SpoolHeld:
-            continue
-        more = f"; {told.left} still wait: {told.error}" if told.left else ""
-        typer.echo(f"{name}: told MLflow {told.sent} records{more}", err=True)
+        adopt_spool(study)
+        done = sync(study, address)
+        if done is not None and (done.written or done.error):
+            more = f"; {done.left} are left: {done.error}" if done.error else ""
+            typer.echo(f"{name}: {done.written} runs were brought up to date in MLflow{more}", err=True)

@@ -1,8 +1,8 @@
 """Where studies and their cells are kept on disk. Stages, labels, ledger and cells are shared by all studies of a home.
 
 HOME/ledger/  HOME/labels/  HOME/store/            what the lab keeps
-HOME/cells/KEY/     cell.json  status.json  log.txt  record.json
-HOME/studies/NAME/  study.yaml  cells.json  run.json  lease.N  runs.json  spool/  report/
+HOME/cells/KEY/     cell.json  status.json  log.txt  progress.jsonl  record.json
+HOME/studies/NAME/  study.yaml  cells.json  context.json  run.json  lease.N  runs.json  mlflow.log  report/
 HOME/weights.json                                  which weights `pretrained: auto` stands for, by encoder
 HOME/.segfrontier.json                             says that it is a home
 HOME/mlflow.db      HOME/mlartifacts/              the embedded tracking store
@@ -79,11 +79,6 @@ class StudyHome:
     def file(self) -> Path:
         """The study as it was resolved when it last ran."""
         return self.path / "study.yaml"
-
-    @property
-    def spool(self) -> Path:
-        """What waits to be told to MLflow."""
-        return self.path / "spool"
 
     @property
     def report(self) -> Path:

@@ -84,6 +84,9 @@ class Record:
     refused: bool = False  # the error is of its input: the same again would fail again
     model: ModelNote | None = None  # none where the cell has no final model, or an earlier version made the record
     code: str = ""  # digest of the code that computed it; see `identity.code_of`
+    commit: str = ""  # of the code, where it lay in a checkout
+    environment: Mapping[str, str] = field(default_factory=dict)  # versions and machine
+    worlds: Mapping[str, str] = field(default_factory=dict)  # name in the study -> digest, of those that were opened
 
     @property
     def miou(self) -> float:

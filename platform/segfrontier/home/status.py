@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 from segfrontier.basics.reading import read_json
 from segfrontier.home.claiming import RUN, is_running
 from segfrontier.home.layout import STATUS, StudyHome
-from segfrontier.home.records import Record
+from segfrontier.home.records import RECORD, Record
 
 _RATES = _SPEED, _WAIT = ("samples_a_second", "data_wait")
 
@@ -55,9 +55,9 @@ class Board:
     _ended: dict[str, CellState] = field(default_factory=dict)
     _cells: dict[str, tuple[str, str]] = field(default_factory=dict)
 
-    def look(self) -> tuple[CellState, ...]:
-        """Every cell's state, in the order of the table."""
-        alive = self.alive()
+    def look(self, *, alive: bool | None = None) -> tuple[CellState, ...]:
+        """Every cell's state, in the order of the table. `alive`: whoever asks knows whether the study runs."""
+        alive = self.alive() if alive is None else alive
         return tuple(self._ended.get(key) or self._read(key, alive=alive) for key in self.study.cell_keys())
 
     def alive(self) -> bool:
@@ -70,7 +70,8 @@ class Board:
             self._cells[key] = label_and_method(folder, key)
         (label, method), status = self._cells[key], _Status.read(folder)
         named: _Named = {"key": key, "label": label, "method": method}
-        if alive and status.state == "running" and status.at >= _changed(self.study.path / RUN):
+        since = max(_changed(self.study.path / RUN), _changed(folder / RECORD))  # another process may write the record
+        if alive and status.state == "running" and status.at >= since:
             return CellState(
                 **named, state="running", stage=status.stage, waiting=status.waiting, share=status.share,
                 pace=status.pace,

@@ -93,13 +93,13 @@ def open_lab(
 
 
 def sweep_home(home: Path, cell: str = "bench") -> None:
-    """Remove what killed writers left half-written in a home: unpaid labels, records, spools.
+    """Remove what killed writers left half-written in a home: unpaid labels, records, reports.
 
     Of the cells' folders just this one's, for there may be many; stages see to their own.
     """
     shared = (home, home / "labels", home / "store", home / "studies")
     mine = (home / "cells" / folder_name(cell), home / "labels" / folder_name(cell))
-    of_studies = [folder for at in ("*", "*/spool", "*/report") for folder in (home / "studies").glob(at)]
+    of_studies = [folder for at in ("*", "*/report") for folder in (home / "studies").glob(at)]
     for folder in (*shared, *mine, *of_studies):
         sweep(folder)
 

@@ -35,7 +35,7 @@ def write_outputs(found: Harvest, facets: Sequence[Finding], folder: Path) -> li
     """Write all outputs into a folder."""
     from segfrontier.report.page import write_report_page
     from segfrontier.report.picture import draw_frontier
-    from segfrontier.report.plot_page import write_page
+    from segfrontier.report.plot_page import write_library, write_page
     from segfrontier.report.tables import write_tables
 
     try:
@@ -43,8 +43,9 @@ def write_outputs(found: Harvest, facets: Sequence[Finding], folder: Path) -> li
         sweep(folder)
         with draft_folder(folder / "report") as draft:
             picture = draw_frontier(facets, draft / PICTURE)
-            page = write_page(found, facets, draft / PAGE)
+            page = write_page(found, facets, picture, draft / PAGE)
             report = write_report_page(found, facets, picture, draft / REPORT)
+            write_library(folder, draft)  # no output of the study: it is neither listed nor sent to MLflow
             written = [report, picture, page, *write_tables(found, facets, draft)]
             return [file.replace(folder / file.name) for file in written]
     except OSError as error:

@@ -1,212 +1,128 @@
-"""frontier.png: a panel a facet, annotation hours against mIoU, the frontier as steps of what a budget affords."""
+"""frontier.png: a panel a facet, annotation hours against mIoU, the frontier as steps of what a budget affords.
+
+It is as wide as its letters allow on a telephone, and its legend lies below, where no point can be.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
-from math import ceil, isfinite
+from math import ceil
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from segfrontier.market.budget import hours
 from segfrontier.report.findings import Finding
-from segfrontier.report.frontier import Point
-from segfrontier.report.placing import place_labels
-from segfrontier.report.points import Entry
+from segfrontier.report.panel import Panel, Series, panels
 from segfrontier.report.sentences import interval_words, prices_words
-from segfrontier.report.style import FRONTIER, Axis, Style, styles
+from segfrontier.report.style import FRONTIER, GRID, STAR
 
-_DPI = 200
-_STAR = "#F0C000"
-_MOST_SERIES = 9  # more are named by their method alone
+_DPI, _WIDE, _HIGH, _ROW = 200, 6.4, 4.1, 0.21  # inches: of the picture, of a panel, of a line of text
+_LETTERS = 78  # in a line of text
+_DASHES = ("-", "--", ":", "-.")
 
 
 def draw_frontier(found: Sequence[Finding], path: Path) -> Path:
-    """Draw every facet that has a score. With computing as a second cost, each has a second panel over that cost."""
+    """Draw every facet that has a score, one below the other."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    views = [
-        (f, by_compute) for f in found if f.points for by_compute in ((False, True) if f.reading.gpu else (False,))
-    ]
-    across = min(2, max(1, len(views)))
-    down = max(1, ceil(len(views) / across))
-    figure = Figure(figsize=(7.2 if across == 1 else 12.4, 4.6 * down + 0.5), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(down, across, squeeze=False).flatten().tolist()
-    panels = [Panel(axes, finding, by_compute) for axes, (finding, by_compute) in zip(grid, views, strict=False)]
-    for axes in grid[len(views) :]:
-        axes.set_axis_off()
-    for panel in panels:
-        panel.draw()
-    if panels:
-        _legend(figure, panels)
-    else:
-        grid[0].text(0.5, 0.5, "no cell has a score yet", ha="center", transform=grid[0].transAxes)
-    figure.draw_without_rendering()  # the layout must be final before names look for room
-    figure.set_layout_engine("none")
-    for panel in panels:
-        panel.name_series()
-    figure.savefig(path, facecolor="white")
+    shown = panels(found)
+    with rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        handles, notes = _handles(shown), _notes(shown)
+        columns = 2 if any(len(h.get_label()) > 22 for h in handles) else 3
+        rows = ceil(len(handles) / columns) + notes.count("\n") + 1
+        figure = Figure((_WIDE, _HIGH * max(1, len(shown)) + _ROW * rows), dpi=_DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        grid = figure.subplots(max(1, len(shown)), squeeze=False)[:, 0]
+        for axes, panel in zip(grid, shown, strict=False):
+            _draw(axes, panel)
+        if not shown:
+            grid[0].set_axis_off()
+            grid[0].text(0.5, 0.5, "no cell has a score yet", ha="center", transform=grid[0].transAxes)
+        else:
+            figure.legend(
+                handles=handles, loc="outside lower center", ncols=columns, fontsize=9.5, frameon=False,
+                title=notes, title_fontproperties={"size": 8.5}, handletextpad=0.5, columnspacing=1.2,
+            )  # fmt: skip
+        figure.savefig(path, facecolor="white")
     return path
 
 
-class Panel:
-    """One facet over one cost."""
-
-    def __init__(self, axes: Any, finding: Finding, by_compute: bool) -> None:
-        self.axes, self.finding, self.by_compute = axes, finding, by_compute
-        self.styles = styles(finding.harvest.methods)
-        self.entries = [e for e in finding.entries if isfinite(e.point.score) and isfinite(self.cost(e.point))]
-        self.stars = () if by_compute else finding.front.stars
-        costs = [self.cost(p) for p in (*(e.point for e in self.entries), *self.stars)]
-        self.axis = Axis.of(costs)
-        self.cut = False
-
-    def cost(self, point: Point) -> float:
-        """What the panel shows along x, in hours."""
-        return point.gpu if self.by_compute else hours(point.seconds)
-
-    @property
-    def has_line(self) -> bool:
-        """With two costs the frontier is a surface, and no line in a plane shows it."""
-        return not self.finding.reading.gpu
-
-    def draw(self) -> None:
-        """All but the names."""
-        self._frame()
-        for members in self.series().values():
-            look = self.styles[members[0].point.method]
-            xy = [self._xy(e.point) for e in members]
-            self.axes.plot(*zip(*xy, strict=True), color=look.colour, linewidth=0.9, alpha=0.3, zorder=1)
-            for strong in (False, True):
-                self._mark([e for e in members if (e.point in self.finding.front.on) == strong], look, strong)
-        if self.has_line:
-            self.axes.plot(*zip(*self._steps(), strict=True), color=FRONTIER, linewidth=1.4, zorder=2)
-        for star in self.stars:
-            self.axes.plot(*self._xy(star), "*", color=_STAR, mec="#333333", mew=0.7, ms=13, zorder=5)
-
-    def series(self) -> dict[tuple[str, str], list[Entry]]:
-        """Points by what joins them: the budgets of a method with its knobs."""
-        found: dict[tuple[str, str], list[Entry]] = {}
-        for entry in sorted(self.entries, key=lambda e: self.cost(e.point)):
-            found.setdefault(entry.series, []).append(entry)
-        return found
-
-    def name_series(self) -> None:
-        """Write names beside the points."""
-        groups: dict[str, list[Entry]] = {}
-        all_series = self.series()
-        settings = Counter(method for method, _ in all_series)  # knobs are told where a method has more than one
-        for (method, _), members in all_series.items():
-            tells = settings[method] > 1 and len(all_series) <= _MOST_SERIES
-            groups.setdefault(_clip(members[0].name if tells else method), []).extend(members)
-        names = [
-            (
-                name,
-                self.styles[members[0].point.method].colour,
-                sorted((self._xy(e.point) for e in members), key=_height),
-            )
-            for name, members in groups.items()
-        ]
-        names += [(_clip(star.method), "#333333", [self._xy(star)]) for star in self.stars]
-        place_labels(self.axes, names, self._lines(), size=8.5)
-
-    def _steps(self) -> list[tuple[float, float]]:
-        """The corners of the frontier, up to the end of the axis."""
-        on = [self._xy(p) for p in self.finding.front.on]
-        corners = [(x, y) for before, (x, after) in pairwise(on) for y in (before[1], after)]
-        return [on[0], *corners, (self.axis.limits[1], on[-1][1])]
-
-    def _lines(self) -> list[list[tuple[float, float]]]:
-        """What names should not cover."""
-        bars = [(self._xy(e.point)[0], self.finding.reading.summary(e.point).interval) for e in self.entries]
-        low, high = self.axes.get_ylim()
-        upright = [[(x, max(i[0], low)), (x, min(i[1], high))] for x, i in bars if i]
-        joined = [[self._xy(e.point) for e in members] for members in self.series().values() if len(members) > 1]
-        return upright + joined + ([self._steps()] if self.has_line else [])
-
-    def _xy(self, point: Point) -> tuple[float, float]:
-        return self.axis.at(self.cost(point)), point.score
-
-    def _mark(self, entries: Sequence[Entry], look: Style, strong: bool) -> None:
-        """Markers with their intervals; one call for many, since each is slow."""
-        if not entries:
-            return
-        alpha = 1.0 if strong else 0.4
-        xs, ys = zip(*(self._xy(e.point) for e in entries), strict=True)
-        found = [
-            (x, y, self.finding.reading.summary(e.point).interval) for x, y, e in zip(xs, ys, entries, strict=True)
-        ]
-        bars = [(x, y, y - i[0], i[1] - y) for x, y, i in found if i is not None]
-        if bars:
-            x, y, below, above = zip(*bars, strict=True)
-            self.axes.errorbar(x, y, yerr=[below, above], fmt="none", capsize=2.5, ecolor=look.colour, elinewidth=1,
-                               alpha=alpha * 0.75, zorder=3)  # fmt: skip
-        self.axes.plot(xs, ys, look.marker, color=look.colour, ms=7 if strong else 6, alpha=alpha,
-                       mec=FRONTIER if strong else look.colour, mew=0.8, zorder=4)  # fmt: skip
-
-    def _frame(self) -> None:
-        axes, axis = self.axes, self.axis
-        axes.set_title(fill(self.finding.words, 92), fontsize=8, loc="left", color="#333333")
-        axes.set_xscale("log" if axis.log else "linear")
-        axes.set_xlim(*axis.limits)
-        axes.set_ylim(*self._heights())
-        axes.set_xticks([t for t, _ in axis.ticks], labels=[word for _, word in axis.ticks])
-        axes.minorticks_off()
-        what = f"{self.finding.harvest.compute} hours" if self.by_compute else "annotation hours"
-        axes.set_xlabel(f"{what}{', logarithmic' if axis.log else ''}")
-        axes.set_ylabel("mIoU")
-        axes.grid(True, color="#E4E4E4", linewidth=0.6, zorder=0)
-        axes.spines[["top", "right"]].set_visible(False)
-        if axis.log and axis.zero:  # the axis is broken between 0 and the first cost above it
-            gap = (axis.origin * axis.low) ** 0.5
-            axes.plot([gap], [0], marker=[(-1, -2), (1, 2)], ms=8, color=FRONTIER, mew=1, clip_on=False,
-                      transform=axes.get_xaxis_transform(), zorder=7)  # fmt: skip
-
-    def _heights(self) -> tuple[float, float]:
-        """Limits that show all means and most of the intervals: a wild interval must not flatten the rest."""
-        scores = [p.score for p in (*(e.point for e in self.entries), *self.stars)]
-        spread = max(max(scores) - min(scores), 0.02)
-        intervals = [i for e in self.entries if (i := self.finding.reading.summary(e.point).interval)]
-        low = max(min([*scores, *(i[0] for i in intervals)]), min(scores) - 0.5 * spread)
-        high = min(max([*scores, *(i[1] for i in intervals)]), max(scores) + 0.5 * spread)
-        room = max(0.08 * spread, 0.01)
-        low, high = low - room, high + room
-        self.cut = any(i[0] < low or i[1] > high for i in intervals)
-        return low, high
+def _draw(axes: Any, panel: Panel) -> None:
+    _frame(axes, panel)
+    for series in panel.series():
+        _series(axes, panel, series)
+    if panel.steps:
+        axes.plot(*zip(*panel.steps, strict=True), color=FRONTIER, linewidth=1.6, zorder=2)
+    for number, star in enumerate(panel.stars, 1):
+        axes.plot(*panel.xy(star), "*", color=STAR, mec="#333333", mew=0.7, ms=14, zorder=5)
+        axes.annotate(str(number), panel.xy(star), (-9, 0), textcoords="offset points", ha="right", va="center")
 
 
-def _height(xy: tuple[float, float]) -> float:
-    return xy[1]
+def _series(axes: Any, panel: Panel, series: Series) -> None:
+    """Its line, markers and intervals; few calls for many points, since each is slow."""
+    colour, xy = series.look.colour, [panel.xy(e.point) for e in series.entries]
+    axes.plot(*zip(*xy, strict=True), _DASHES[series.turn % len(_DASHES)], color=colour, lw=0.9, alpha=0.45, zorder=1)
+    bars = [(x, y, y - i[0], i[1] - y)
+            for (x, y), e in zip(xy, series.entries, strict=True) if (i := panel.interval(e)) is not None]  # fmt: skip
+    if bars:
+        x, y, below, above = zip(*bars, strict=True)
+        axes.errorbar(x, y, yerr=[below, above], fmt="none", capsize=2.5, ecolor=colour, elinewidth=1.1, zorder=3)
+    for leads in (False, True):
+        own = [at for at, e in zip(xy, series.entries, strict=True) if panel.leads(e) == leads]
+        if own:
+            axes.plot(*zip(*own, strict=True), series.look.marker, **_mark(colour, leads), zorder=4)
 
 
-def _clip(name: str, most: int = 34) -> str:
-    return name if len(name) <= most else f"{name[: most - 3]}..."
+def _mark(colour: str, leads: bool) -> dict[str, Any]:
+    """Filled and edged on the frontier, hollow off it."""
+    return {"color": colour if leads else "white", "mec": FRONTIER if leads else colour, "ms": 7.5 if leads else 6,
+            "mew": 0.9 if leads else 1.3}  # fmt: skip
 
 
-def _legend(figure: Any, panels: Sequence[Panel]) -> None:
-    """What marks, lines, bars and stars mean, below all panels."""
+def _frame(axes: Any, panel: Panel) -> None:
+    axis = panel.axis
+    axes.set_title(fill(panel.title, _LETTERS), fontsize=9, loc="left", color="#333333")
+    axes.set_xscale("log" if axis.log else "linear")
+    axes.set_xlim(*axis.limits)
+    axes.set_ylim(*panel.heights)
+    axes.set_xticks([t for t, _ in axis.ticks], labels=[word for _, word in axis.ticks])
+    axes.minorticks_off()
+    axes.set_xlabel(f"{panel.across}{', logarithmic' if axis.log else ''}")
+    axes.set_ylabel("mIoU")
+    axes.grid(True, color=GRID, linewidth=0.6, zorder=0)
+    if axis.log and axis.zero:  # the axis is broken between 0 and the first cost above it
+        gap = (axis.origin * axis.low) ** 0.5
+        axes.plot([gap], [0], marker=[(-1, -2), (1, 2)], ms=8, color=FRONTIER, mew=1, clip_on=False,
+                  transform=axes.get_xaxis_transform(), zorder=7)  # fmt: skip
+
+
+def _handles(shown: Sequence[Panel]) -> list[Any]:
+    """What marks, lines and stars mean, of all panels."""
     from matplotlib.lines import Line2D
 
-    shown = dict.fromkeys(m for p in panels for m in p.finding.methods)
-    entries = [
-        Line2D([], [], color=look.colour, marker=look.marker, lw=0.9, ms=6, label=_clip(method))
-        for method, look in panels[0].styles.items() if method in shown
+    named = {(s.look, s.turn, s.name): s for panel in shown for s in panel.series() if s.named}
+    found = [
+        Line2D([], [], ls=_DASHES[s.turn % len(_DASHES)], lw=1, marker=s.look.marker, label=s.name,
+               **{**_mark(s.look.colour, False), "color": s.look.colour, "ms": 6.5})
+        for s in named.values()
     ]  # fmt: skip
-    entries += [
-        Line2D([], [], color="#777777", marker="o", ls="", mec=FRONTIER, label="on the frontier"),
-        Line2D([], [], color="#777777", marker="o", ls="", alpha=0.4, label="beaten"),
-    ]
-    if panels[0].has_line:
-        entries.append(Line2D([], [], color=FRONTIER, lw=1.4, label="frontier: best mean a budget affords"))
-    if any(p.stars for p in panels):
-        entries.append(Line2D([], [], color=_STAR, marker="*", ls="", ms=11, mec="#333333", label="printed in a paper"))
-    cut = "; long intervals are cut off" if any(p.cut for p in panels) else ""
-    said = "; ".join(dict.fromkeys(f"{interval_words(p.finding)}; {prices_words(p.finding)}" for p in panels))
-    figure.legend(
-        handles=entries, loc="outside lower center", ncols=4 if figure.get_figwidth() < 10 else 7, fontsize=8,
-        frameon=False, title=fill(f"{said}{cut}", 110), title_fontproperties={"size": 8},
-    )  # fmt: skip
+    if shown:
+        found += [
+            Line2D([], [], ls="", marker="o", **_mark("#777777", True), label="on the frontier"),
+            Line2D([], [], ls="", marker="o", **_mark("#777777", False), label="beaten"),
+        ]
+    if any(p.steps for p in shown):
+        found.append(Line2D([], [], color=FRONTIER, lw=1.6, label="best a budget buys"))
+    stars = {f"{i} {star.method}": star for p in shown for i, star in enumerate(p.stars, 1)}
+    found += [Line2D([], [], ls="", color=STAR, marker="*", ms=11, mec="#333333", label=f"{name}, printed")
+              for name in stars]  # fmt: skip
+    return found
+
+
+def _notes(shown: Sequence[Panel]) -> str:
+    cut = ["long intervals are cut off"] if any(p.cut for p in shown) else []
+    said = [word for p in shown for word in (interval_words(p.finding), prices_words(p.finding))]
+    moved = ["points at about the same hours stand side by side"] if any(p.moved for p in shown) else []
+    return fill("; ".join([*dict.fromkeys(said), *moved, *cut]), _LETTERS + 12)

@@ -1,209 +1,184 @@
-"""frontier.html: the frontier to point at, one file that opens without a network. Hover tells cell and run."""
+"""frontier.html: the frontier to point at; hover tells cell and run. It opens without a network.
+
+The plotting library lies once beside the page. A page that travels without it shows the picture that it carries.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from html import escape
-from math import isfinite
+from math import isfinite, log10
 from pathlib import Path
 from typing import Any
 
 from segfrontier.home.records import Record
 from segfrontier.market.budget import hours
 from segfrontier.report.findings import Finding
-from segfrontier.report.frontier import Point
 from segfrontier.report.load import Harvest
+from segfrontier.report.panel import Panel, Series, panels
 from segfrontier.report.points import Entry, budget_words
 from segfrontier.report.sentences import interval_words, prices_words, score_words, short
-from segfrontier.report.style import FRONTIER, Axis, Style, styles
+from segfrontier.report.style import FRONTIER, GRID, STAR
+from segfrontier.report.template import image, paragraph, section, write_html
 
-_HEIGHT, _GAP, _EDGE = 460, 100, 40  # pixels of a panel, between panels, above and below all
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>body{{font:15px/1.5 system-ui,sans-serif;margin:1.2rem auto;max-width:1200px;padding:0 1rem;color:#222}}
-h1{{font-size:1.3rem;margin:0}}p{{margin:.2rem 0;color:#555}}</style>
-</head><body><h1>{title}</h1>{notes}
-<div id="frontier"></div>
-<script>{library}</script>
-<script>Plotly.newPlot("frontier", {figure});</script>
-</body></html>
-"""
+LIBRARY = "plotly.min.js"
+_HEIGHT, _ROW = 440, 15  # pixels of a panel and, on a telephone, of a name below it
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_LOADED = '<script>if (window.Plotly) document.documentElement.classList.add("interactive")</script>'
+_HINT = (
+    "Large marks are means over seeds, filled where they are on the frontier; small ones are cells. Points at about "
+    "the same hours stand side by side. Touch a mark to read it, a name to hide it; drag to zoom."
+)
+_ALONE = f"{LIBRARY} does not lie beside this page, so that no point can be asked: this is the picture of them."
+_CONFIG = {"responsive": True, "displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d"]}
 
 
-def write_page(harvest: Harvest, found: Sequence[Finding], path: Path) -> Path:
-    """Write the page: a panel a facet, one below the other."""
+def write_page(harvest: Harvest, found: Sequence[Finding], picture: Path, path: Path) -> Path:
+    """Write the page: a panel a facet, one below the other. `picture` is what is seen without the library."""
+    shown = panels(found)
+    body = [f"<h1>{escape(f'Frontier of {harvest.name}')}</h1>", paragraph(harvest.words, "quiet")]
+    if shown:
+        live = "".join(_section(panel, i) for i, panel in enumerate(shown, 1))
+        body.append(f'<div class="live">{paragraph(_HINT, "quiet")}{live}</div>')
+        still = image(picture.read_bytes(), "The frontier: mIoU over annotation hours", look="card frontier")
+        body.append(f'<div class="static">{paragraph(_ALONE, "quiet")}{still}</div>')
+    else:
+        body.append(paragraph("No cell has a score yet."))
+    head = f'<script src="{LIBRARY}"></script>\n{_LOADED}\n' if shown else ""
+    return write_html(path, title=f"Frontier of {harvest.name}", head=head, body="\n".join(body))
+
+
+def write_library(folder: Path, draft: Path) -> None:
+    """Put the plotting library into a folder unless it lies there already, by way of a draft on the same disk."""
     from plotly.offline import get_plotlyjs
 
-    notes = [harvest.words, *dict.fromkeys(f"{prices_words(f)}; {interval_words(f)}" for f in found if f.points)]
-    if any(f.points for f in found):
-        notes.append("Small marks are cells, large ones means over seeds. Click a name to hide it, drag to zoom.")
-    else:
-        notes.append("No cell has a score yet.")
-    text = _PAGE.format(
-        title=escape(f"Frontier of {harvest.name}"),
-        notes="".join(f"<p>{escape(note)}</p>" for note in notes),
-        library=get_plotlyjs(),
-        # A "<" in a label must not end the script.
-        figure=json.dumps(figure(found), allow_nan=False).replace("<", "\\u003c"),
-    )
-    path.write_text(text, encoding="utf-8")
-    return path
+    code, there = get_plotlyjs().encode("utf-8"), folder / LIBRARY
+    if not there.is_file() or there.stat().st_size != len(code):
+        (draft / LIBRARY).write_bytes(code)
+        (draft / LIBRARY).replace(there)
 
 
-def figure(found: Sequence[Finding]) -> dict[str, Any]:
-    """Traces and layout in Plotly's JSON."""
-    views = [
-        (f, by_compute) for f in found if f.points for by_compute in ((False, True) if f.reading.gpu else (False,))
-    ]
-    height = len(views) * (_HEIGHT + _GAP) + 2 * _EDGE
-    layout: dict[str, Any] = {
-        "height": height, "template": "none",
-        "hovermode": "closest", "annotations": [], "hoverlabel": {"align": "left"},
-        "modebar": {"orientation": "v"}, "margin": {"t": _EDGE + 20, "r": 50, "b": _EDGE, "l": 60},
-        "legend": {"orientation": "h", "y": 1 + 30 / height, "yanchor": "bottom"},
-    }  # fmt: skip
-    traces: list[dict[str, Any]] = []
-    for i, (finding, by_compute) in enumerate(views):
-        panel = _Panel(finding, by_compute, "" if i == 0 else str(i + 1))
-        top = 1 - i / len(views)
-        bottom = top - _HEIGHT / (_HEIGHT + _GAP) / len(views)
-        layout[f"xaxis{panel.number}"], layout[f"yaxis{panel.number}"] = panel.axes((bottom, top))
-        layout["annotations"].append(_title(finding.words, top))
-        traces += panel.traces(legend=i == 0)
-    config = {
-        "responsive": True,
-        "displaylogo": False,
-        "modeBarButtonsToRemove": ["lasso2d", "select2d", "sendDataToCloud"],
-    }
-    return {"data": traces, "layout": layout, "config": config}
+def figure(panel: Panel) -> Any:
+    """A panel as a Plotly figure."""
+    from plotly.graph_objects import Figure, Scatter
+
+    axis, traces = panel.axis, [Scatter(trace) for trace in _traces(panel)]
+    drawn = Figure(traces)
+    names = sum(trace.showlegend is not False for trace in traces)
+    drawn.update_layout(
+        template="none", height=_HEIGHT + _ROW * names, hovermode="closest", hoverlabel_align="left",
+        modebar_orientation="v", margin={"t": 20, "r": 45, "b": 30, "l": 55},
+        legend={"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top"},
+    )  # fmt: skip
+    drawn.update_xaxes(
+        type="log" if axis.log else "linear", title={"text": panel.across, "standoff": 8}, gridcolor=GRID,
+        zeroline=False, range=[log10(x) if axis.log else x for x in axis.limits],
+        tickvals=[at for at, _ in axis.ticks], ticktext=[word for _, word in axis.ticks],
+    )  # fmt: skip
+    drawn.update_yaxes(title_text="mIoU", gridcolor=GRID, zeroline=False, range=panel.heights)
+    return drawn
 
 
-def _title(words: str, top: float) -> dict[str, Any]:
-    return {
-        "text": escape(words), "xref": "paper", "yref": "paper", "x": 0, "y": top, "xanchor": "left",
-        "yanchor": "bottom", "showarrow": False, "font": {"size": 12, "color": "#555"},
-    }  # fmt: skip
+def _section(panel: Panel, number: int) -> str:
+    finding = panel.finding
+    quiet = paragraph(f"{prices_words(finding)}; {interval_words(finding)}", "quiet")
+    drawn = figure(panel).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=f"frontier-{number}")
+    return section(panel.title, f'{quiet}<div class="card">{drawn}</div>')
 
 
-class _Panel:
-    """One facet over one cost."""
-
-    def __init__(self, finding: Finding, by_compute: bool, number: str) -> None:
-        self.finding, self.by_compute, self.number = finding, by_compute, number
-        self.entries = [e for e in finding.entries if isfinite(e.point.score)]
-        self.stars = () if by_compute else finding.front.stars
-        self.axis = Axis.of(self._cost(p) for p in (*(e.point for e in self.entries), *self.stars))
-
-    def axes(self, domain: tuple[float, float]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The layout of both axes."""
-        axis, number = self.axis, self.number
-        what = f"{self.finding.harvest.compute} hours" if self.by_compute else "annotation hours"
-        grid = {"gridcolor": "#e6e6e6", "zeroline": False}
-        across = grid | {
-            "anchor": f"y{number}", "type": "log" if axis.log else "linear", "title": {"text": what},
-            "tickvals": [at for at, _ in axis.ticks], "ticktext": [word for _, word in axis.ticks],
+def _traces(panel: Panel) -> Iterator[dict[str, Any]]:
+    if panel.steps:
+        on = [panel.xy(p) for p in panel.finding.front.on]
+        yield {
+            "mode": "lines", "line": {"shape": "hv", "color": FRONTIER, "width": 2}, "hoverinfo": "skip",
+            "name": "best a budget buys", "legendrank": 2000,
+            "x": [*(x for x, _ in on), panel.axis.limits[1]], "y": [*(y for _, y in on), on[-1][1]],
         }  # fmt: skip
-        return across, grid | {"anchor": f"x{number}", "domain": list(domain), "title": {"text": "mIoU"}}
-
-    def traces(self, *, legend: bool) -> list[dict[str, Any]]:
-        """Everything drawn in the panel."""
-        looks = styles(self.finding.harvest.methods)
-        made = [trace for m in self.finding.methods for trace in self._method(m, looks[m], legend)]
-        if not self.finding.reading.gpu:
-            on = [self._xy(p) for p in self.finding.front.on]
-            made.insert(0, {
-                "mode": "lines", "line": {"shape": "hv", "color": FRONTIER, "width": 2}, "hoverinfo": "skip",
-                "name": "frontier", "legendgroup": "frontier", "showlegend": legend,
-                "x": [*(x for x, _ in on), self.axis.limits[1]], "y": [*(y for _, y in on), on[-1][1]],
-            })  # fmt: skip
-        if self.stars:
-            made.append(self._stars())
-        return [{"type": "scatter", "xaxis": f"x{self.number}", "yaxis": f"y{self.number}"} | trace for trace in made]
-
-    def _method(self, method: str, look: Style, legend: bool) -> Iterator[dict[str, Any]]:
-        series: dict[str, list[Entry]] = {}
-        for entry in sorted((e for e in self.entries if e.point.method == method), key=lambda e: self._cost(e.point)):
-            series.setdefault(entry.knobs, []).append(entry)
-        cells = [(e, r) for members in series.values() for e in members for r in e.cells]
-        shared = {"legendgroup": method, "name": escape(method), "hovertemplate": "%{text}<extra></extra>"}
-        yield shared | {
-            "mode": "markers", "showlegend": False, "text": [self._about_cell(e, r) for e, r in cells],
-            "x": [self._place(e, r) for e, r in cells], "y": [r.miou for _, r in cells],
-            "marker": {"color": look.colour, "symbol": f"{look.symbol}-open", "size": 5, "opacity": 0.55},
-        }  # fmt: skip
-        for i, members in enumerate(series.values()):
-            yield shared | self._means(members, look) | {"showlegend": legend and i == 0}
-
-    def _means(self, members: Sequence[Entry], look: Style) -> dict[str, Any]:
-        points = [e.point for e in members]
-        intervals = [self.finding.reading.summary(p).interval or (p.score, p.score) for p in points]
-        on = [p in self.finding.front.on for p in points]
-        return {
-            "mode": "lines+markers", "line": {"color": look.colour, "width": 1},
-            "text": [self._about(e) for e in members],
-            "x": [self._xy(p)[0] for p in points], "y": [p.score for p in points],
-            "error_y": {
-                "type": "data", "symmetric": False, "color": look.colour, "thickness": 1, "width": 3,
-                "array": [high - p.score for p, (_, high) in zip(points, intervals, strict=True)],
-                "arrayminus": [p.score - low for p, (low, _) in zip(points, intervals, strict=True)],
-            },
-            "marker": {
-                "color": look.colour, "symbol": look.symbol, "size": [12 if o else 9 for o in on],
-                "opacity": [1.0 if o else 0.5 for o in on],
-                "line": {"color": FRONTIER, "width": [1.2 if o else 0 for o in on]},
-            },
-        }  # fmt: skip
-
-    def _stars(self) -> dict[str, Any]:
-        at = [self._xy(s) for s in self.stars]
-        return {
-            "mode": "markers+text", "name": "printed in papers", "showlegend": False,
-            "x": [x for x, _ in at], "y": [y for _, y in at], "textposition": "middle left",
-            "text": [escape(s.method) for s in self.stars], "hovertemplate": "%{customdata}<extra></extra>",
+    for series in panel.series():
+        shared = {
+            "legendgroup": f"{series.look}{series.turn if series.named else 0}",
+            "hovertemplate": "%{text}<extra></extra>",
+        }
+        yield shared | _cells(panel, series)
+        yield shared | _means(panel, series)
+    if panel.stars:
+        at = [panel.xy(s) for s in panel.stars]
+        yield {
+            "mode": "markers+text", "name": "printed in papers", "x": [x for x, _ in at], "y": [y for _, y in at],
+            "text": [str(i) for i, _ in enumerate(at, 1)], "textposition": "middle left", "legendrank": 3000,
+            "hovertemplate": "%{customdata}<extra></extra>",
             "customdata": [
                 _lines(s.method, s.label, f"{hours(s.seconds):,.4g} h, mIoU {s.score:.3f}", "as printed")
-                for s in self.stars
+                for s in panel.stars
             ],
-            "marker": {"symbol": "star", "size": 14, "color": "#F0C000", "line": {"color": "#333", "width": 1}},
+            "marker": {"symbol": "star", "size": 14, "color": STAR, "line": {"color": "#333", "width": 1}},
         }  # fmt: skip
 
-    def _cost(self, point: Point) -> float:
-        return point.gpu if self.by_compute else hours(point.seconds)
 
-    def _xy(self, point: Point) -> tuple[float, float]:
-        return self.axis.at(self._cost(point)), point.score
+def _cells(panel: Panel, series: Series) -> dict[str, Any]:
+    """The cells of a series; each stands above its mean, so that a group reads as one."""
+    cells = [(e, r) for e in series.entries for r in e.cells]
+    return {
+        "mode": "markers", "showlegend": False, "name": _plain(series.name),
+        "x": [panel.xy(e.point)[0] for e, _ in cells], "y": [r.miou for _, r in cells],
+        "text": [_about_cell(panel, e, r) for e, r in cells],
+        "marker": {"color": series.look.colour, "symbol": "circle", "size": 4, "opacity": 0.5},
+    }  # fmt: skip
 
-    def _place(self, entry: Entry, record: Record) -> float:
-        """Cells stand above their mean's cost, so that a group reads as one."""
-        seed = int(record.cell["seed"])
-        return self.axis.at(entry.point.gpu_hours[seed] if self.by_compute else hours(entry.point.seconds))
 
-    def _about(self, entry: Entry) -> str:
-        point, finding = entry.point, self.finding
-        chance = finding.probability.get(point)
-        return _lines(
-            f"{entry.name}, {budget_words(entry.budget)}",
-            f"mIoU {score_words(finding.reading.summary(point))}",
-            f"{hours(point.seconds):.2f} annotation hours, {short(point.gpu)} {finding.harvest.compute} hours",
-            f"{'on the frontier' if point in finding.front.on else 'beaten'}"
-            + ("" if chance is None else f", probability to be on it {chance:.2f}"),
-            f"seeds: {entry.seeds}",
-        )
+def _means(panel: Panel, series: Series) -> dict[str, Any]:
+    """The means of a series with their intervals: filled on the frontier, hollow off it."""
+    at = [panel.xy(e.point) for e in series.entries]
+    bars = [panel.interval(e) for e in series.entries]
+    leads = [panel.leads(e) for e in series.entries]
+    colour = series.look.colour
+    return {
+        "mode": "lines+markers", "name": _plain(series.name), "showlegend": series.named,
+        "line": {"color": f"{colour}80", "width": 1, "dash": _DASHES[series.turn % len(_DASHES)]},
+        "x": [x for x, _ in at], "y": [y for _, y in at], "text": [_about(panel, e) for e in series.entries],
+        "error_y": {
+            "type": "data", "symmetric": False, "color": colour, "thickness": 1.2, "width": 3,
+            "array": [bar and bar[1] - y for (_, y), bar in zip(at, bars, strict=True)],
+            "arrayminus": [bar and y - bar[0] for (_, y), bar in zip(at, bars, strict=True)],
+        },
+        "marker": {
+            "color": [colour if on else "white" for on in leads], "symbol": series.look.symbol, "opacity": 1,
+            "size": [12 if on else 9 for on in leads],
+            "line": {"color": [FRONTIER if on else colour for on in leads], "width": 1.4},
+        },
+    }  # fmt: skip
 
-    def _about_cell(self, entry: Entry, record: Record) -> str:
-        run = self.finding.harvest.runs.get(record.key)
-        return _lines(
-            f"{entry.name}, {budget_words(entry.budget)}, seed {record.cell['seed']}",
-            f"mIoU {record.miou:.4f}",
-            f"{hours(entry.point.seconds):.2f} annotation hours (mean over seeds)",
-            "knobs: " + (", ".join(f"{k}={v}" for k, v in record.cell["knobs"].items()) or "none"),
-            f"cell {record.key}",
-            f"run {run}" if run else "no MLflow run is known",
-        )
+
+def _about(panel: Panel, entry: Entry) -> str:
+    point, finding = entry.point, panel.finding
+    chance = finding.probability.get(point)
+    computed = [f"{short(point.gpu)} {finding.harvest.compute} hours"] if isfinite(point.gpu) else []
+    return _lines(
+        f"{entry.name}, {budget_words(entry.budget)}",
+        f"mIoU {score_words(finding.reading.summary(point))}",
+        ", ".join([f"{hours(point.seconds):.2f} annotation hours", *computed]),
+        f"{'on the frontier' if panel.leads(entry) else 'beaten'}"
+        + ("" if chance is None else f", probability to be on it {chance:.2f}"),
+        f"seeds: {entry.seeds}",
+    )
+
+
+def _about_cell(panel: Panel, entry: Entry, record: Record) -> str:
+    run = panel.finding.harvest.runs.get(record.key)
+    return _lines(
+        f"{entry.name}, {budget_words(entry.budget)}, seed {record.cell['seed']}",
+        f"mIoU {record.miou:.4f}",
+        f"{hours(entry.point.seconds):.2f} annotation hours (mean over seeds)",
+        "knobs: " + (", ".join(f"{k}={v}" for k, v in record.cell["knobs"].items()) or "none"),
+        f"cell {record.key}",
+        f"run {run}" if run else "no MLflow run is known",
+    )
 
 
 def _lines(*lines: str) -> str:
-    return "<br>".join(escape(line) for line in lines)
+    return "<br>".join(map(_plain, lines))
+
+
+def _plain(text: str) -> str:
+    """Text that Plotly shows as it is: it knows a few tags, and no entity for a quotation mark."""
+    return escape(text, quote=False)

@@ -13,19 +13,22 @@ from math import ceil, floor, inf, log10
 from segfrontier.basics.colours import COLOURS
 
 _MARKERS = (
-    ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"), ("v", "triangle-down"),
-    ("P", "cross"), ("X", "x"), ("p", "pentagon"), ("<", "triangle-left"), (">", "triangle-right"), ("h", "hexagon"),
+    ("o", "circle", "●"), ("s", "square", "■"), ("^", "triangle-up", "▲"), ("D", "diamond", "◆"),
+    ("v", "triangle-down", "▼"), ("P", "cross", "✚"), ("X", "x", "✖"), ("p", "pentagon", "⬟"),
+    ("<", "triangle-left", "◀"), (">", "triangle-right", "▶"), ("h", "hexagon", "⬢"),
 )  # fmt: skip
-FRONTIER = "#222222"
+FRONTIER, STAR, GRID = "#222222", "#F0C000", "#E4E4E4"
+_EDGE = 0.02  # of an axis, at either end, that stays free of markers
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A method's colour, and its marker by the names of matplotlib and plotly."""
+    """A method's colour, and its marker by the names of matplotlib and plotly, and as a letter of text."""
 
     colour: str
     marker: str
     symbol: str
+    glyph: str
 
 
 def styles(methods: Iterable[str]) -> dict[str, Style]:
@@ -57,7 +60,7 @@ class Axis:
     @property
     def origin(self) -> float:
         """Where 0 h is drawn."""
-        return self.low / 10 ** (0.14 * max(1.0, log10(self.high / self.low))) if self.log else 0.0
+        return self.low / 10 ** (0.18 * max(1.0, log10(self.high / self.low))) if self.log else 0.0
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -73,6 +76,11 @@ class Axis:
         """How far along the axis a place is, 0 to 1."""
         low, high = self.limits
         return log10(at / low) / log10(high / low) if self.log else (at - low) / (high - low)
+
+    def place(self, share: float) -> float:
+        """The place that is so far along the axis; the inverse of `share`."""
+        low, high = self.limits
+        return float(low * (high / low) ** share) if self.log else low + share * (high - low)
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
@@ -95,3 +103,25 @@ class Axis:
         unit = 10.0 ** floor(log10(rough))
         step = next(s * unit for s in (1, 2, 5, 10) if s * unit >= rough)
         return [round(i * step, 12) for i in range(ceil(low / step), floor(high / step) + 1)]
+
+
+def side_by_side(shares: Sequence[float], step: float) -> list[float]:
+    """Places along an axis, 0 to 1, for `shares`, which ascend: those less than a step apart stand a step apart.
+
+    Points that share an hour would hide each other's intervals. Where many do, they stand closer, so that a group
+    stays clear of the next one and its hour can still be read.
+    """
+    groups: list[list[float]] = []
+    for share in shares:
+        if groups and share - groups[-1][-1] < step:
+            groups[-1].append(share)
+        else:
+            groups.append([share])
+    found: list[float] = []
+    for i, group in enumerate(groups):
+        left = group[0] - groups[i - 1][-1] if i else 2 * (group[0] - _EDGE)
+        right = groups[i + 1][0] - group[-1] if i + 1 < len(groups) else 2 * (1 - _EDGE - group[-1])
+        middle, gaps = (group[0] + group[-1]) / 2, len(group) - 1
+        apart = min(step, (group[-1] - group[0] + 0.8 * max(0.0, min(left, right))) / max(1, gaps))
+        found += [middle + (j - gaps / 2) * apart for j in range(gaps + 1)]
+    return found

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.disk import is_full
 from segfrontier.home.layout import CUT, LOG, STATUS
+from segfrontier.home.progress import ProgressLog
 from segfrontier.home.records import StageNote
 from segfrontier.lab.training.loop import LEFT_OUT
 from segfrontier.lab.watching import Watcher
@@ -46,13 +47,15 @@ class CellWatch(Watcher):
         self._used: dict[str, Manifest] = {}
         self._logs: list[_Lines] = []  # of the trainings that are stored, in the order of their first use
         self._heard: _Lines = []  # of the one that runs
-        self._stage, self._epochs = "", 0.0
+        self._stage, self._training, self._epochs = "", "", 0.0
+        self.progress = ProgressLog(folder)
         self._asked_at = self._told_at = -math.inf
         self._asked = False
 
     def __enter__(self) -> CellWatch:
         (self._folder / CUT).unlink(missing_ok=True)
         self.log(f"begins in process {os.getpid()}")
+        self.progress.on_begin()
         self._status("running", force=True)
         return self
 
@@ -109,6 +112,7 @@ class CellWatch(Watcher):
     def begin(self, kind: str, key: str) -> None:
         """See `Watcher`."""
         self._stage, self._heard = f"{kind} {key[:8]}", []
+        self._training = key if kind == "train" else ""
         self._status("running", force=True)
 
     def end(self, kind: str, key: str, *, seconds: float) -> None:
@@ -119,6 +123,8 @@ class CellWatch(Watcher):
         """See `Watcher`."""
         if logged := {name: float(value) for name, value in values.items() if name not in _PACE}:
             self._heard.append((done, logged))
+        if self._training and values:
+            self.progress.on_step(len(self._logs) + 1, self._training, done, total, values)
         self._status("running", done=done, total=total, values=dict(values))
 
     def waiting(self, seconds: float, owner: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,7 +24,9 @@ from segfrontier.market import Ledger
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwatch import CellWatch
 from segfrontier.study.config import Asha
+from segfrontier.study.environment import commit, environment
 from segfrontier.study.keys import Atlas, code_of, plain_cell, read_cell
+from segfrontier.study.sampling import sampled
 
 Outcome = Literal["done", "failed", "cut", "stopped", "full"]
 """`full`: the disk is, so no other cell would do better."""
@@ -37,6 +40,7 @@ class Means:
     workers: int = 0  # 0: stages run in the cell's own process
     cpus_per_worker: float = 0.9
     gpus_per_worker: float = 1.0  # where there are GPUs
+    system: bool = False  # how busy the machine is, is logged
 
 
 def do_cell(
@@ -63,7 +67,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     began, clock = time.time(), time.monotonic()
     cell = read_cell(home, key)
     try:
-        with watch, _open(cell, key, home, means, atlas, watch) as lab:
+        with watch, _sampled(means, watch), _open(cell, key, home, means, atlas, watch) as lab:
             done = perform(lab, cell)
         more = _scored(done.scores) | _best(done.best) | {"model": noted(done.model)}
         state: State = "done"
@@ -80,7 +84,8 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
         notes=watch.notes, pictures=tuple(watch.pictures), curves=watch.curves(), stages=watch.stages(),
         started=began, ended=began + time.monotonic() - clock,
-        code=code_of(cell.method, (stage.kind for stage in watch.stages())),
+        code=code_of(cell.method, (stage.kind for stage in watch.stages())), commit=commit(), environment=environment(),
+        worlds={ref: digest for ref, digest in atlas.digests().items() if ref in (cell.world, cell.source)},
         **_bought(home, key), **more,
     )  # fmt: skip
     record.write(home)
@@ -120,6 +125,11 @@ def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: C
         settings, kind=RayLab, workers=means.workers, cpus_per_worker=means.cpus_per_worker,
         gpus_per_worker=means.gpus_per_worker,
     )  # fmt: skip
+
+
+def _sampled(means: Means, watch: CellWatch) -> AbstractContextManager[None]:
+    """The machine is looked at while the block lasts, if that is wanted; its GPUs unless all is done on CPUs."""
+    return sampled(watch.progress, gpus=means.bench.device != "cpu") if means.system else nullcontext()
 
 
 def _scored(scores: Scores) -> dict[str, Any]:

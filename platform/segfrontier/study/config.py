@@ -201,6 +201,12 @@ class ModelLog(Strict):
         return self.log or self.register_as is not None
 
 
+class Track(Strict):
+    """What MLflow shows beside cells and their trainings. `system`: how busy their machines are (CPU, memory, GPUs)."""
+
+    system: bool = False
+
+
 class Study(Strict):
     """A study file. `resolved()` gives it back with every default filled in."""
 
@@ -217,6 +223,7 @@ class Study(Strict):
     search: Search = Search()
     limits: Limits = Limits()
     models: ModelLog = ModelLog()
+    track: Track = Track()
     references: Annotated[tuple[str, ...], _Many] = ()  # files with points of papers, drawn as stars
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import segfrontier
 _PACKAGES = ("segfrontier", "ray", "torch", "timm", "numpy", "pyarrow", "opencv-python", "scipy", "mlflow", "optuna")
 
 
+@cache
 def environment() -> dict[str, str]:
     """Name -> version or description."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "host": platform.node()}
@@ -23,6 +25,7 @@ def environment() -> dict[str, str]:
     return found
 
 
+@cache
 def commit(folder: Path = Path(segfrontier.__file__).parent) -> str:
     """The git commit of the code that runs, with a + where files differ from it; empty outside of a checkout."""
     try:

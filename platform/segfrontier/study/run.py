@@ -54,7 +54,7 @@ class Finished:
     outcomes: Mapping[str, Outcome]  # of the cells that this run computed
     why: str = ""
     report: tuple[Path, ...] = ()  # tables, pictures and pages
-    untold: int = 0  # entries that MLflow has not taken yet
+    unsynced: int = 0  # runs that MLflow does not have in full yet
     signalled: bool = False
 
 
@@ -63,13 +63,10 @@ class _Ended:
     """Collects outcomes, and passes them on."""
 
     watcher: StudyWatcher
-    publisher: Publisher
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def __call__(self, key: str, outcome: Outcome, record: Record | None) -> None:
         self.outcomes[key] = outcome
-        if record is not None:
-            self.publisher.cell(record)
         self.watcher.ended(key, outcome, record)
 
 
@@ -112,15 +109,15 @@ def _run(
     watcher.weights(weights_sentences(asked, (cell.recipe for cell in named)))
     limited = Limited(feed, study.limits, leave)
     watcher.began(Board(place, is_stale), waiting=len(_waiting(study, place.home, place.cell_keys())))
-    with Publisher(place, study.to_yaml(), atlas.digests(), facets, uri=tracking, models=study.models) as publisher:
-        ended = _Ended(watcher, publisher)
+    with Publisher(place, atlas.digests(), facets, uri=tracking) as publisher:
+        ended = _Ended(watcher)
         work = Work(
-            home=place.home, feed=limited, means=_means(study.executor), leave=leave, ended=ended, atlas=atlas
+            home=place.home, feed=limited, means=_means(study.executor, system=study.track.system), leave=leave,
+            ended=ended, atlas=atlas,
         )  # fmt: skip
         _execute(work, study, place, address)
         publisher.settle()
         report = write_report(place)
-        publisher.files(report)
         publisher.state(_state(place, limited.why))
     return Finished(place, ended.outcomes, limited.why, tuple(report), publisher.left)
 
@@ -188,8 +185,8 @@ def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
     return [key for key, record in found if record is None or record.state not in ends or is_stale(record)]
 
 
-def _means(executor: Executor) -> Means:
+def _means(executor: Executor, *, system: bool = False) -> Means:
     return Means(
         bench=bench_of(executor), workers=executor.workers, cpus_per_worker=executor.cpus_per_worker,
-        gpus_per_worker=executor.gpus_per_cell or 1.0,
+        gpus_per_worker=executor.gpus_per_cell or 1.0, system=system,
     )  # fmt: skip

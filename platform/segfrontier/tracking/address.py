@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segfrontier.errors import BadInput
 
-SQLITE = "sqlite:///"
+SQLITE, ARTEFACTS = "sqlite:///", "mlartifacts"
 
 
 def resolve(uri: str | None, home: Path, environment: Mapping[str, str] = os.environ) -> str:
@@ -36,7 +36,7 @@ def database(uri: str) -> Path | None:
 def artefacts_beside(uri: str) -> Path | None:
     """Where artefacts lie that belong to an SQLite file; a server has its own place."""
     file = database(uri)
-    return None if file is None else file.absolute().parent / "mlartifacts"
+    return None if file is None else file.absolute().parent / ARTEFACTS
 
 
 def hidden(uri: str) -> str:

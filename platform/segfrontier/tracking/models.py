@@ -33,29 +33,29 @@ _SIGNATURE = ModelSignature(
 )
 
 
-def log_final(uri: str, run: str, told: Mapping[str, Any]) -> None:
+def log_final(uri: str, run: str, model: Mapping[str, Any]) -> None:
     """Log a cell's model to its run, unless this very model is there; then register it, unless it is.
 
-    `told`: the entry's `folder`, `stage`, `network`, `weights`, `looking`, and the name to `register`, or none.
+    `model`: the entry's `folder`, `stage`, `network`, `weights`, `looking`, and the name to `register`, or none.
     """
     client = MlflowClient(uri)
-    identity = f"{told['stage']}:{told['weights']}:{told['network']}"
+    identity = f"{model['stage']}:{model['weights']}:{model['network']}"
     if client.get_run(run).data.tags.get(MODEL_TAG) != identity:
-        _log(uri, run, told)
+        _log(uri, run, model)
         client.set_tag(run, MODEL_TAG, identity)
-    if name := told["register"]:
+    if name := model["register"]:
         _register(client, run, str(name), identity)
 
 
-def _log(uri: str, run: str, told: Mapping[str, Any]) -> None:
-    folder = Path(told["folder"])
+def _log(uri: str, run: str, model: Mapping[str, Any]) -> None:
+    folder = Path(model["folder"])
     card = load_json(folder / _CARD, what="the description of a model")
     with scratch_folder() as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns of its own insides
-        data = scratch / str(told["stage"])
+        data = scratch / str(model["stage"])
         data.mkdir()
-        write_json(data / _CARD, card | {"predicts": told["network"], "looking": told["looking"]}, sync=False)
-        shutil.copyfile(folder / told["weights"], data / _WEIGHTS)
+        write_json(data / _CARD, card | {"predicts": model["network"], "looking": model["looking"]}, sync=False)
+        shutil.copyfile(folder / model["weights"], data / _WEIGHTS)
         mlflow.set_tracking_uri(uri)  # `Model.log` takes none
         mlflow.set_registry_uri(uri)
         mlflow.set_experiment(experiment_id=MlflowClient(uri).get_run(run).info.experiment_id)  # nor an experiment

@@ -1,28 +1,20 @@
 """The points that a study's own run shows: each method's score over annotation minutes, the mean over seeds.
 
-MLflow keeps every value it was ever told, so a point is told when all its seeds are in (or, with `early`, as it is).
+MLflow keeps every value that it ever got, so a point waits for all its seeds (or, with `early`, for none). Its time is
+that at which the last of its cells ended.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean
 
-from segfrontier.tracking.telling import HEADLINE, Plain, Value, clean, config, minutes, setting
+from segfrontier.tracking.payload import HEADLINE, Plain, Value, config, finite, minutes, setting
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A value of a chart of the study, and when the last of its cells ended."""
-
-    value: Value
-    at: float
-
-
-def points(records: Iterable[Plain], study: Plain, *, early: bool = False) -> list[Point]:
+def points(records: Iterable[Plain], study: Plain, *, early: bool = False) -> list[Value]:
     """One point for each setting and spend, over the seeds that are done. Facets never share a metric."""
     records = list(records)
     facets = {r["facet"] for r in records} | set(study.get("facets") or ())
@@ -39,8 +31,9 @@ def points(records: Iterable[Plain], study: Plain, *, early: bool = False) -> li
             step = round(fmean(minutes(r) for r in scored))
             spots.setdefault((_name(scored[0], several=len(facets) > 1), step), []).extend(scored)
     return [
-        Point(Value(name, fmean(r["values"][HEADLINE] for r in rows), step), max(r["ended"] for r in rows))
+        value
         for (name, step), rows in spots.items()
+        for value in finite(name, fmean(r["values"][HEADLINE] for r in rows), step, max(r["ended"] for r in rows))
     ]
 
 
@@ -50,6 +43,6 @@ def seeds(study: Plain) -> set[int]:
 
 
 def _name(record: Plain, *, several: bool) -> str:
-    """`miou/METHOD knob:value`, after its facet's digest where the study has several."""
+    """`miou_present/METHOD knob:value`, after its facet's digest where the study has several."""
     name = setting(record["cell"])
-    return clean(f"miou {record['facet']}/{name}" if several else f"miou/{name}")
+    return f"{HEADLINE} {record['facet']}/{name}" if several else f"{HEADLINE}/{name}"

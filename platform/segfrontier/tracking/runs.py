@@ -1,7 +1,7 @@
 """Runs in MLflow, found by what they are about and never duplicated. The only file that imports mlflow.
 
-Saying the same thing twice changes nothing: a run is looked up by its tag before one is made, MLflow drops a metric
-value that it has already, and times come from the record, not from the clock.
+Writing the same thing twice changes nothing: a run is looked up by its tag before one is made, MLflow drops a metric
+value that it has already, and times come from files, not from the clock.
 """
 
 from __future__ import annotations
@@ -12,28 +12,43 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-# One request is tried once: a repeated "create" that had reached the server would make a second run. The spool retries.
+# A request is tried once: a repeated "create" that had reached the server would make a second run. The sync retries.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from segfrontier.errors import SegFrontierError
 from segfrontier.tracking.address import artefacts_beside, database, hidden
-from segfrontier.tracking.points import Point
-from segfrontier.tracking.telling import Told, Value
-from segfrontier.tracking.views import experiment_tags
+from segfrontier.tracking.payload import CELL_TAG, HEADLINE, LABEL_TAG, STUDY_TAG, RunPayload, Value
+from segfrontier.tracking.places import follow_home
+from segfrontier.tracking.views import FORM, FORM_TAG, NOTE_TAG, OUR_NOTE, experiment_tags
 
-NOTE_TAG, PARENT_TAG = "mlflow.note.content", "mlflow.parentRunId"
+PARENT_TAG, DIGEST_TAG = "mlflow.parentRunId", "segfrontier.synced"
 _SERVED = "mlflow-artifacts:"
-_AT_ONCE = 900  # entities in a request; MLflow takes 1000
+_AT_ONCE, _PAGE = 900, 1000  # entities in a request, of which MLflow takes 1000; runs in an answer
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run that is there, and the digest of the files that it was written from; empty where it is not whole."""
+
+    run: str
+    name: str
+    digest: str
+    parent: str
+    tags: frozenset[str]
+    params: frozenset[str]
+    metrics: frozenset[str]
+    earlier: float = 0.0  # until when a version wrote it that gave no digests
 
 
 class Runs:
@@ -42,58 +57,97 @@ class Runs:
     def __init__(self, uri: str, study: str) -> None:
         with _first(uri):
             self.client = MlflowClient(uri)
+            self.client.search_experiments(max_results=1)  # makes a database, or migrates it
+            follow_home(uri)
             self.experiment, place = self._experiment(uri, study)
         beside = artefacts_beside(uri)
         # An experiment that a server made over this very file: only that server knows its artefacts by this name.
         served = beside is not None and place.startswith(_SERVED)
         self._folder = beside / place.removeprefix(_SERVED).lstrip("/") if beside and served else None
+        self.found = self._all()
 
     @property
     def beside_server(self) -> bool:
         """Whether artefacts have addresses that only a server knows, which is not asked here."""
         return self._folder is not None
 
-    def find(self, tag: str, value: str) -> str | None:
-        """The run with this tag; if there are more (a request that was thought lost), the oldest, and others go."""
-        found = self.client.search_runs(
-            [self.experiment], f"tags.`{tag}` = '{value}'", ViewType.ACTIVE_ONLY,
-            order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
-        )  # fmt: skip
-        for extra in found[1:]:
-            self.client.delete_run(extra.info.run_id)
-        return found[0].info.run_id if found else None
-
-    def tell(self, told: Told, tag: str, *, parent: str | None = None) -> str:
-        """Bring the run of `tag` up to what was told; its id."""
-        tags = {**told.tags, **({PARENT_TAG: parent} if parent else {}), NOTE_TAG: told.note}
-        run = self.find(tag, told.tags[tag])
-        if run is None:
-            began, tags = _milliseconds(told.began), {name: text for name, text in tags.items() if text}
-            run = self.client.create_run(self.experiment, began, tags, run_name=told.name).info.run_id
-        ended = _milliseconds(told.ended)
-        self._log(run, told.values, ended, told.params, tags)
-        if told.worlds:
-            self.client.log_inputs(run, [_world(*world) for world in told.worlds])
-        for name, text in told.documents.items():
+    def write(self, payload: RunPayload, *, parent: str | None = None) -> str:
+        """Bring the run of a payload up to it; its id. One that is to have ended is whole after `end`."""
+        tag = CELL_TAG if CELL_TAG in payload.tags else STUDY_TAG
+        tags = {**payload.tags, **({PARENT_TAG: parent} if parent else {}), NOTE_TAG: payload.note}
+        found = self.found.get((tag, payload.tags[tag])) or self._created(payload, tags, tag)
+        run, values = found.run, payload.values
+        tags = {name: text for name, text in tags.items() if text or name in found.tags}
+        self.found[tag, payload.tags[tag]] = replace(found, tags=found.tags | tags.keys())
+        if found.earlier:  # it has the same values under the same names, with more digits
+            had = found.metrics - {HEADLINE}
+            values = tuple(v for v in values if v.name not in had or v.at > found.earlier)
+        else:
+            tags[DIGEST_TAG] = ""
+        if found.name != payload.name and found.name == payload.tags.get(LABEL_TAG):
+            self.client.update_run(run, name=payload.name)
+        if payload.status == "RUNNING":
+            self.client.update_run(run, status=payload.status)
+        params = {name: text for name, text in payload.params.items() if name not in found.params}
+        self.log(run, values, params, tags)
+        if payload.worlds:
+            self.client.log_inputs(run, [_world(*world) for world in payload.worlds])
+        for name, text in payload.documents.items():
             self._write(run, name, text)
-        for path in told.files:
+        for path in payload.files:
             if path.exists():
                 self.upload(run, path)
-        if told.status == "RUNNING":
-            self.client.update_run(run, status="RUNNING")
-        else:
-            self.client.set_terminated(run, told.status, ended)
         return run
 
-    def plot(self, run: str, points: Iterable[Point]) -> None:
-        """Values of charts, each at the time that it became known."""
-        metrics = [Metric(p.value.name, p.value.value, _milliseconds(p.at), p.value.step) for p in points]
-        for i in range(0, len(metrics), _AT_ONCE):
+    def end(self, run: str, payload: RunPayload, digest: str) -> None:
+        """All of a run that has ended is there: it gets the digest of what it was written from."""
+        self.client.set_terminated(run, payload.status, _milliseconds(payload.ended))
+        self.client.set_tag(run, DIGEST_TAG, digest)
+
+    def log(
+        self, run: str, values: Iterable[Value], params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """Values at their times, in as few requests as MLflow takes."""
+        metrics = [Metric(v.name, v.value, _milliseconds(v.at), v.step) for v in values]
+        first = _AT_ONCE - 150
+        if metrics or params or tags:
+            few = [Param(*p) for p in (params or {}).items()], [RunTag(*t) for t in (tags or {}).items()]
+            self.client.log_batch(run, metrics[:first], *few)
+        for i in range(first, len(metrics), _AT_ONCE):
             self.client.log_batch(run, metrics[i : i + _AT_ONCE])
 
     def note(self, run: str, text: str) -> None:
         """The description that the dashboard shows."""
         self.client.set_tag(run, NOTE_TAG, text)
+
+    def _created(self, payload: RunPayload, tags: Mapping[str, str], tag: str) -> Found:
+        tags = {name: text for name, text in tags.items() if text} | {DIGEST_TAG: ""}
+        began = _milliseconds(payload.began)
+        run = self.client.create_run(self.experiment, began, tags, run_name=payload.name).info.run_id
+        found = Found(run, payload.name, "", tags.get(PARENT_TAG, ""), frozenset(tags), frozenset(), frozenset())
+        self.found[tag, payload.tags[tag]] = found
+        return found
+
+    def _all(self) -> dict[tuple[str, str], Found]:
+        """Every run by what it is about; of two (a request that was thought lost) the older stays."""
+        found: dict[tuple[str, str], Found] = {}
+        token: str | None = ""
+        while token is not None:
+            page = self.client.search_runs(
+                [self.experiment], "", ViewType.ACTIVE_ONLY, _PAGE,
+                order_by=["attributes.start_time ASC", "attributes.run_id ASC"], page_token=token or None,
+            )  # fmt: skip
+            for run in page:
+                for tag in (CELL_TAG, STUDY_TAG):
+                    if (value := run.data.tags.get(tag)) is None:
+                        continue
+                    if (tag, value) in found:
+                        self.client.delete_run(run.info.run_id)
+                    else:
+                        found[tag, value] = _found(run)
+            token = page.token or None
+        return found
 
     def upload(self, run: str, path: Path) -> None:
         """A file, or a folder with all that is in it."""
@@ -126,24 +180,17 @@ class Runs:
             found = self.client.get_experiment(self.client.create_experiment(name, place))
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
+        is_ours = found.tags.get(NOTE_TAG, OUR_NOTE).startswith(OUR_NOTE)
+        is_earlier = found.tags.get(FORM_TAG) != FORM
         for tag, text in experiment_tags(name, found.experiment_id).items():
-            if tag not in found.tags:  # people may have changed theirs
+            # People may have changed theirs.
+            if tag not in found.tags or (is_earlier and (tag != NOTE_TAG or is_ours)):
                 self.client.set_experiment_tag(found.experiment_id, tag, text)
         return found.experiment_id, found.artifact_location
 
-    def _log(
-        self, run: str, values: tuple[Value, ...], at: int, params: Mapping[str, str], tags: Mapping[str, str]
-    ) -> None:
-        metrics = [Metric(v.name, v.value, at, v.step) for v in values]
-        self.client.log_batch(
-            run, metrics[:_AT_ONCE - 150], [Param(*p) for p in params.items()], [RunTag(*t) for t in tags.items()]
-        )  # fmt: skip
-        for i in range(_AT_ONCE - 150, len(metrics), _AT_ONCE):
-            self.client.log_batch(run, metrics[i : i + _AT_ONCE])
-
 
 def prepare(uri: str) -> None:
-    """Make sure that runs can be told: make or migrate an SQLite file, see that a server answers."""
+    """Make sure that runs can be written: make or migrate an SQLite file, see that a server answers."""
     try:
         migrate(uri)
     except (MlflowException, OSError) as error:
@@ -157,6 +204,7 @@ def migrate(uri: str) -> None:
     """Make or migrate a database, or ask a server whether it is there: one small request."""
     with _first(uri):
         MlflowClient(uri).search_experiments(max_results=1)
+        follow_home(uri)
 
 
 def experiments(uri: str) -> dict[str, str]:
@@ -177,6 +225,15 @@ def _first(uri: str) -> Iterator[None]:
     with file.with_name(f".{file.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _found(run: Run) -> Found:
+    tags, data = run.data.tags, run.data
+    return Found(
+        run.info.run_id, run.info.run_name, tags.get(DIGEST_TAG, ""), tags.get(PARENT_TAG, ""), frozenset(tags),
+        frozenset(data.params), frozenset(data.metrics),
+        earlier=0.0 if DIGEST_TAG in tags else (run.info.end_time or 0) / 1000,
+    )  # fmt: skip
 
 
 def _world(ref: str, digest: str, role: str) -> DatasetInput:

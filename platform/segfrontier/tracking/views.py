@@ -11,39 +11,39 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from segfrontier.tracking.telling import SETTING_TAG
+from segfrontier.tracking.payload import HEADLINE, SETTING_TAG
 
 COSTS, METHODS = "Cost vs mIoU", "Methods over cost"
-VIEW_TAG = "mlflow.sharedViewState."
+VIEW_TAG, NOTE_TAG, FORM_TAG = "mlflow.sharedViewState.", "mlflow.note.content", "segfrontier.views"
+FORM = "2"
+"""Of all these tags: an experiment that names another gets them anew."""
+OUR_NOTE = "A study of SegFrontier:"
 _PLAIN_TAGS = {
-    "mlflow.experiment.primaryMetric.name": "miou",
+    "mlflow.experiment.primaryMetric.name": HEADLINE,
     "mlflow.experimentKind": "custom_model_development",  # else the page offers what language models need
 }
-_COLUMNS = ["params.`method`", "params.`budget_hours`", "params.`seed`", "metrics.`hours`", "metrics.`miou`"]
+_COLUMNS = ["params.`method`", "params.`budget_hours`", "params.`seed`", "metrics.`hours`", f"metrics.`{HEADLINE}`"]
 _CELLS = "params.method != ''"
 _BORN = 1_700_000_000_000  # a view must have a date; this one never changes, so telling twice changes nothing
-_SCATTER = {
-    "type": "SCATTER", "runsCountToCompare": 500,
-    "xaxis": {"key": "hours", "type": "METRIC"}, "yaxis": {"key": "miou", "type": "METRIC"},
-}  # fmt: skip
+# MLflow's other charts have no logarithmic axis. A legend names runs or groups of them, which here are methods.
 _LINES = {
-    "type": "LINE", "runsCountToCompare": 500, "metricKey": "miou", "selectedMetricKeys": ["miou"], "xAxisKey": "step",
-    "displayPoints": True, "lineSmoothness": 0, "xAxisScaleType": "linear", "scaleType": "linear", "range": {},
-    "yAxisKey": "metric", "yAxisExpressions": [], "ignoreOutliers": False, "selectedXAxisMetricKey": "",
+    "type": "LINE", "runsCountToCompare": 500, "metricKey": HEADLINE, "xAxisKey": "step", "displayPoints": True,
+    "lineSmoothness": 0, "xAxisScaleType": "log", "scaleType": "linear", "range": {}, "yAxisKey": "metric",
+    "yAxisExpressions": [], "ignoreOutliers": False, "selectedXAxisMetricKey": "",
     "useGlobalXaxisKey": False, "useGlobalLineSmoothing": False,
 }  # fmt: skip
 
 
 def experiment_tags(study: str, experiment: str) -> dict[str, str]:
     """Tags that make the page of a study's experiment one about cost and score."""
-    keys = [{"mode": "tag", "groupByData": name} for name in (SETTING_TAG, "segfrontier.facet")]
+    keys = [{"mode": "tag", "groupByData": SETTING_TAG}]
     mean = {"groupBy": {"aggregateFunction": "average", "groupByKeys": keys}}
     links = [f"[{view}]({view_link(study, experiment, view)})" for view in (COSTS, METHODS)]
     views = [
-        _view(study, COSTS, "mIoU over annotation hours: every cell", {}, _SCATTER),
-        _view(study, METHODS, "mIoU over annotation minutes: mean over seeds", mean, _LINES),
+        _view(study, COSTS, "mIoU over annotation minutes", {}, _LINES),
+        _view(study, METHODS, "Mean mIoU over annotation minutes", mean, _LINES),
     ]
-    return _PLAIN_TAGS | {"mlflow.note.content": f"A study of SegFrontier: {', '.join(links)}"} | dict(views)
+    return _PLAIN_TAGS | {NOTE_TAG: f"{OUR_NOTE} {', '.join(links)}", FORM_TAG: FORM} | dict(views)
 
 
 def view_link(study: str, experiment: str, view: str) -> str:
@@ -52,16 +52,21 @@ def view_link(study: str, experiment: str, view: str) -> str:
     return f"#/experiments/{experiment}/runs?{chosen}"
 
 
+def home_link() -> str:
+    """Where all studies are, behind the address of a server: its own start page is for language models."""
+    return "#/experiments?workflowType=machine_learning"
+
+
 def _view(study: str, name: str, title: str, more: Mapping[str, Any], chart: Mapping[str, Any]) -> tuple[str, str]:
     """A tag that holds a saved view with one large chart above MLflow's own."""
     key = _key(study, name)
     told = {"deleted": False, "isGenerated": False}
     state = {
         "searchFilter": _CELLS, "runsHiddenMode": "SHOW_ALL", "selectedColumns": _COLUMNS, "isAccordionReordered": True,
-        "orderByKey": "metrics.`miou`", "orderByAsc": False, **more,
+        "orderByKey": f"metrics.`{HEADLINE}`", "orderByAsc": False, **more,
         "compareRunCharts": [{"uuid": f"{key}-chart", "metricSectionId": key, "displayName": title, **told, **chart}],
         "compareRunSections": [
-            {"uuid": key, "name": name, "display": True, "isReordered": True, "columns": 1, "cardHeight": 560, **told}
+            {"uuid": key, "name": title, "display": True, "isReordered": True, "columns": 1, "cardHeight": 560, **told}
         ],
     }  # fmt: skip
     envelope = {"name": name, "createdAt": _BORN, "updatedAt": _BORN, "state": json.dumps(state)}

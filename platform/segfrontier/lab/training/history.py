@@ -71,7 +71,7 @@ class History:
             self.lines.append(json.dumps({"step": done, **values, **self._rates}))
             write_text(self.path, self.text(), sync=False)
             if watch:
-                watch(done, steps, values | pace)
+                watch(done, steps, {**values, **self._rates, **pace})
         self._sums, self._steps, self._samples, self._waited = {}, 0, 0, 0.0
         self._began = time.perf_counter()
 

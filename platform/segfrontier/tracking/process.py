@@ -1,7 +1,7 @@
-"""The one process that talks to MLflow: `python -m segfrontier.tracking.writer --spool F --runs F --uri U`.
+"""The one process that talks to MLflow while a study runs: `python -m segfrontier.tracking.process --home H --study S`.
 
-It ends when its stdin is closed, at SIGTERM, or when its parent is gone; each time after a last try to tell what waits,
-which an MLflow that does not answer cannot draw out.
+It ends when its stdin is closed, at SIGTERM, or when its parent is gone; each time after a last sync, which an MLflow
+that does not answer cannot draw out. The last line on stdout is the number of runs that still lack something.
 """
 
 from __future__ import annotations
@@ -18,54 +18,52 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from segfrontier.home.layout import Home, StudyHome
 from segfrontier.tracking.address import hidden
-from segfrontier.tracking.replaying import Replayer
-from segfrontier.tracking.spool import Spool, SpoolHeld
+from segfrontier.tracking.sync import Sync, sole
 
-_POLL, _LONGEST_WAIT, _OVERTIME = 0.5, 30.0, 5.0
+_POLL, _LONGEST_POLL, _LONGEST_WAIT, _OVERTIME = 0.5, 5.0, 30.0, 5.0
+_SHARE = 10
+"""Looking at the files of many cells may take one part of the time in so many."""
 _log = logging.getLogger("segfrontier.tracking")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Replay until told to end; 0 when nothing is left, 1 when something waits for the next writer."""
-    parser = argparse.ArgumentParser(prog="segfrontier.tracking.writer", description=__doc__)
-    parser.add_argument("--spool", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, required=True, help="JSON file for run ids by cell key")
+    """Sync until asked to end; 0 when nothing is left, 1 when something is for the next time."""
+    parser = argparse.ArgumentParser(prog="segfrontier.tracking.process", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--study", required=True)
     parser.add_argument("--uri", default=os.environ.get("MLFLOW_TRACKING_URI"), help="default: MLFLOW_TRACKING_URI")
-    parser.add_argument("--drain", type=float, default=20.0, help="seconds for the last try")
+    parser.add_argument("--drain", type=float, default=20.0, help="seconds for the last sync")
     given = parser.parse_args(arguments)
     if given.uri is None:
         parser.error("--uri or MLFLOW_TRACKING_URI must say where runs go; found neither")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    return _serve(Spool(given.spool), given.uri, given.runs, given.drain, _end_signal(given.drain + _OVERTIME))
+    left = _serve(Home(given.home).study(given.study), given.uri, given.drain, _end_signal(given.drain + _OVERTIME))
+    sys.stdout.write(f"{left}\n")
+    sys.stdout.flush()
+    return int(left > 0)
 
 
-def _serve(spool: Spool, uri: str, runs_file: Path, drain: float, end: threading.Event) -> int:
+def _serve(study: StudyHome, uri: str, drain: float, end: threading.Event) -> int:
     with ExitStack() as stack:
-        while not _holds(stack, spool):  # the writer of a driver that was killed may still be at its last try
+        while not stack.enter_context(sole(study)):  # that of a driver which was killed may still be at its last sync
             if end.wait(_POLL):
-                return int(bool(spool.waiting()))
-        replayer, wait, well = Replayer(spool, uri, runs_file), _POLL, True
+                return 1
+        sync, wait, well = Sync(study, uri), _POLL, True
         while not end.wait(wait):
-            if not spool.waiting():
-                continue
-            result = replayer.run(going=lambda: not end.is_set())
+            began = time.monotonic()
+            result = sync.run(going=lambda: not end.is_set())
             if well == bool(result.error) and not end.is_set():
                 well = not result.error
                 _log.info("%s: %s", hidden(uri), result.error or "answers again; nothing was lost")
-            wait = _POLL if well else min(2 * wait, _LONGEST_WAIT)
+            took = time.monotonic() - began
+            calm = min(max(_POLL, _SHARE * took), _LONGEST_POLL)
+            wait = calm if well else min(2 * wait, _LONGEST_WAIT)
         until = time.monotonic() + drain
-        result = replayer.run(going=lambda: time.monotonic() < until)
+        result = sync.run(going=lambda: time.monotonic() < until)
     _log.info("ended; %d left%s", result.left, f": {result.error}" if result.error else "")
-    return int(result.left > 0)
-
-
-def _holds(stack: ExitStack, spool: Spool) -> bool:
-    try:
-        stack.enter_context(spool.held())
-    except SpoolHeld:
-        return False
-    return True
+    return result.left
 
 
 def _end_signal(patience: float) -> threading.Event:
