@@ -11,11 +11,13 @@ import typer
 
 def demo(
     home: Annotated[Path, typer.Option(help="Where studies, stages, labels and the ledger are kept.")] = Path("runs"),
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Change the study, e.g. --set seeds=[0,1,2].")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the study, e.g. --set seeds=[0,1,2,3].")
+    ] = None,
 ) -> None:
     """Run every installed method on the built-in street world, at two budgets, on all cores; show the frontier.
 
-    A few minutes on two cores, without a GPU, a download or an account. Started again it goes on where it was.
+    About five minutes on two cores, without a GPU, a download or an account. Started again it goes on where it was.
     """
     from importlib.resources import files
 
@@ -42,7 +44,7 @@ def demo(
     steps = {
         f"segfrontier ui{where}": "the same in the MLflow dashboard",
         f"segfrontier frontier {study.name}{where} --prices my-prices.yaml": "the same acts at other prices",
-        f"segfrontier demo{where} --set seeds=[0,1,2,3]": "two more seeds: only their cells are computed",
+        f"segfrontier demo{where} --set seeds=[0,1,2,3,4]": "two more seeds: only their cells are computed",
         "segfrontier plan study.yaml": "what a study of your own would cost",
     }
     width = max(map(len, steps))
