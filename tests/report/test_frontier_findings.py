@@ -169,3 +169,13 @@ def test_bootstrap_intervals_say_so_and_are_the_same_every_time(tmp_path):
     assert interval_words(finding) == "80 % percentile bootstrap intervals over 3 seeds"
     again = Reading(how="bootstrap", level=0.8).summary(finding.points[0])
     assert again == finding.reading.summary(finding.points[0])
+
+
+def test_of_many_differences_the_headline_is_the_surest(tmp_path):
+    """`a` and `b` both beat `z`, `a` by more: whichever pair was looked at last."""
+    scores = {"b": 0.40, "a": 0.41, "z": 0.20}
+    made = [
+        record(method, hours, seed, score + 0.02 * (seed - 1) * (1 if method == "a" else -1), acts={"fine": 4})
+        for method, score in scores.items() for hours in (4, 12) for seed in (0, 1, 2)
+    ]  # fmt: skip
+    assert headline(only(tmp_path, made)).startswith("a beats z with 12 h by 0.2")

@@ -11,7 +11,7 @@ from segfrontier.report.contenders import FULL
 from segfrontier.report.digits import rounded
 from segfrontier.report.findings import Finding
 from segfrontier.report.points import Entry, budget_words
-from segfrontier.report.statements import sentences
+from segfrontier.report.statements import Sentence, sentences
 from segfrontier.report.statistics import Summary
 
 _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -109,13 +109,19 @@ def headline(finding: Finding) -> str:
     decided = [s for s in sentences(finding) if s.decided]
     for kind in ("saving", "leader", "area", "beats"):
         if own := [s for s in decided if s.kind == kind]:
-            return " ".join(_sentence(s.text) for s in (own[:2] if kind == "saving" else own[-1:]))
+            first = {"saving": own[:2], "leader": own[-1:]}.get(kind, [max(reversed(own), key=_surely)])
+            return " ".join(_sentence(s.text) for s in first)
     leaders = [s for s in sentences(finding) if s.kind == "leader"]
     if leaders:
         return _sentence(leaders[-1].text)
     best = max(finding.points, key=lambda p: (p.score, -p.seconds))
     cost = in_words(best.seconds) if best.seconds else "no annotation"
     return f"Best mean score: {best.score:.3f}, {best.method} with {cost}; there is nothing to compare it with."
+
+
+def _surely(sentence: Sentence) -> float:
+    """By how much at least, where a sentence says so."""
+    return sentence.interval[0] if sentence.interval is not None else 0.0
 
 
 def _sentence(text: str) -> str:
