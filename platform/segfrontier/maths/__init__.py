@@ -6,10 +6,9 @@ does not load torch.
 
 from __future__ import annotations
 
-import ast
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from segfrontier.basics.lazy import public_names
 
 if TYPE_CHECKING:
     from segfrontier.maths.acquisition import TopOfPool as TopOfPool
@@ -108,24 +107,4 @@ if TYPE_CHECKING:
     from segfrontier.maths.windows import slide as slide
 
 
-def _homes() -> dict[str, str]:
-    """Which module each name lies in, read from the imports above: they are written once, for all who ask."""
-    door = ast.parse(Path(__file__).read_text(encoding="utf-8"))
-    block = next(node for node in door.body if isinstance(node, ast.If))
-    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
-    return {alias.name: str(node.module) for node in imports for alias in node.names}
-
-
-_HOMES = _homes()
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = public_names(__name__, __file__)
