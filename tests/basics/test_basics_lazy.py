@@ -30,7 +30,7 @@ def test_every_name_that_readers_see_is_there_and_others_are_not(package):
 
 def test_asking_for_one_name_loads_nothing_of_the_others():
     code = (
-        "import sys, segfrontier, segfrontier.market\nsegfrontier.market.load_prices('street'), segfrontier.__version__\n"
+        "import sys, segfrontier, segfrontier.market as market\nmarket.load_prices('street'), segfrontier.__version__\n"
         "print(*{m.partition('.')[0] for m in sys.modules} & {'torch', 'cv2', 'scipy', 'pyarrow'})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
