@@ -159,6 +159,7 @@ def test_the_control_with_the_compute_of_several_trainings(tmp_path):
     (training,) = (stage.key for stage in record.stages if stage.kind == "train")
     card = Store(home.store).get(training).local("model.json")
     assert json.loads(card.read_text())["trained"]["steps"] == 9
+    assert record.steps == 9 and record.images == 9 * RECIPE["batch"]
 
 
 @pytest.mark.parametrize(("recipe", "trainings"), [(SUM, 2), ({"steps": 3}, 0)])

@@ -168,7 +168,7 @@ class Lab(ABC):
             card_of(job, start, self.classes, world=unseal(self._places).world.name).write(out)
 
         self._stage("train", key, compute, inputs=_keys(start))
-        self.trained.add(key, plan.steps)
+        self.trained.add(key, plan.steps, plan.steps * sum(stream.batch for stream in streams.values()))
         unseal(self._watcher).trained(plan.steps / an_epoch)
         networks = objective.networks()
         self._note_pretraining(networks)

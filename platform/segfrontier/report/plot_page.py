@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from math import isfinite, log10
+from math import isfinite, log10, nan
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from segfrontier.report.points import Entry, budget_words
 from segfrontier.report.sentences import interval_words, prices_words, score_words, short
 from segfrontier.report.style import FRONTIER, GRID, STAR
 from segfrontier.report.template import image, paragraph, section, write_html
+from segfrontier.report.training import training_words
 
 LIBRARY = "plotly.min.js"
 _HEIGHT, _ROW = 440, 15  # pixels of a panel and, on a telephone, of a name below it
@@ -81,7 +82,8 @@ def figure(panel: Panel) -> Any:
 
 def _section(panel: Panel, number: int) -> str:
     finding = panel.finding
-    quiet = paragraph(f"{prices_words(finding)}; {interval_words(finding)}", "quiet")
+    told = [prices_words(finding), interval_words(finding), *training_words(finding)]
+    quiet = paragraph("; ".join(told), "quiet")
     drawn = figure(panel).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=f"frontier-{number}")
     return section(panel.title, f'{quiet}<div class="card">{drawn}</div>')
 
@@ -157,6 +159,7 @@ def _about(panel: Panel, entry: Entry) -> str:
         f"{entry.name}, {budget_words(entry.budget)}",
         f"mIoU {score_words(finding.reading.summary(point))}",
         ", ".join([f"{hours(point.seconds):.2f} annotation hours", *computed]),
+        *_trained(point.trained, point.seen),
         f"{'on the frontier' if panel.leads(entry) else 'beaten'}"
         + ("" if chance is None else f", probability to be on it {chance:.2f}"),
         f"seeds: {entry.seeds}",
@@ -169,10 +172,16 @@ def _about_cell(panel: Panel, entry: Entry, record: Record) -> str:
         f"{entry.name}, {budget_words(entry.budget)}, seed {record.cell['seed']}",
         f"mIoU {record.miou:.4f}",
         f"{hours(entry.point.seconds):.2f} annotation hours (mean over seeds)",
+        *_trained(record.steps or nan, record.images or nan),
         "knobs: " + (", ".join(f"{k}={v}" for k, v in record.cell["knobs"].items()) or "none"),
         f"cell {record.key}",
         f"run {run}" if run else "no MLflow run is known",
     )
+
+
+def _trained(steps: float, images: float) -> list[str]:
+    """How long was trained, where that is known."""
+    return [f"{steps:,.0f} steps in all, {images:,.0f} images seen"] if isfinite(steps) and isfinite(images) else []
 
 
 def _lines(*lines: str) -> str:

@@ -49,6 +49,7 @@ def _point(finding: Finding, entry: Entry) -> dict[str, Any]:
         "interval": f"{summary.level * 100:g} % {summary.how}" if summary.interval else "",
         "percent_of_full": finding.percent.get(p), "on_frontier": p in finding.front.on,
         "p_frontier": finding.probability.get(p), "compute_hours": finite(p.gpu), "compute": finding.harvest.compute,
+        "steps": finite(p.trained), "images": finite(p.seen),
         "seeds": " ".join(map(str, p.scores)), "missing_seeds": " ".join(map(str, entry.missing)),
         "runs": " ".join(p.runs),
     }  # fmt: skip
@@ -62,6 +63,7 @@ def _cell(harvest: Harvest, record: Record) -> dict[str, Any]:
         "budget": budget_words(cell["hours"]), "seed": int(cell["seed"]), "seconds": record.seconds,
         "prices": record.prices,
         "compute_hours": record.compute_hours, "gpu_hours": record.gpu_hours,
+        "steps": record.steps or None, "images": record.images or None,
         "started": record.started, "ended": record.ended, "error": record.error,
     }  # fmt: skip
     plain |= {name: finite(value) for name, value in record.values.items()}

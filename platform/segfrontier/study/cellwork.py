@@ -70,6 +70,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
         with watch, _sampled(means, watch), _open(cell, key, home, means, atlas, watch) as lab:
             done = perform(lab, cell)
         more = _scored(done.scores) | _best(done.best) | {"model": noted(done.model)}
+        more |= {"steps": lab.trained.steps, "images": lab.trained.images}
         state: State = "done"
     except Stopped:
         if not watch.is_cut:
