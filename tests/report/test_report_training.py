@@ -39,7 +39,7 @@ def test_equal_training_is_said_and_stands_in_every_output(tmp_path):
     assert plain["facets"][0]["training"] == {"words": ["all trained 400 steps"], "unequal": []}
     (panel,) = panels([finding])
     assert [s.name for s in panel.series()] == ["fine", "twice"]
-    text = json.dumps(figure(panel).to_plotly_json(), default=list)
+    text = json.dumps(figure(panel))
     assert text.count("400 steps in all, 3,200 images seen") == 2 + 6, "of the points and of their cells"
 
 

@@ -158,13 +158,13 @@ def _print_facet(finding: Finding, out: Console) -> None:
 
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     mark, _, _, *numbers = columns(finding)
-    lines = rows(finding)
-    filled = [i for i in range(len(numbers)) if any(line[3 + i] for line in lines)]
+    table_rows = rows(finding)
+    filled = [i for i in range(len(numbers)) if any(row[3 + i] for row in table_rows)]
     table.add_column(mark)
     table.add_column("method, knobs")
     for i in filled:
         table.add_column(numbers[i], justify="left" if numbers[i] == "mIoU" else "right", no_wrap=True)
-    for first, method, knobs, *more in lines:
+    for first, method, knobs, *more in table_rows:
         told = (first, f"{method} {knobs}".strip(), *(more[i] for i in filled))
         table.add_row(*map(escape, told), style=None if first else "dim")
     quiet = escape("; ".join([prices_words(finding), interval_words(finding), *training_words(finding)]))
