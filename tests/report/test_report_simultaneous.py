@@ -52,7 +52,7 @@ def test_one_difference_of_many_seeds_is_welchs_test():
     (d,) = judge(cells, [{0: 1.0, 1: -1.0}]).differences
     error = sqrt(a.var(ddof=1) / 60 + b.var(ddof=1) / 60)
     assert d.value == pytest.approx(a.mean() - b.mean()) and d.error == pytest.approx(error, rel=0.1)
-    limit = stats.norm.ppf(1 - 0.05 * 0.92 / 2)
+    limit = stats.norm.ppf(1 - 0.05 * 0.9 / 2)
     assert d.error == pytest.approx(error) and (d.high - d.low) / 2 == pytest.approx(limit * error, rel=0.02)
     assert d.sign == (d.low > 0)
 

@@ -16,10 +16,10 @@ from segfrontier.report.training import steps_words, training_words, unequal_tra
 from segfrontier.tracking.payload import cell_payload
 
 
-def trained(method, steps, *, hours=6, score=0.4, **more):
+def trained(method, steps, *, hours=6, score=0.4, batch=8, **more):
     """Three cells of a method, whose trainings come to so many steps of eight images."""
     return [
-        record(method, hours, s, score + 0.01 * s, acts={"fine": 4}, steps=steps, images=8 * steps, **more)
+        record(method, hours, s, score + 0.01 * s, acts={"fine": 4}, steps=steps, images=batch * steps, **more)
         for s in (0, 1, 2)
     ]
 
@@ -41,6 +41,12 @@ def test_equal_training_is_said_and_stands_in_every_output(tmp_path):
     assert [s.name for s in panel.series()] == ["fine", "twice"]
     text = json.dumps(figure(panel))
     assert text.count("400 steps in all, 3,200 images seen") == 2 + 6, "of the points and of their cells"
+
+
+def test_equal_steps_that_saw_more_images_are_said_to(tmp_path):
+    finding = found(tmp_path, [*trained("fine", 400), *trained("mixes", 400, batch=12)])
+    assert training_words(finding) == ("all trained 400 steps that saw 3,200 to 4,800 images",)
+    assert unequal_training(finding) == []
 
 
 def test_unequal_training_names_the_control_that_is_missing(tmp_path):

@@ -20,7 +20,7 @@ from segfrontier.report.spread import Array, Spread, effective, seed_effects, sp
 
 LEAST_SEEDS = 3
 """With fewer, nothing is decided."""
-_SPENT, _SPENT_ALONE, _SPENT_LONE = 0.5, 0.65, 0.92
+_SPENT, _SPENT_ALONE, _SPENT_LONE = 0.5, 0.65, 0.9
 """Of the error allowed, what the formula spends on a family, on one difference alone, or on that of two cells without
 any others; the rest is for what it leaves out, as simulations have it (docs/statistics.md)."""
 _DRAWS, _MOST_NUMBERS = 4000, 4_000_000

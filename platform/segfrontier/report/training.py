@@ -15,12 +15,19 @@ from segfrontier.report.points import Entry
 
 
 def training_words(finding: Finding) -> tuple[str, ...]:
-    """ "all trained 60 steps in all", or how few and how many; nothing where it is not known of every point."""
+    """ "all trained 60 steps", or how few and how many; nothing where it is not known of every point.
+
+    Equal steps may see more or fewer images, where a method's steps have batches of several kinds: that is said, too.
+    """
     steps = _steps(finding.entries)
     if not steps:
         return ()
     low, high = min(steps.values()), max(steps.values())
-    return (f"all trained {_number(low)} steps" if low == high else f"trained {_number(low)} to {_number(high)} steps",)
+    if low < high:
+        return (f"trained {_number(low)} to {_number(high)} steps",)
+    seen = sorted(e.point.seen for e in steps)
+    images = "" if seen[0] == seen[-1] else f" that saw {_number(seen[0])} to {_number(seen[-1])} images"
+    return (f"all trained {_number(low)} steps{images}",)
 
 
 def unequal_training(finding: Finding) -> list[str]:
