@@ -22,6 +22,7 @@ class Knobs:
 
     iterations: int = 2  # rounds of pseudo-labels and re-training after iteration 0
     start: Literal["encoder", "last"] = "encoder"  # what re-training starts from
+    pseudo_labels: bool = True  # False: re-train on the masks as bought; what a round gains without pseudo-labels
     split: float = 0.0  # share of the budget for fine masks: fine-tuned on at the end, or what `mix` makes of them
 
     mix: Mix = "coarse<-synthetic"
@@ -52,7 +53,7 @@ class Knobs:
     present_above: float = 0.001  # an image shows a class that takes a larger share of its predicted pixels
 
     note_iterations: bool = True  # score every iteration on the way
-    multi_scale: bool = False  # the result is looked at through `scales`, as the paper evaluates
+    multi_scale: bool = False  # the model that leaves is looked at through `scales`, as the paper evaluates
 
     def __post_init__(self) -> None:
         self._check_numbers()
