@@ -40,9 +40,13 @@ class CoarseToFine(Knobs):
             self._note(lab, iteration, model)
         if fine is not None and self.tunes:
             model = fit(lab, later[-1], fine, start=model)
-        if self.multi_scale:
-            return model.looked(Looking(views=make_views(scales=self.scales, flips=(False,))))
-        return model
+        return self._looked(model)
+
+    def _looked(self, model: Model) -> Model:
+        """The model, as every score of it is to look at it."""
+        if not self.multi_scale:
+            return model
+        return model.looked(Looking(views=make_views(scales=self.scales, flips=(False,))))
 
     def _train(
         self, lab: Lab, recipe: Recipe, real: Part, fine: Part | None, *, start: Model | None = None, draw: int = 0
@@ -78,7 +82,7 @@ class CoarseToFine(Knobs):
 
     def _note(self, lab: Lab, iteration: int, model: Model) -> None:
         if self.note_iterations:
-            lab.note(f"iteration_{iteration}/miou", lab.score(model).miou)
+            lab.note(f"iteration_{iteration}/miou", lab.score(self._looked(model)).miou)
 
     def _fields_of(self, cls: type[Any]) -> dict[str, Any]:
         """The knobs that a rule or an objective has by the same name."""
