@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from segfrontier.errors import BadInput
+from segfrontier.lab import LATER
 from segfrontier.maths import Border, MeanOf, Selection
 
 Mix = Literal["coarse<-synthetic", "coarse<-fine", "fine<-synthetic", "fine<-fine"]
@@ -22,7 +23,7 @@ class Knobs:
 
     iterations: int = 2  # rounds of pseudo-labels and re-training after iteration 0
     start: Literal["encoder", "last"] = "encoder"  # what re-training starts from
-    pseudo_labels: bool = True  # False: re-train on the masks as bought; what a round gains without pseudo-labels
+    pseudo_labels: bool = field(default=True, metadata=LATER)  # False: a control, re-trained on the masks as bought
     split: float = 0.0  # share of the budget for fine masks: fine-tuned on at the end, or what `mix` makes of them
 
     mix: Mix = "coarse<-synthetic"

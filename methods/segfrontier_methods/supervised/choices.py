@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Lab, Looking, Model, Part
+from segfrontier.lab import LATER, Lab, Looking, Model, Part
 from segfrontier.maths import make_views
 from segfrontier_methods.supervised.sampler import Kind, random_order, sampled_order
 
@@ -16,7 +16,8 @@ from segfrontier_methods.supervised.sampler import Kind, random_order, sampled_o
 class Evaluated:
     """How the model that leaves is looked at."""
 
-    multi_scale: bool = False  # through the scales 0.5, 1 and 2, as paper 000 evaluates; its headline is scored so
+    multi_scale: bool = field(default=False, metadata=LATER)
+    """Through the scales 0.5, 1 and 2, as paper 000 evaluates; the headline is scored so."""
 
     def looked(self, model: Model) -> Model:
         """The model, as every score and picture of it is to look at it."""
@@ -29,9 +30,11 @@ class Evaluated:
 class Sampled(Evaluated):
     """Which images are labelled: random ones, or those that a model trained on the first of them asks for."""
 
-    sampling: Literal["model", "uniform"] = "uniform"
-    first: int = 50  # images of the first, random set; the paper's smallest set of fine masks
-    present_above: float = 0.001  # an image shows a class that takes a larger share of its predicted pixels
+    sampling: Literal["model", "uniform"] = field(default="uniform", metadata=LATER)
+    first: int = field(default=50, metadata=LATER)
+    """Images of the first, random set; the paper's smallest set of fine masks."""
+    present_above: float = field(default=0.001, metadata=LATER)
+    """An image shows a class that takes a larger share of its predicted pixels."""
 
     def __post_init__(self) -> None:
         if self.first < 1 or not 0 <= self.present_above < 1:

@@ -1,15 +1,16 @@
 """The yardsticks of every frontier: what plain supervised training makes of the same budget.
 
-`fine`, `coarse`, `fine+coarse` buy masks; `synthetic` buys nothing; `oracle` has every target label.
+`fine`, `coarse`, `fine+coarse` buy masks; `synthetic` buys nothing; `oracle` has every target label. Where a recipe
+gives `steps` of each training, `fine` and `coarse` with `trainings` are the controls for methods that train so often.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Fine, Lab, Model, Part, Recipe
+from segfrontier.lab import LATER, Fine, Lab, Model, Part, Recipe
 from segfrontier_methods.supervised.choices import Evaluated, Sampled
 from segfrontier_methods.supervised.objective import CrossEntropy
 from segfrontier_methods.supervised.sampler import Kind, order_by_content, random_order
@@ -17,7 +18,9 @@ from segfrontier_methods.supervised.sampler import Kind, order_by_content, rando
 
 @dataclass(frozen=True, kw_only=True)
 class FineOnly(Sampled):
-    """Spend all of the budget on fine masks, train on them."""
+    """Spend all of the budget on fine masks, train on them, as long as `trainings` trainings take."""
+
+    trainings: int = field(default=1, metadata=LATER)
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """Buy, train."""
@@ -26,7 +29,9 @@ class FineOnly(Sampled):
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseOnly(Sampled):
-    """Spend all of the budget on coarse masks, train on them."""
+    """Spend all of the budget on coarse masks, train on them, as long as `trainings` trainings take."""
+
+    trainings: int = field(default=1, metadata=LATER)
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """Buy, train."""
@@ -108,9 +113,9 @@ def fit(lab: Lab, recipe: Recipe, part: Part, *, start: Model | None = None) -> 
     return lab.train(objective, {"labelled": recipe.stream(part)}, recipe.plan(), start=begin)
 
 
-def _fit_masks(lab: Lab, recipe: Recipe, choice: Sampled, kind: Kind) -> Model:
+def _fit_masks(lab: Lab, recipe: Recipe, method: FineOnly | CoarseOnly, kind: Kind) -> Model:
     """Masks with all of the budget, and training on them; a model that chose has half of `total_steps`."""
-    order, chooser = choice.order(lab, kind, lambda part: fit(lab, recipe.share(0, of=2), part))
+    whole = recipe.together(method.trainings)
+    order, chooser = method.order(lab, kind, lambda part: fit(lab, recipe.share(0, of=2), part))
     labels = lab.buy_masks(kind, spend=lab.budget, scenes=order)
-    last = recipe if chooser is None else recipe.share(1, of=2)
-    return fit(lab, last, Part(images=lab.pool, labels=labels))
+    return fit(lab, whole if chooser is None else whole.share(1, of=2), Part(images=lab.pool, labels=labels))
