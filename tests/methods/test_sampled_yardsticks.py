@@ -1,5 +1,6 @@
 """Yardsticks on a paper's own terms: images chosen by a model (Fig. 3 of paper 000), several scales; equal training."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -77,6 +78,22 @@ def test_sets_of_fine_masks_that_a_model_chose_are_nested(tmp_path):
     ]
     for sets in (fine, after_coarse):
         assert all(set(fewer) < set(more) for fewer, more in pairwise(sets))
+
+
+def test_images_without_fine_masks_are_no_part_of_the_first_set(tmp_path):
+    """As in Cityscapes' train_extra: a first set of two is two masks, wherever in the order they stand."""
+
+    def half_coarse(scene):
+        if scene.split != "train" or scene.domain != "target" or scene.id < "target/train/008":
+            return scene
+        return replace(scene, semantic=None, instance=None, coarse=scene.semantic)
+
+    world = larger_toy(tmp_path / "toy", train=7, change=half_coarse)
+    bought, kinds, _, _ = ran(tmp_path / "home", world, "fine", 2 * FINE, first=1)
+    assert [len(scenes) for scenes in bought["fine"]] == [1, 2] and "measure" in kinds
+    assert set(bought["fine"][-1]) <= {f"target/train/{n:03d}" for n in (5, 6, 7)}
+    _, kinds, _, _ = ran(tmp_path / "home", world, "fine", 4 * FINE, first=1)
+    assert "measure" not in kinds, "three masks are all there are"
 
 
 def test_by_default_images_are_random_ones(tmp_path):
