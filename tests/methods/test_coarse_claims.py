@@ -33,7 +33,7 @@ def test_claims_share_their_cells():
 
 
 def test_all_rows_have_the_same_steps_in_sum_and_the_paper_s_evaluation():
-    assert {cell.recipe.total_steps for cell in CELLS} == {500}
+    assert {cell.recipe.total_steps for cell in CELLS} == {400}
     assert all(dict(cell.knobs)["multi_scale"] is True for cell in CELLS)
     (world,) = {cell.world for cell in CELLS}
     assert "val=200" in world and "size=128x256" in world
