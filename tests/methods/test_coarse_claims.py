@@ -57,6 +57,13 @@ def test_what_is_credited_with_an_effect_has_a_control_that_trains_as_long_witho
     }  # fmt: skip
 
 
+def test_where_a_method_that_trains_twice_leads_fine_with_the_same_compute_stands_beside_it():
+    for claim in claims_of("coarse_to_fine").claims:
+        for pairing in claim.compare:
+            if pairing.a.knobs.get("iterations") == 1 and pairing.b.method != "coarse_to_fine":
+                assert "fine" in {side.method for side in (pairing.b, *pairing.controls)}, claim.id
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_is_a_study(table):
     assert len(expand(load_study(f"coarse_to_fine:{table}"))) >= 3
