@@ -25,7 +25,7 @@ def test_every_claim_of_the_paper_is_there_and_has_cells():
     claims = claims_of("coarse_to_fine")
     assert len(claims.claims) >= 7
     seeds = {tuple(cell.seed for cell in expand(study_of(claims, *side))) for side in claims.sides()}
-    assert seeds == {(0, 1, 2, 3)}
+    assert seeds == {(0, 1, 2)}
 
 
 def test_claims_share_their_cells():
@@ -33,8 +33,9 @@ def test_claims_share_their_cells():
 
 
 def test_all_rows_have_the_same_steps_in_sum_and_the_paper_s_evaluation():
-    assert {cell.recipe.total_steps for cell in CELLS} == {400}
+    assert {cell.recipe.total_steps for cell in CELLS} == {500}
     assert all(dict(cell.knobs)["multi_scale"] is True for cell in CELLS)
+    assert {cell.recipe.scale for cell in CELLS} == {(0.5, 2.0)}, "trained at the scales that it is evaluated at"
     (world,) = {cell.world for cell in CELLS}
     assert "val=200" in world and "size=128x256" in world
 
