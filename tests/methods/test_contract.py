@@ -201,7 +201,11 @@ def trained_steps(store, key):
         ("naive_student", 100.0, {}, 1),  # every image has its mask
         ("coarse_to_fine", 0.5, {"iterations": 0, "first": 3}, 2),
         ("coarse_to_fine", 0.2, {"iterations": 2, "first": 3}, 3),  # the first set is all that is paid for
-        ("coarse_to_fine", 4.0, {"iterations": 1, "first": 3, "split": 0.5}, 4),
+        ("coarse_to_fine", 2.0, {"iterations": 1, "first": 3, "split": 0.76}, 4),
+        ("coarse_to_fine", 4.0, {"iterations": 1, "first": 3, "split": 0.5}, 3),  # all coarse masks are paid for
+        ("fine", 6.0, {"sampling": "model", "first": 2}, 2),
+        ("fine+coarse", 2.0, {"sampling": "model", "first": 3, "split": 0.76}, 3),
+        ("naive_student", 6.0, {"sampling": "model", "first": 2}, 3),
         (
             "coarse_to_fine",
             4.0,
