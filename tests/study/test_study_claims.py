@@ -193,6 +193,7 @@ def test_a_control_beside_a_margin_does_what_a_is_allowed_to_and_a_must_still_be
     claims, home = controlled(tmp_path, expect="a >= b - 0.05"), Home(tmp_path)
     leave(claims, home, fine=0.29, coarse=0.2, less=0.2)
     assert verdicts(claims, home)["masks-help"][0] == "holds"
+    assert " (A may be 0.05 below): 0.290 - 0.300" in _markdown(judge_all(claims, home, keys_of(claims, Atlas())))
     leave(claims, home, fine=0.29, coarse=0.2, less=0.29)
     assert verdicts(claims, home)["masks-help"][0] == "holds, but so does its control"
 
