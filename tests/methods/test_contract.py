@@ -225,6 +225,24 @@ def test_total_steps_hold_for_every_way_through_a_method(method, hours, knobs, c
     assert list(planned.stages.values()).count("train") == count
 
 
+def test_statistics_estimated_anew_are_planned_and_take_no_optimiser_step(world, tmp_path):
+    """Also by a probe and in a run that finds them stored."""
+    knobs = POINT_KNOBS | {"selector": "none", "uda": "source", "rebn": True, "lr": None}
+    study = Case("active_points", knobs=knobs).study(world, steps=5, total_steps=5, norm="batch")
+    plan, home = plan_study(study, home=tmp_path / "runs"), tmp_path / "runs"
+    (planned,) = plan.cells
+    kinds = {name: (kind.distinct, kind.stored) for name, kind in plan.kinds.items()}
+    assert kinds == {"train": (1, 0), "renorm": (1, 0), "score": (1, 0)} and not plan.times.unknown
+    run_study(study, home=home, tracking="none")
+    (key,) = keyed(expand(study), Atlas())
+    record = Record.read(Home(home).cell(key))
+    assert record is not None and record.state == "done", record and record.error
+    assert {stage.key: stage.kind for stage in record.stages} == dict(planned.stages)
+    assert list(record.curves) and all(name.startswith("train1/") for name in record.curves)
+    again = plan_study(study, home=home, probe=False)
+    assert all(kind.stored == 1 for kind in again.kinds.values())
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize(
     "case", [pytest.param(c, marks=() if n == "fine" else pytest.mark.slow, id=n) for n, c in METHODS.items()]
