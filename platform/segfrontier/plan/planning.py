@@ -94,9 +94,12 @@ def _stage(home: Home) -> Iterator[_Stage]:
 def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:
     """Open every world now, and tell of all that do not open."""
     wrong: dict[str, None] = {}
+    targets = {cell.world for cell in cells}
     for ref in dict.fromkeys(ref for cell in cells for ref in (cell.world, cell.source) if ref is not None):
         try:
-            atlas.world(ref)
+            world = atlas.world(ref)
+            if ref in targets:
+                world.require_target()
         except BadInput as error:
             wrong[str(error)] = None
     if wrong:
