@@ -71,7 +71,7 @@ def trained(
             target_weights=(knobs.target_weight, knobs.aux_target_weight)[: knobs.levels],
             label_weight=knobs.label_weight if target[0].labels is not None else 0.0,
         )
-    return lab.train(objective, streams, recipe.plan(draw=draw)).looked(knobs.looking)
+    return lab.train(objective, streams, recipe.plan(draw=draw), looking=knobs.looking)
 
 
 def source_of(lab: Lab) -> Part:
