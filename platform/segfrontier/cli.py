@@ -35,7 +35,7 @@ def main() -> None:
 
 def _ignore_signals() -> None:
     """The work is done and its code decided: from here on Python would die of a signal, with another code."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -51,6 +51,16 @@ def _heed_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` has it ignored
             signal.signal(number, stop)
+    signal.signal(signal.SIGALRM, stop)
+    sys.unraisablehook = _raise_again
+
+
+def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+    """Python throws away what is raised in a callback of its own (a module's lock, `__del__`): a stop comes again."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _run(words: Sequence[str]) -> int:

@@ -131,6 +131,29 @@ sys.argv[1:] = ["--help"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_heeded_where_python_throws_away_what_is_raised(tmp_path, number):
+    """In a callback of an import's lock, in `__del__`: it was printed there, and the work went on."""
+    code = f"""
+import os, sys
+import segfrontier.commands.faults as faults
+class Freed:
+    def __del__(self):
+        os.kill(os.getpid(), {int(number)})
+        for _ in range(100):
+            pass
+def require_text(words):
+    Freed()
+    sum(range(50_000_000))
+    print("went on")
+faults.require_text = require_text
+sys.argv[1:] = ["--help"]
+{MAIN}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 130 and done.stderr == "stopped\n" and done.stdout == "", done
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_it_starts_is_quiet(tmp_path, number):
     """Whenever it comes, from the first line on."""
     main, call = MAIN.split("; ")
