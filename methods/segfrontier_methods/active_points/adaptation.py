@@ -74,7 +74,7 @@ def trained(
             target_weights=(knobs.target_weight, knobs.aux_target_weight)[: knobs.levels],
             label_weight=knobs.label_weight if target[0].labels is not None else 0.0,
         )
-    model = lab.train(objective, streams, recipe.plan(draw=draw)).looked(knobs.looking)
+    model = lab.train(objective, streams, recipe.plan(draw=draw), looking=knobs.looking)
     if not knobs.rebn:
         return model
     return lab.renorm(model, _as_seen(_stream(recipe, [Part(images=lab.pool)], knobs.target_size)))

@@ -84,6 +84,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     record = Record(
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
         notes=watch.notes, pictures=tuple(watch.pictures), curves=watch.curves(), stages=watch.stages(),
+        left_out=watch.left_out,
         started=began, ended=began + time.monotonic() - clock,
         code=code_of(cell.method, (stage.kind for stage in watch.stages())), commit=commit(), environment=environment(),
         worlds={ref: digest for ref, digest in atlas.digests().items() if ref in (cell.world, cell.source)},
