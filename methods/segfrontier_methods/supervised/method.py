@@ -1,33 +1,40 @@
 """The yardsticks of every frontier: what plain supervised training makes of the same budget.
 
-`fine`, `coarse`, `fine+coarse` buy masks; `synthetic` buys nothing; `oracle` has every target label.
+`fine`, `coarse`, `fine+coarse` buy masks; `synthetic` buys nothing; `oracle` has every target label. Where a recipe
+gives `steps` of each training, `fine` and `coarse` with `trainings` are the controls for methods that train so often.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Fine, Lab, Model, Part, Recipe
+from segfrontier.lab import LATER, Fine, Lab, Model, Part, Recipe
 from segfrontier_methods.supervised.objective import CrossEntropy
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineOnly:
-    """Spend all of the budget on fine masks, train on them."""
+    """Spend all of the budget on fine masks, train on them, as long as `trainings` trainings take."""
+
+    trainings: int = field(default=1, metadata=LATER)
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """Buy, train."""
+        recipe = recipe.together(self.trainings)
         return fit(lab, recipe, Part(images=lab.pool, labels=lab.buy_masks("fine", spend=lab.budget)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseOnly:
-    """Spend all of the budget on coarse masks, train on them."""
+    """Spend all of the budget on coarse masks, train on them, as long as `trainings` trainings take."""
+
+    trainings: int = field(default=1, metadata=LATER)
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """Buy, train."""
+        recipe = recipe.together(self.trainings)
         return fit(lab, recipe, Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget)))
 
 

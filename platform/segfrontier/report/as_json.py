@@ -13,6 +13,7 @@ from segfrontier.report.load import Harvest
 from segfrontier.report.points import facet_words
 from segfrontier.report.statements import Sentence, sentences
 from segfrontier.report.tables import finite, point_rows
+from segfrontier.report.training import training_words, unequal_training
 
 
 def to_json(harvest: Harvest, found: Sequence[Finding]) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def _facet(finding: Finding) -> dict[str, Any]:
     return {
         "facet": finding.words,
         "prices": None if finding.prices is None else f"{finding.prices.name} (version {finding.prices.version})",
+        "training": {"words": list(training_words(finding)), "unequal": unequal_training(finding)},
         "target": target,
         "target_is": why,
         "needs": [_need(n) for n in finding.needs],

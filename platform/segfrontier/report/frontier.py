@@ -32,6 +32,8 @@ class Point:
     facet: Facet
     scores: Mapping[int, float]
     gpu_hours: Mapping[int, float] = field(default_factory=dict)
+    steps: Mapping[int, int] = field(default_factory=dict)  # optimiser steps of all trainings, where they are known
+    images: Mapping[int, int] = field(default_factory=dict)  # that these saw
     runs: tuple[str, ...] = ()
     acts: Mapping[int, Mapping[str, Count]] | None = None
     star: bool = False
@@ -51,6 +53,16 @@ class Point:
     def gpu(self) -> float:
         """Mean GPU hours over the seeds; NaN where none were measured."""
         return summarise(self.gpu_hours.values()).mean
+
+    @property
+    def trained(self) -> float:
+        """Mean optimiser steps over the seeds; NaN where they are not known of all."""
+        return summarise(self.steps.values()).mean if self.steps.keys() == self.scores.keys() else float("nan")
+
+    @property
+    def seen(self) -> float:
+        """Mean number of images that trainings saw, over the seeds; NaN where it is not known of all."""
+        return summarise(self.images.values()).mean if self.images.keys() == self.scores.keys() else float("nan")
 
     def summary(self, *, how: How = "t", level: float = 0.95, rng: np.random.Generator | None = None) -> Summary:
         """Mean score with its interval over the seeds."""

@@ -70,6 +70,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
         with watch, _sampled(means, watch), _open(cell, key, home, means, atlas, watch) as lab:
             done = perform(lab, cell)
         more = _scored(done.scores) | _best(done.best) | {"model": noted(done.model)}
+        more |= {"steps": lab.trained.steps, "images": lab.trained.images}
         state: State = "done"
     except Stopped:
         if not watch.is_cut:
@@ -104,11 +105,7 @@ class Performed:
 def perform(lab: Lab, cell: Cell) -> Performed:
     """All that a cell does in its lab."""
     model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
-    if cell.recipe.total_steps not in (None, lab.trained_steps):
-        raise BadInput(
-            f"{cell.method} must train {cell.recipe.total_steps} steps in all, as recipe.total_steps says; it trained "
-            f"{lab.trained_steps}. Its trainings must share them, by recipe.share(number, of=count)."
-        )
+    lab.trained.require_whole()
     return Performed(model, lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None)
 
 
