@@ -42,6 +42,8 @@ class Knobs:
     """With `masked` it makes what source hard mining is; both 0: no mining."""
     masked_over: int = 10
 
+    source_size: tuple[int, int] | None = None
+    """(height, width) that source scenes are brought to first (paper: a height of 720 for BDD100K as the target)."""
     target: Literal["proxy", "batch_norm", "unused"] = "proxy"
     """`batch_norm`, `unused`: controls that train on the source alone; the first then lets target images pass through
     the batch norms, which estimate their statistics anew."""
@@ -98,6 +100,7 @@ class Knobs:
             **{name: (0 <= getattr(self, name) <= 1, f"a share {name} in [0, 1]") for name in ("masked", "masked_end")},
             **{name: (0 <= getattr(self, name) <= self.epochs, f"{name.removesuffix('_over')} {within}")
                for name in ("gamma_over", "masked_over")},
+            "source_size": (min(self.source_size or (1,)) >= 1, "a source_size of (height, width) or null"),
             "target_weight": (self.target_weight >= 0, "a target_weight that is not negative"),
             "weighted": (
                 self.weighting != "named" or 1 <= len(set(self.weighted)) == len(self.weighted),

@@ -24,7 +24,7 @@ class ProxyCurriculum(Knobs):
         """One training; no target label is bought."""
         self.require_classes(lab.classes.names)
         source, target = self._source(lab), self._target(lab, recipe)
-        streams = {"source": recipe.stream(source)} | ({"target": target} if self.target == "proxy" else {})
+        streams = {"source": self._shown(recipe, source)} | ({"target": target} if self.target == "proxy" else {})
         plan = recipe.plan(snapshots=recipe.snapshots or max(0, self.looks - 1))
         trained = model = lab.train(self._objective(lab, recipe, source), streams, plan)
         if self.target == "batch_norm":
@@ -48,6 +48,14 @@ class ProxyCurriculum(Knobs):
                 "the study"
             )
         return lab.synthetic
+
+    def _shown(self, recipe: Recipe, source: Part) -> Stream:
+        """Source samples, brought to the size that the knob asks for; whole ones where the recipe has no crop."""
+        stream = recipe.stream(source)
+        if self.source_size is None:
+            return stream
+        crop = recipe.crop or self.source_size
+        return replace(stream, augment=replace(stream.augment, resize=self.source_size, crop=crop))
 
     def _target(self, lab: Lab, recipe: Recipe) -> Stream:
         """Target images, never shown smaller than their crop: what pads one has no class, and would get a label."""
