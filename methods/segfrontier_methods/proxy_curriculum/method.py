@@ -59,11 +59,6 @@ class ProxyCurriculum(Knobs):
 
     def _target(self, lab: Lab, recipe: Recipe) -> Stream:
         """Target images, never shown smaller than their crop: what pads one has no class, and would get a label."""
-        if not lab.pool.scenes():
-            raise BadInput(
-                "proxy_curriculum makes labels for target images; this world has none to train on: import some, or use "
-                "`synthetic`, which needs none"
-            )
         stream = recipe.stream(Part(images=lab.pool))
         size, crop = lab.pool.size(lab.pool.scenes()[0]), stream.augment.crop
         least = max(side / whole for side, whole in zip(crop or size, size, strict=True))
