@@ -75,3 +75,11 @@ def test_what_cannot_be_compared_is_refused() -> None:
         variation_ratio(torch.zeros(2, 3))
     with pytest.raises(ValueError, match="of must be"):
         proxy_labels(drawn(2, 1, 2, 1), of="votes")
+
+
+def test_half_precision_does_not_round_an_agreed_class_away() -> None:
+    far, near = torch.tensor([[193.0, 194.0]]).bfloat16(), torch.tensor([[0.0, 2.0**-20]]).bfloat16()
+    logits = [far, near, near]
+    assert branch_labels(logits).flatten().tolist() == [1, 1, 1]
+    assert torch.stack(logits).mean(0).argmax(1).item() == 0, "64 1/3 and 64 2/3 are both 64.5"
+    assert proxy_labels(logits).item() == 1

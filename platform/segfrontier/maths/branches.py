@@ -50,7 +50,8 @@ def proxy_labels(logits: Sequence[Tensor], *, of: Averaging = "logits") -> Tenso
         return torch.stack([each.float().log_softmax(1) for each in logits]).mean(0).argmax(1)
     if of == "probabilities":
         return torch.stack([each.float().softmax(1) for each in logits]).mean(0).argmax(1)
-    return torch.stack(list(logits)).mean(0).argmax(1)
+    # Half precision would round means of different classes to one number.
+    return torch.stack([each if each.dtype == torch.float64 else each.float() for each in logits]).mean(0).argmax(1)
 
 
 def _require_alike(logits: Sequence[Tensor]) -> None:
