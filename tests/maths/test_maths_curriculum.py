@@ -1,10 +1,10 @@
-"""The curriculum's straight lines: the vectors of FACTS 3e, and the learning rate's beside them."""
+"""The curriculum's straight lines: the vectors of FACTS 3e."""
 
 from __future__ import annotations
 
 import pytest
 
-from segfrontier.maths import poly, ramp, spell
+from segfrontier.maths import ramp, spell
 
 
 def test_facts_3e_share_of_masked_pixels_counted_from_one() -> None:
@@ -15,11 +15,6 @@ def test_facts_3e_share_of_masked_pixels_counted_from_one() -> None:
 def test_facts_3e_chance_of_the_source_by_epoch() -> None:
     found = [ramp(epoch, start=0.9, end=0.1, over=10) for epoch in range(12)]
     assert found == pytest.approx([0.9, 0.82, 0.74, 0.66, 0.58, 0.5, 0.42, 0.34, 0.26, 0.18, 0.1, 0.1])
-
-
-def test_facts_3e_learning_rate_by_epoch() -> None:
-    found = [poly(epoch, total=20, power=0.9) for epoch in (1, 2, 3, 10, 19, 20)]
-    assert found == pytest.approx([0.954885, 0.909533, 0.863927, 0.535887, 0.067464, 0], abs=1e-6)
 
 
 def test_a_ramp_of_no_length_has_ended() -> None:
