@@ -58,6 +58,13 @@ def test_it_buys_nothing_trains_once_looks_and_draws(world, tmp_path):
     assert len(network.decoders) == 2
 
 
+def test_images_are_counted_as_they_are_seen(world, tmp_path):
+    """A step sees one of its two streams."""
+    with toy_lab(tmp_path, world, bench=BENCH) as lab:
+        ProxyCurriculum(looks=0, **SMALL).run(lab, RECIPE)
+        assert (lab.trained.steps, lab.trained.images) == (12, 24)
+
+
 def test_more_branches_are_a_knob(world, tmp_path):
     model, *_ = done(tmp_path, world, branches=3, looks=0)
     assert len(model.build(torch.device("cpu")).decoders) == 3

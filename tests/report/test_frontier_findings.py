@@ -1,6 +1,7 @@
 """A study's answers and its table, checked by hand on three methods with simple scores."""
 
 import math
+from decimal import Decimal
 from math import nan
 
 import numpy as np
@@ -9,10 +10,12 @@ from madestudy import baselines, record, study
 from test_frontier_points import CHEAP
 
 from segfrontier.errors import BadInput
+from segfrontier.market.prices import Money
 from segfrontier.report.findings import Reading, findings
 from segfrontier.report.load import harvest
 from segfrontier.report.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
 from segfrontier.report.statements import sentences
+from segfrontier.report.tables import point_rows
 
 OTHER = {"facet": "bbbb2222", "words": "street:train=48 convnext/fpn #bbbb2222"}
 
@@ -28,20 +31,35 @@ def told(finding, heading):
 
 def test_the_table_by_hand(tmp_path):
     finding = only(tmp_path)
-    assert columns(finding) == ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", "CPU h", "seeds"]
+    names = ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", "steps", "CPU h", "seeds"]
+    assert columns(finding) == names
     assert rows(finding) == [
-        ["*", "synthetic", "", "0 h", "0.00", "0.310 [0.285, 0.335]", "38", "1.00", "1.00", "3"],
-        ["*", "coarse", "", "6 h", "5.60", "0.510 [0.485, 0.535]", "63", "1.00", "1.00", "3"],
-        ["", "fine", "", "6 h", "6.00", "0.410 [0.385, 0.435]", "51", "0.00", "1.00", "3"],
-        ["*", "coarse", "", "12 h", "11.20", "0.590 [0.565, 0.615]", "73", "1.00", "1.00", "3"],
-        ["", "fine", "", "12 h", "12.00", "0.510 [0.485, 0.535]", "63", "0.00", "1.00", "3"],
-        ["*", "coarse", "", "24 h", "22.40", "0.600 [0.575, 0.625]", "74", "1.00", "1.00", "3"],
-        ["*", "fine", "", "24 h", "24.00", "0.610 [0.585, 0.635]", "75", "1.00", "1.00", "3"],
-        ["*", "oracle", "", "all", "72.00", "0.810 [0.785, 0.835]", "100", "1.00", "1.00", "3"],
+        ["*", "synthetic", "", "0 h", "0.00", "0.310 [0.285, 0.335]", "38", "1.00", "", "1.00", "3"],
+        ["*", "coarse", "", "6 h", "5.60", "0.510 [0.485, 0.535]", "63", "1.00", "", "1.00", "3"],
+        ["", "fine", "", "6 h", "6.00", "0.410 [0.385, 0.435]", "51", "0.00", "", "1.00", "3"],
+        ["*", "coarse", "", "12 h", "11.20", "0.590 [0.565, 0.615]", "73", "1.00", "", "1.00", "3"],
+        ["", "fine", "", "12 h", "12.00", "0.510 [0.485, 0.535]", "63", "0.00", "", "1.00", "3"],
+        ["*", "coarse", "", "24 h", "22.40", "0.600 [0.575, 0.625]", "74", "1.00", "", "1.00", "3"],
+        ["*", "fine", "", "24 h", "24.00", "0.610 [0.585, 0.635]", "75", "1.00", "", "1.00", "3"],
+        ["*", "oracle", "", "all", "72.00", "0.810 [0.785, 0.835]", "100", "1.00", "", "1.00", "3"],
     ]
     assert "% full: of oracle's score" in caption(finding)
     assert interval_words(finding) == "95 % Student t intervals over 3 seeds"
     assert prices_words(finding) == "prices: street (version 1)"
+
+
+def test_money_stands_beside_hours_where_the_prices_say_what_an_hour_is_paid(tmp_path):
+    paid = CHEAP.model_copy(update={"money": Money(per_hour=Decimal("12.5"), currency="EUR")})
+    dear, free = only(tmp_path / "a", prices=paid), only(tmp_path / "b", prices=CHEAP)
+    assert columns(dear)[4:6] == ["hours", "EUR"] and "EUR: at 12.5 an hour" in caption(dear)
+    assert "EUR" not in columns(free) and "EUR" not in caption(free)
+    for row, plain, point in zip(rows(dear), rows(free), point_rows([dear]), strict=True):
+        assert row[:5] + row[6:] == plain and row[5] == f"{point['hours'] * 12.5:,.2f}"
+        assert point["currency"] == "EUR" and point["money"] == pytest.approx(point["hours"] * 12.5)
+    assert {(p["money"], p["currency"]) for p in point_rows([free])} == {(None, "")}
+    needs = told(only(tmp_path / "c", prices=paid, target=0.55), "To reach 0.55")
+    assert "oracle: 0.55 needs at most 8.0 h, 100 EUR" in needs
+    assert any(line.startswith("coarse: 0.55 needs 6.010 h (") and ", 75.13 EUR (" in line for line in needs)
 
 
 def test_the_target_is_nine_tenths_of_the_oracle_or_the_best_of_fine_or_the_best(tmp_path):
@@ -145,13 +163,13 @@ def notes(*seconds):
 def test_no_score_is_listed_last_and_ranked_nowhere(tmp_path):
     made = [*baselines(), record("lost", 1, 0, nan, acts={"coarse": 1})]
     finding = only(tmp_path, made)
-    assert rows(finding)[-1] == ["", "lost", "", "1 h", "0.12", "no score", "", "", "1.00", "1 of 3"]
+    assert rows(finding)[-1] == ["", "lost", "", "1 h", "0.12", "no score", "", "", "", "1.00", "1 of 3"]
     assert "lost" not in finding.methods and not any("lost" in line for _, lines in answers(finding) for line in lines)
 
 
 def test_one_point_alone_says_what_it_can(tmp_path):
     finding = only(tmp_path, [record("fine", 6, 0, 0.5, acts={"fine": 4})])
-    assert rows(finding) == [["*", "fine", "", "6 h", "6.00", "0.500", "", "1.00", "1.00", "1 of 3"]]
+    assert rows(finding) == [["*", "fine", "", "6 h", "6.00", "0.500", "", "1.00", "", "1.00", "1 of 3"]]
     assert interval_words(finding) == "no intervals: every point has one seed"
     assert list(answers(finding)) == [] and sentences(finding) == () and finding.areas is None
 

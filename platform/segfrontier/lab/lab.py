@@ -38,6 +38,7 @@ from segfrontier.lab.doors import (
 from segfrontier.lab.handles import Model
 from segfrontier.lab.keying import draw_key, label_key, measure_key, quality_key, score_key, train_key
 from segfrontier.lab.leftout import sift
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.passes.base import Outcome, Pass
 from segfrontier.lab.passes.draw import DrawPass
 from segfrontier.lab.passes.gauges import FILE, Gauge, Measures
@@ -152,9 +153,13 @@ class Lab(ABC):
         plan: Plan,
         *,
         start: Mapping[str, Model] | None = None,
+        looking: Looking | None = None,
     ) -> Model:
-        """Train the objective's networks; `start` gives initial weights by network name (not a resumed run)."""
-        start = dict(start or {})
+        """Train the objective's networks; `start` gives initial weights by network name (not a resumed run).
+
+        `looking` is how the model is to be looked at: while it trains, for early stopping, and from then on.
+        """
+        start, looking = dict(start or {}), Looking() if looking is None else looking
         for stream in streams.values():
             require_stream(stream, self.pool)
         for model in start.values():
@@ -163,9 +168,10 @@ class Lab(ABC):
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
         key, an_epoch = train_key(job, start), job.steps_an_epoch
         self.trained.require_room(key, plan.steps)
-        job = dataclasses.replace(job, peeks=tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch)))
+        peeks = tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch))
+        job = dataclasses.replace(job, looking=looking, peeks=peeks)
         model = self._model("train", key, job, start)
-        self.trained.add(key, plan.steps)
+        self.trained.add(key, plan.steps, job.images)
         unseal(self._watcher).trained(plan.steps / an_epoch)
         self._note_pretraining(objective.networks())
         return model
@@ -192,7 +198,7 @@ class Lab(ABC):
         networks = job.objective.networks()
         return Model(
             store=self._store.root, key=key, network=next(iter(networks)), classes=self.classes,
-            blueprints={name: network.blueprint for name, network in networks.items()},
+            blueprints={name: network.blueprint for name, network in networks.items()}, looking=job.looking,
         )  # fmt: skip
 
     def _note_pretraining(self, networks: Mapping[str, Network]) -> None:

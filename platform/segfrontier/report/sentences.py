@@ -13,6 +13,7 @@ from segfrontier.report.findings import Finding
 from segfrontier.report.points import Entry, budget_words
 from segfrontier.report.statements import Sentence, sentences
 from segfrontier.report.statistics import Summary
+from segfrontier.report.training import unequal_training
 
 _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Savings", ("saving",)),
@@ -28,15 +29,20 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def columns(finding: Finding) -> list[str]:
     """The names of the columns of `rows`; `caption` explains them."""
     compute = f"{finding.harvest.compute} h"
-    return ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", compute, "seeds"]
+    money = [] if finding.money is None else [finding.money.currency]
+    return ["", "method", "knobs", "budget", "hours", *money, "mIoU", "% full", "P(on)", "steps", compute, "seeds"]
 
 
 def caption(finding: Finding) -> str:
     """What the columns mean."""
     told = ["* on the frontier: no point costs less and scores as much", "hours: annotation, as bought"]
+    if finding.money is not None:
+        told.append(f"{finding.money.currency}: at {finding.money.per_hour:f} an hour")
     if any(percent is not None for percent in finding.percent.values()):
         told.append(f"% full: of {FULL}'s score")
     told += ["P(on): how often a point is on the frontier when seeds are drawn again"]
+    if any(isfinite(p.trained) for p in finding.points):
+        told.append("steps: of the optimiser, in all of a cell's trainings")
     told.append(f"{finding.harvest.compute} h: computing, shared stages in full")
     return "; ".join(told)
 
@@ -85,6 +91,7 @@ def answers(finding: Finding) -> Iterator[tuple[str, list[str]]]:
 
 
 def _answers(finding: Finding) -> Iterator[tuple[str, list[str]]]:
+    yield "Unequal training", unequal_training(finding)
     said = sentences(finding)
     for heading, kinds in _HEADINGS:
         own = [s for s in said if s.kind in kinds]
@@ -142,9 +149,11 @@ def _row(finding: Finding, entry: Entry) -> list[str]:
         entry.knobs,
         "all" if entry.budget == "all" else budget_words(entry.budget),
         f"{hours(point.seconds):.2f}",
+        *([] if finding.money is None else [f"{finding.money.of(point.seconds):,.2f}"]),
         score_words(finding.reading.summary(point)),
         "" if percent is None else f"{percent:.0f}",
         "" if chance is None else f"{chance:.2f}",
+        f"{point.trained:,.0f}" if isfinite(point.trained) else "",
         short(point.gpu) if isfinite(point.gpu) else "",
         entry.seeds,
     ]

@@ -6,7 +6,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadInput, Diverged, Stopped
 from segfrontier.lab.leftout import LeftOut
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.objective import Batch, Moment, Objective
 from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import Stream, stable_seed
@@ -78,12 +79,27 @@ class Job:
     plan: Plan
     start: Mapping[str, str] = field(default_factory=dict)  # network name -> weights file to begin with
     peeks: tuple[int, ...] = ()  # after which steps weights are laid out for early stopping; no part of any key
+    looking: Looking = field(default_factory=Looking)  # how they are looked at there; no part of the key either
 
     @property
     def steps_an_epoch(self) -> int:
         """Steps that show the first stream's scenes once."""
         first = next(iter(self.streams.values()))
         return max(1, -(-first.scenes // first.batch))
+
+    @property
+    def images(self) -> int:
+        """How many its steps see: those of the streams that each step asks for."""
+        names, every = tuple(self.streams), sum(stream.batch for stream in self.streams.values())
+        if type(self.objective).streams is Objective.streams:
+            return self.plan.steps * every
+        asked = (self.objective.streams(self.moment(step), names) for step in range(self.plan.steps))
+        return sum(self.streams[name].batch for wanted in asked for name in wanted)
+
+    def moment(self, step: int) -> Moment:
+        """A step's place in the run, as one process sees it."""
+        plan, an_epoch = self.plan, self.steps_an_epoch
+        return Moment(step=step, steps=plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch, seed=plan.seed)
 
 
 def run(
@@ -205,11 +221,7 @@ class _Loop:
         return batches(dataset, wants, workers=self.bench.loader_workers, pin=self.worker.device.type == "cuda")
 
     def _moment(self, step: int) -> Moment:
-        plan, an_epoch = self.job.plan, self.job.steps_an_epoch
-        return Moment(
-            step=step, steps=plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch, seed=plan.seed,
-            cut=Shares(self.worker, parts=plan.accumulate),
-        )  # fmt: skip
+        return replace(self.job.moment(step), cut=Shares(self.worker, parts=self.job.plan.accumulate))
 
     def _step(self, step: int, raw: dict[str, Raw]) -> None:
         at, parts = self._moment(step), self.job.plan.accumulate
