@@ -159,7 +159,7 @@ def test_without_a_source_it_says_what_it_needs(tmp_path):
 
 def test_without_target_images_it_says_so(tmp_path):
     empty = write_toy(tmp_path / "empty", source_train=3, target_val=2)
-    with pytest.raises(BadInput, match="no scenes in target/train; it has: source/train"):
+    with pytest.raises(BadInput, match="must have scenes in target/train"):
         done(tmp_path / "home", empty)
 
 

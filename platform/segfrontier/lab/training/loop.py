@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,9 +82,9 @@ class Job:
     peeks: tuple[int, ...] = ()  # after which steps weights are laid out for early stopping; no part of any key
     looking: Looking = field(default_factory=Looking)  # how they are looked at there; no part of the key either
 
-    @property
+    @cached_property
     def steps_an_epoch(self) -> int:
-        """Steps that show the first stream's scenes once."""
+        """Steps that show the first stream's scenes once; every step asks for it, and a pool may be large."""
         first = next(iter(self.streams.values()))
         return max(1, -(-first.scenes // first.batch))
 
