@@ -51,16 +51,16 @@ def _heed_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` has it ignored
             signal.signal(number, stop)
-    signal.signal(signal.SIGALRM, stop)
-    sys.unraisablehook = _raise_again
 
+    def raise_again(lost: sys.UnraisableHookArgs) -> None:
+        """Python throws away what is raised in a callback of its own (a module's lock, `__del__`): come again."""
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            signal.signal(signal.SIGALRM, stop)
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        else:
+            sys.__unraisablehook__(lost)
 
-def _raise_again(lost: sys.UnraisableHookArgs) -> None:
-    """Python throws away what is raised in a callback of its own (a module's lock, `__del__`): a stop comes again."""
-    if issubclass(lost.exc_type, KeyboardInterrupt):
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-    else:
-        sys.__unraisablehook__(lost)
+    sys.unraisablehook = raise_again
 
 
 def _run(words: Sequence[str]) -> int:
