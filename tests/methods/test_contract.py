@@ -59,6 +59,7 @@ METHODS = {
         "coarse_to_fine", hours=0.5, foreseen=False,
         knobs={"iterations": 1, "first": 3, "above": 0.05, "note_iterations": False},
     ),
+    "proxy_curriculum": Case("proxy_curriculum", spends=False, knobs={"weighted": ["wall", "car"], "looks": 2}),
     "active_points": Case("active_points", foreseen=False, knobs=POINT_KNOBS | {"allocate": "pool", "lr": 0.001}),
 }  # fmt: skip
 every = pytest.mark.parametrize("case", METHODS.values(), ids=list(METHODS))
@@ -216,6 +217,7 @@ def trained_steps(store, key):
         ("active_points", 1.0, POINT_KNOBS | {"selector": "none", "uda": "intrada"}, 2),
         ("active_points", 1.0, POINT_KNOBS | {"uda": "intrada", "patches": 4, "rounds": 3}, 5),
         ("active_points", 1.0, POINT_KNOBS | {"patches": 0}, 2),
+        ("proxy_curriculum", 1.0, {"weighted": ["car"], "target": "batch_norm"}, 1),
     ],
 )
 def test_total_steps_hold_for_every_way_through_a_method(method, hours, knobs, count, world, tmp_path):
@@ -258,7 +260,7 @@ def test_both_labs_give_the_same_bit_for_bit(case, world, undisturbed, tmp_path,
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fine+coarse", "active_points"])
+@pytest.mark.parametrize("method", ["fine+coarse", "active_points", "proxy_curriculum"])
 def test_two_workers_buy_the_same_and_come_to_nearly_the_same(method, world, undisturbed, tmp_path, ray_here):
     """But for the order of sums. Where stages follow from a model's labels, these may differ in single pixels."""
     from segfrontier.lab._ray import RayLab

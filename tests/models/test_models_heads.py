@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from segfrontier.errors import BadInput
 from segfrontier.models.encoder import Encoder
-from segfrontier.models.heads import HEADS, knobs
+from segfrontier.models.heads import HEADS, knobs, make_head
 from segfrontier.models.heads.base import PooledNorm
 from segfrontier.models.heads.deeplab_v2 import DeepLabV2
 from segfrontier.models.heads.deeplab_v3plus import DeepLabV3Plus
@@ -196,3 +196,18 @@ def test_dropout_is_the_papers_unless_told() -> None:
     assert PSPNet([Level(16, 8)], 3).classify[0].p == 0.1
     assert DeepLabV2([Level(16, 8)], 3).dropout.p == 0.0
     assert PSPNet([Level(16, 8)], 3, dropout=0.4).classify[0].p == 0.4
+
+
+@pytest.mark.parametrize("name", sorted(HEADS))
+def test_a_head_names_its_filters_and_those_that_make_logits(name: str) -> None:
+    head = make_head(HEADS[name], [Level(8, 4), Level(16, 8)], 5, dropout=None, settings={})
+    convolutions = {id(m.weight) for m in head.modules() if isinstance(m, nn.Conv2d)}
+    assert {id(w) for w in head.filters()} == convolutions
+    last = head.last_filters()
+    assert {w.shape[0] for w in last} == {5} and {id(w) for w in last} <= convolutions
+    features = [torch.randn(2, 8, 8, 8), torch.randn(2, 16, 4, 4)]
+    with torch.no_grad():
+        for weight in last:
+            weight.zero_()
+    logits = head.eval()(features if len(HEADS[name].taps([Level(8, 4), Level(16, 8)])) == 2 else features[1:])
+    assert torch.equal(logits, logits[..., :1, :1].expand_as(logits)), "nothing else makes logits"

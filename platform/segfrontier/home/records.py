@@ -17,6 +17,8 @@ from segfrontier.errors import BadInput
 from segfrontier.home.layout import Home, StudyHome, tell_damage
 
 RECORD = "record.json"
+WARNING = "warning/"
+"""Notes and logged values of such a name say in words what a reader of the cell's score must know."""
 
 State = Literal["done", "failed", "cut"]
 """`cut`: early stopping ended the cell; it has no final score."""
@@ -95,6 +97,11 @@ class Record:
     def miou(self) -> float:
         """The headline; NaN where there is none."""
         return float(self.values.get("miou_present", float("nan")))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What its method warns of."""
+        return tuple(name.removeprefix(WARNING) for name in self.notes if name.startswith(WARNING))
 
     @property
     def compute_hours(self) -> float:

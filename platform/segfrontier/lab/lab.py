@@ -171,7 +171,7 @@ class Lab(ABC):
         peeks = tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch))
         job = dataclasses.replace(job, looking=looking, peeks=peeks)
         model = self._model("train", key, job, start)
-        self.trained.add(key, plan.steps, plan.steps * sum(stream.batch for stream in streams.values()))
+        self.trained.add(key, plan.steps, lambda: job.images)
         unseal(self._watcher).trained(plan.steps / an_epoch)
         self._note_pretraining(objective.networks())
         return model

@@ -6,6 +6,7 @@ better. A training that goes beyond the sum is refused before it begins, an end 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from segfrontier.errors import UnequalTraining
@@ -17,7 +18,7 @@ class Trained:
 
     total_steps: int | None
     _steps: dict[str, int] = field(default_factory=dict)  # of each training, by its stage's key: each counts once
-    _images: dict[str, int] = field(default_factory=dict)  # that its steps saw, of all streams
+    _images: dict[str, Callable[[], int]] = field(default_factory=dict)  # that its steps saw; counted when asked for
 
     @property
     def steps(self) -> int:
@@ -27,7 +28,7 @@ class Trained:
     @property
     def images(self) -> int:
         """That all trainings so far have seen, each as often as it was seen."""
-        return sum(self._images.values())
+        return sum(count() for count in self._images.values())
 
     def require_room(self, key: str, steps: int) -> None:
         """Refuse a training beyond the sum."""
@@ -35,8 +36,8 @@ class Trained:
         if self.total_steps is not None and whole > self.total_steps:
             self._refuse(f"a training of {steps} after {whole - steps} makes {whole}")
 
-    def add(self, key: str, steps: int, images: int) -> None:
-        """A training has ended, which saw so many images."""
+    def add(self, key: str, steps: int, images: Callable[[], int]) -> None:
+        """A training has ended; `images` counts those that it saw, which takes a while where steps draw streams."""
         self._steps[key], self._images[key] = steps, images
 
     def require_whole(self) -> None:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from segfrontier.maths.boundary import boundary_scores as boundary_scores
     from segfrontier.maths.boundary import mean_boundary_iou as mean_boundary_iou
     from segfrontier.maths.boundary_losses import boundary_loss as boundary_loss
+    from segfrontier.maths.branches import Averaging as Averaging
+    from segfrontier.maths.branches import branch_labels as branch_labels
+    from segfrontier.maths.branches import proxy_labels as proxy_labels
+    from segfrontier.maths.branches import variation_ratio as variation_ratio
     from segfrontier.maths.calibration import Calibration as Calibration
     from segfrontier.maths.calibration import calibration_counts as calibration_counts
     from segfrontier.maths.calibration import expected_calibration_error as expected_calibration_error
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
     from segfrontier.maths.confusion import Confusion as Confusion
     from segfrontier.maths.confusion import confusion_counts as confusion_counts
     from segfrontier.maths.confusion import restrict as restrict
+    from segfrontier.maths.curriculum import ramp as ramp
+    from segfrontier.maths.curriculum import spell as spell
     from segfrontier.maths.curves import Area as Area
     from segfrontier.maths.curves import curve_area as curve_area
     from segfrontier.maths.curves import precision_recall as precision_recall
@@ -65,6 +71,8 @@ if TYPE_CHECKING:
     from segfrontier.maths.losses import label_mass as label_mass
     from segfrontier.maths.matching import Convention as Convention
     from segfrontier.maths.matching import InVoid as InVoid
+    from segfrontier.maths.mining import Dropping as Dropping
+    from segfrontier.maths.mining import dropped_pixels as dropped_pixels
     from segfrontier.maths.mixing import Selection as Selection
     from segfrontier.maths.mixing import choose_classes as choose_classes
     from segfrontier.maths.mixing import class_mask as class_mask
@@ -90,6 +98,9 @@ if TYPE_CHECKING:
     from segfrontier.maths.schedules import per_epoch as per_epoch
     from segfrontier.maths.schedules import poly as poly
     from segfrontier.maths.schedules import warm_up as warm_up
+    from segfrontier.maths.similarity import Similarity as Similarity
+    from segfrontier.maths.similarity import mean_similarity as mean_similarity
+    from segfrontier.maths.similarity import weight_similarity as weight_similarity
     from segfrontier.maths.tally import Tally as Tally
     from segfrontier.maths.views import View as View
     from segfrontier.maths.views import ViewMean as ViewMean

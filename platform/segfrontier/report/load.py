@@ -5,6 +5,7 @@ What cannot be read is named in `faults` and left out; one odd record never cost
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -83,6 +84,7 @@ def harvest(
     plain = _plain(text)
     runs, bought = study.runs(), {facet_of(r): prices for r in found} if prices else _bought(study, found, faults)
     faults += _mixed(found)
+    faults += _warned(found)
     made = entries(found, prices=prices, runs=runs, seeds=plain.get("seeds") or ())
     words = {e.point.facet: facet_words(e.point.facet) for e in made}
     told = _references(references, plain.get("references") or (), faults)
@@ -119,6 +121,13 @@ def _records(study: StudyHome, faults: list[str]) -> tuple[tuple[Record, ...], i
         else:
             found.append(record)
     return _in_one_wording(found), waiting
+
+
+def _warned(records: Collection[Record]) -> Iterator[str]:
+    """What methods warn of, each once, with how many cells it is of."""
+    found = Counter((str(r.cell["method"]), words) for r in records for words in r.warnings)
+    for (method, words), count in found.items():
+        yield f"{method}: {words} ({count} {'cell' if count == 1 else 'cells'})"
 
 
 def _in_one_wording(records: Collection[Record]) -> tuple[Record, ...]:

@@ -14,7 +14,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.disk import is_full
 from segfrontier.home.layout import CUT, LOG, STATUS
 from segfrontier.home.progress import ProgressLog
-from segfrontier.home.records import StageNote
+from segfrontier.home.records import WARNING, StageNote
 from segfrontier.lab.measures import ABOUT as MEASURED
 from segfrontier.lab.passes.label import ABOUT as LABELLED
 from segfrontier.lab.training.loop import LEFT_OUT
@@ -126,10 +126,18 @@ class CellWatch(Watcher):
     def step(self, done: int, total: int, values: Mapping[str, float]) -> None:
         """See `Watcher`."""
         if logged := {name: float(value) for name, value in values.items() if name not in _PACE}:
+            self._warn(done, logged)
             self._heard.append((done, logged))
         if self._training and values:
             self.progress.on_step(len(self._logs) + 1, self._training, done, total, values)
         self._status("running", done=done, total=total, values=dict(values))
+
+    def _warn(self, done: int, logged: Mapping[str, float]) -> None:
+        """Write of each `warning/...` when it has come to 1, so that it held at every step that logged it."""
+        for name, value in logged.items():
+            before = next((line[name] for _, line in reversed(self._heard) if name in line), 1.0)
+            if name.startswith(WARNING) and value == 1 > before:
+                self.log(f"warning: {name.removeprefix(WARNING)}, by step {done}")
 
     def waiting(self, seconds: float, owner: str) -> None:
         """See `Watcher`."""

@@ -18,6 +18,7 @@ import yaml
 
 from segfrontier.basics.colours import COLOURS
 from segfrontier.basics.reading import parse_yaml
+from segfrontier.home.records import WARNING
 
 Plain = Mapping[str, Any]
 STUDY_TAG, CELL_TAG, LABEL_TAG = "segfrontier.study", "segfrontier.cell", "segfrontier.label"
@@ -231,6 +232,7 @@ def _note(record: Plain) -> str:
     elif HEADLINE in record["values"]:
         score, hours = record["values"][HEADLINE], record["seconds"] / 3600
         lines += [f"mIoU {score:.1%} for {hours:.1f} annotation hours; {record['scenes']} validation scenes", ""]
+    lines += [f"**warning**: {name.removeprefix(WARNING)}" for name in record["notes"] if name.startswith(WARNING)]
     for kind, n in record["acts"].items():
         lines.append(f"- bought {kind}: {n['acts']} acts on {n['scenes']} scenes")
     for s in record["stages"]:

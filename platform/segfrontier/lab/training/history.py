@@ -27,6 +27,7 @@ class History:
         self.path, self.worker, self.every = path, worker, every
         self.lines: list[str] = []
         self._sums: dict[str, Any] = {}
+        self._counts: dict[str, int] = {}  # of the steps that logged a name: not all do where domains are drawn
         self._steps = self._samples = 0
         self._waited = 0.0
         self._mark = self._began = time.perf_counter()
@@ -49,16 +50,17 @@ class History:
             self._sums[name] = self._sums.get(name, 0.0) + (
                 value.detach().float() if isinstance(value, torch.Tensor) else value
             )
+            self._counts[name] = self._counts.get(name, 0) + 1
         self._rates = rates
         self._steps += 1
         self._samples += samples
 
     def end_of_step(self, done: int, steps: int, watch: Watch | None, *, last: bool) -> None:
-        """Write a line when one is due; refuse values that are not finite."""
+        """Write a line when one is due: means over the steps that logged a name; refuse values that are not finite."""
         if done % self.every and not last:
             return
         spent = max(time.perf_counter() - self._began, 1e-9)
-        values = {name: float(total) / self._steps for name, total in self._sums.items()}
+        values = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         bad = [name for name, value in values.items() if value != value or abs(value) == float("inf")]
         if bad:
             raise StageError(
@@ -72,16 +74,19 @@ class History:
             write_text(self.path, self.text(), sync=False)
             if watch:
                 watch(done, steps, {**values, **self._rates, **pace})
-        self._sums, self._steps, self._samples, self._waited = {}, 0, 0, 0.0
+        self._sums, self._counts, self._steps, self._samples, self._waited = {}, {}, 0, 0, 0.0
         self._began = time.perf_counter()
 
     def state(self) -> dict[str, Any]:
         """The lines so far, and the sums since the last one."""
-        return {"sums": dict(self._sums), "steps": self._steps, "lines": list(self.lines)}
+        return {
+            "sums": dict(self._sums), "counts": dict(self._counts), "steps": self._steps, "lines": list(self.lines)
+        }  # fmt: skip
 
     def load(self, state: Mapping[str, Any], first: int) -> None:
         """Go on from `state()`, which was taken after `first` steps."""
         self._sums, self._steps = dict(state["sums"]), int(state["steps"])
+        self._counts = dict(state.get("counts") or dict.fromkeys(self._sums, self._steps))
         self.lines = list(state["lines"]) if "lines" in state else _lines(self.path, first)
 
     def text(self) -> str:

@@ -6,7 +6,8 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,11 +82,25 @@ class Job:
     peeks: tuple[int, ...] = ()  # after which steps weights are laid out for early stopping; no part of any key
     looking: Looking = field(default_factory=Looking)  # how they are looked at there; no part of the key either
 
-    @property
+    @cached_property
     def steps_an_epoch(self) -> int:
-        """Steps that show the first stream's scenes once."""
+        """Steps that show the first stream's scenes once; every step asks for it, and a pool may be large."""
         first = next(iter(self.streams.values()))
         return max(1, -(-first.scenes // first.batch))
+
+    @property
+    def images(self) -> int:
+        """How many its steps see: those of the streams that each step asks for."""
+        names, every = tuple(self.streams), sum(stream.batch for stream in self.streams.values())
+        if type(self.objective).streams is Objective.streams:
+            return self.plan.steps * every
+        asked = (self.objective.streams(self.moment(step), names) for step in range(self.plan.steps))
+        return sum(self.streams[name].batch for wanted in asked for name in wanted)
+
+    def moment(self, step: int) -> Moment:
+        """A step's place in the run, as one process sees it."""
+        plan, an_epoch = self.plan, self.steps_an_epoch
+        return Moment(step=step, steps=plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch, seed=plan.seed)
 
 
 def run(
@@ -207,11 +222,7 @@ class _Loop:
         return batches(dataset, wants, workers=self.bench.loader_workers, pin=self.worker.device.type == "cuda")
 
     def _moment(self, step: int) -> Moment:
-        plan, an_epoch = self.job.plan, self.job.steps_an_epoch
-        return Moment(
-            step=step, steps=plan.steps, epoch=step // an_epoch, steps_an_epoch=an_epoch, seed=plan.seed,
-            cut=Shares(self.worker, parts=plan.accumulate),
-        )  # fmt: skip
+        return replace(self.job.moment(step), cut=Shares(self.worker, parts=self.job.plan.accumulate))
 
     def _step(self, step: int, raw: dict[str, Raw]) -> None:
         at, parts = self._moment(step), self.job.plan.accumulate

@@ -32,6 +32,14 @@ class Head(nn.Module, ABC):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Logits at the head's own stride."""
 
+    def filters(self) -> list[Tensor]:
+        """The weights of all its convolutions; norms and biases are none."""
+        return [module.weight for module in self.modules() if isinstance(module, nn.Conv2d)]
+
+    def last_filters(self) -> list[Tensor]:
+        """Those that make logits."""
+        return self.filters()[-1:]
+
 
 def conv_norm_relu(
     inputs: int, outputs: int, *, kernel: int = 1, dilation: int = 1, norm: type[nn.Module] = BatchNorm2d

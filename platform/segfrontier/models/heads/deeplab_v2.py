@@ -45,6 +45,10 @@ class DeepLabV2(Head):
             logits = logits + conv(x)
         return logits
 
+    def last_filters(self) -> list[Tensor]:
+        """See `Head.last_filters`. Every branch makes logits."""
+        return self.filters()
+
 
 def _branch(channels: int, num_classes: int, dilation: int) -> nn.Conv2d:
     conv = nn.Conv2d(channels, num_classes, 3, padding=dilation, dilation=dilation)
