@@ -49,7 +49,8 @@ def through_all_verbs(lab):
     model = lab.train(Plain(), {"labelled": Stream(parts=(part,), batch=2)}, Plan(steps=12, snapshots=2))
     backwards = tuple(lab.pool.scenes()[::-7])
     made = lab.label(model.teacher(), Part(images=lab.pool, scenes=backwards), Argmax(above=0.6))
-    return model, made, lab.score(model), lab.history(model)
+    again = lab.renorm(model, Stream(parts=(Part(images=lab.pool),), batch=8))
+    return model, made, lab.score(model), lab.history(model), again
 
 
 def weights(model):
@@ -66,12 +67,13 @@ def assert_same(a, b):
 @pytest.mark.slow
 def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
     with open_toy(tmp_path / "local", world, LocalLab) as lab:
-        model, made, scores, history = through_all_verbs(lab)
+        model, made, scores, history, renormed = through_all_verbs(lab)
     watcher = Recorder()
     with open_toy(tmp_path / "ray", world, RayLab, watcher=watcher) as lab:
         again = through_all_verbs(lab)
     assert again[0].key == model.key and again[3] == history
     assert_same(weights(again[0]), weights(model))
+    assert_same(weights(again[4]), weights(renormed))
     assert again[1].digest == made.digest and again[1].scenes() == made.scenes()
     assert again[2].sums == scores.sums and again[2].values == scores.values
     assert {(12, 12), (18, 18), (7, 7)} <= set(watcher.steps), "the end of every stage is told"
@@ -80,7 +82,7 @@ def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
     watcher = Recorder()
     with open_toy(tmp_path / "ray", world, LocalLab, watcher=watcher) as lab:
         through_all_verbs(lab)
-    assert watcher.reused_kinds == ["train", "label", "score"], "what one lab has computed, the other finds"
+    assert watcher.reused_kinds == ["train", "label", "renorm", "score"], "what one lab has computed, the other finds"
 
 
 def two_networks(lab, world, objective=None):

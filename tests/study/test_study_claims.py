@@ -1,11 +1,13 @@
 """Claims and tables: read strictly, turned into cells, judged from records alone."""
 
 import json
+from pathlib import Path
 
 import pytest
 from toystudy import toy_study
 
 from segfrontier.basics.installed import installed
+from segfrontier.commands.claims import _markdown
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
@@ -77,8 +79,8 @@ def test_a_claim_holds_where_all_of_its_comparisons_do(claims, tmp_path):
     assert found["more-is-better"] == ("holds", ["holds", "holds"]), "0.02 worse is within the margin of 0.05"
     assert found["split-matters"][0] == "cannot tell"
     (first, _), _ = (j.measured for j in judge_all(claims, home, keys_of(claims, Atlas())))
-    assert first.difference.mean == pytest.approx(0.2) and first.difference.count == 3
-    assert first.a.mean == pytest.approx(0.6 + 0.01 + 0.001 / 3)
+    assert first.contrast.difference.mean == pytest.approx(0.2) and first.contrast.difference.count == 3
+    assert first.contrast.a.mean == pytest.approx(0.6 + 0.01 + 0.001 / 3)
 
 
 def test_a_claim_fails_where_one_comparison_does(claims, tmp_path):
@@ -93,13 +95,106 @@ def test_a_claim_fails_where_one_comparison_does(claims, tmp_path):
 def test_noise_larger_than_the_difference_cannot_tell(claims, tmp_path):
     score(claims, Home(tmp_path), lambda c: {10: 0.4 + 0.2 * (c.seed - 1), 5: 0.39}.get(c.hours, 0.1))
     found = judge_all(known(claims, ["more-is-better"]), Home(tmp_path), keys_of(claims, Atlas()))[0]
-    assert found.verdict == "cannot tell" and "contains 0" in found.measured[0].reason
+    assert found.verdict == "cannot tell" and "contains 0" in found.measured[0].contrast.reason
     assert found.plain()["measured"][0]["difference"] == pytest.approx(0.01)
 
 
 def test_one_seed_alone_tells_nothing(claims, tmp_path):
     score(claims, Home(tmp_path), lambda c: 0.5 + (c.hours == 10) * 0.3 if c.seed == 0 else None)
     assert verdicts(claims, Home(tmp_path))["more-is-better"][0] == "cannot tell"
+
+
+CONTROLLED = """
+base: {{worlds: {world}, prices: {prices}, seeds: [0, 1, 2], recipe: {{pretrained: never, steps: 3}}}}
+claims:
+  - id: masks-help
+    says: Ten hours of fine masks are better than none, because they are fine masks.
+    where: Table 0
+    compare:
+      - a: {{method: fine, hours: 10}}
+        b: {{method: synthetic}}
+        expect: {expect}
+        controls:
+          - {{method: coarse, hours: 10}}
+          - {{method: fine, hours: 5}}
+"""
+
+
+def controlled(tmp_path, expect="a > b"):
+    toy_study(tmp_path)
+    text = CONTROLLED.format(world=tmp_path / "toy", prices=tmp_path / "toy.yaml", expect=expect)
+    return parse_claims(text, where="claims.yaml")
+
+
+WOBBLE = (0.0, 0.001, -0.002)
+
+
+def leave(claims, home, *, fine=0.5, synthetic=0.3, coarse=0.3, less=0.3, spread=0.0):
+    """Records of all sides; `spread` makes the score of coarse masks differ so much from seed to seed."""
+
+    def of(cell):
+        mean = {"synthetic": synthetic, "coarse": coarse, "fine": fine if cell.hours == 10 else less}[cell.method]
+        if mean is None:
+            return None
+        mine = {"synthetic": 0, "coarse": 1, "fine": 2}[cell.method]
+        return mean + WOBBLE[(cell.seed + mine) % 3] + spread * (cell.seed - 1) * (cell.method == "coarse")
+
+    score(claims, home, of)
+
+
+def test_the_cells_of_controls_are_run_too(tmp_path):
+    claims = controlled(tmp_path)
+    cells = all_cells(claims)
+    assert len(cells) == 4 * 3 and {cell.method for cell in cells} == {"fine", "synthetic", "coarse"}
+    assert {m.name for m in whole(claims, "claims-x", Executor(kind="local")).methods} == {
+        "fine",
+        "synthetic",
+        "coarse",
+    }
+
+
+@pytest.mark.parametrize(
+    ("scores", "verdict"),
+    [
+        ({}, "holds"),
+        ({"coarse": 0.5}, "holds, but so does its control"),  # it beats B as A does, and A does not beat it
+        ({"coarse": 0.6}, "holds, but so does its control"),
+        ({"less": 0.55}, "holds, but so does its control"),  # one of several is enough
+        ({"coarse": 0.42, "less": 0.42}, "holds"),  # a part of the effect is theirs, and not all of it
+        ({"coarse": 0.4, "spread": 0.4}, "holds, but its control cannot tell"),
+        ({"coarse": None}, "holds, but its control cannot tell"),
+        ({"fine": 0.2, "coarse": 0.5}, "fails"),
+        ({"synthetic": None}, "cannot tell"),
+    ],
+)
+def test_a_claim_that_holds_is_paired_with_the_control_that_could_explain_it_away(tmp_path, scores, verdict):
+    claims, home = controlled(tmp_path), Home(tmp_path)
+    leave(claims, home, **scores)
+    assert verdicts(claims, home)["masks-help"][0] == verdict
+
+
+def test_a_control_beside_a_margin_does_what_a_is_allowed_to_and_a_must_still_be_above_it(tmp_path):
+    claims, home = controlled(tmp_path, expect="a >= b - 0.05"), Home(tmp_path)
+    leave(claims, home, fine=0.29, coarse=0.2, less=0.2)
+    assert verdicts(claims, home)["masks-help"][0] == "holds"
+    leave(claims, home, fine=0.29, coarse=0.2, less=0.29)
+    assert verdicts(claims, home)["masks-help"][0] == "holds, but so does its control"
+
+
+def test_what_is_shown_of_a_control(tmp_path):
+    claims, home = controlled(tmp_path), Home(tmp_path)
+    leave(claims, home, coarse=0.6)
+    (judged,) = judge_all(claims, home, keys_of(claims, Atlas()))
+    plain = json.loads(json.dumps(judged.plain()))["measured"][0]
+    first, second = plain["controls"]
+    assert (plain["verdict"], plain["difference"]) == ("holds, but so does its control", pytest.approx(0.2))
+    assert (first["control"], first["verdict"], first["does_it_too"]) == ("coarse at 10.0 h", "fails", "holds")
+    assert first["difference"] == pytest.approx(-0.1) and first["leaves"] == "holds, but so does its control"
+    assert (second["control"], second["leaves"], second["seeds"]) == ("fine at 5.0 h", "holds", 3)
+    assert len(plain["cells"]) == 12
+    table = _markdown((judged,))
+    assert "; control coarse at 10.0 h: 0.500 - 0.600 = -0.100" in table
+    assert table.endswith("| **holds, but so does its control** |")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +233,12 @@ def test_every_claim_and_every_table_that_is_installed_can_be_read():
         for table in tables_of(method):
             study = load_study(f"{method}:{table.id}")
             assert study.methods and table.printed
+
+
+def test_the_claims_of_the_documentation_can_be_read():
+    page = (Path(__file__).parents[2] / "docs" / "claims.md").read_text()
+    (claim,) = parse_claims(page.partition("```yaml")[2].partition("```")[0], where="docs/claims.md").claims
+    assert [side.knobs.get("target_weight") for side in claim.compare[0].sides] == [None, None, 0]
 
 
 def test_a_table_that_is_not_there():

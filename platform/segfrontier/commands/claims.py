@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from segfrontier.home.layout import Home
     from segfrontier.study.claims import Claim, Claims, Side
-    from segfrontier.study.judging import Judged, KeysOf, Measured
+    from segfrontier.study.judging import Contrast, Judged, KeysOf, Measured
 
 app = typer.Typer(no_args_is_help=True, help="What the papers say, as small studies with verdicts computed from runs.")
 
@@ -19,7 +19,7 @@ METHOD = typer.Argument(help="A method; default: every one that makes claims.")
 ID = typer.Option("--claim", help="Only this claim, by its id; may be given several times.")
 HOME = typer.Option(help="Where studies, stages, labels and the ledger are kept.")
 HEADLINE = "miou_present"
-_STYLES = {"holds": "green", "fails": "red", "cannot tell": "yellow"}
+_STYLES = {"holds": "green", "fails": "red"}
 
 
 @app.command("run", epilog="Example: segfrontier claims run coarse_to_fine --claim boundary-loss-helps")
@@ -136,15 +136,19 @@ def _print(method: str, judged: Judged, runs: dict[str, str]) -> None:
 
     from segfrontier.commands.console import console
 
-    out, claim = console(), judged.claim
-    out.print(f"\n[bold]{escape(method)}/{claim.id}[/]  [{_STYLES[judged.verdict]}]{judged.verdict}[/]")
+    out, claim, style = console(), judged.claim, _STYLES.get(judged.verdict, "yellow")
+    out.print(f"\n[bold]{escape(method)}/{claim.id}[/]  [{style}]{judged.verdict}[/]")
     out.print(f"  {claim.says} ({claim.where})", markup=False)
     if claim.paper:
         out.print(f"  paper: {_inline(claim.paper)}", markup=False)
     for one in judged.measured:
         sides = f"A = {one.pairing.a.words};  B = {one.pairing.b.words}"
         out.print(f"  {one.pairing.expect}{_metric(one)}:  {sides}", markup=False)
-        out.print(f"    {_words(one)}: {one.verdict}, {one.reason}", markup=False)
+        out.print(f"    {_words(one.contrast)}: {one.contrast.verdict}, {one.contrast.reason}", markup=False)
+        for control in one.controls:
+            out.print(f"    control: {control.side.words}", markup=False)
+            beaten = f"A above it {control.beaten.verdict}, {control.beaten.reason}"
+            out.print(f"      {_words(control.beaten)}: {beaten}", markup=False)
         named = [runs.get(key, key)[:8] for key in one.keys]
         out.print(f"    runs {' '.join(named) or 'none yet'}", markup=False, style="dim")
 
@@ -153,7 +157,7 @@ def _metric(one: Measured) -> str:
     return "" if one.pairing.metric == HEADLINE else f" in {one.pairing.metric}"
 
 
-def _words(one: Measured) -> str:
+def _words(one: Contrast) -> str:
     if one.difference.count == 0:
         return "not measured"
     between = one.difference.interval
@@ -179,4 +183,5 @@ def _markdown(judged: tuple[Judged, ...]) -> str:
 
 def _pair(one: Measured) -> str:
     may = f" (A may be {one.pairing.margin:g} below)" if one.pairing.margin else ""
-    return f"{one.pairing.a.words} vs {one.pairing.b.words}{_metric(one)}{may}: {_words(one)}"
+    controls = "".join(f"; control {c.side.words}: {_words(c.beaten)}" for c in one.controls)
+    return f"{one.pairing.a.words} vs {one.pairing.b.words}{_metric(one)}{may}: {_words(one.contrast)}{controls}"

@@ -30,6 +30,7 @@ from segfrontier.store.source import classes_in
 _LOOKING = (Predictor, Predictors, Model)
 ROOTS: Mapping[str, tuple[object, ...]] = {
     "train": (training.run, Worker),
+    "renorm": (training.run, Worker),
     "label": (LabelPass, *_LOOKING),
     "measure": (MeasurePass, *_LOOKING),
     "draw": (DrawPass, *_LOOKING),
@@ -46,8 +47,8 @@ def _code(kind: str, *brought: object, networks: Iterable[object]) -> str:
     return code_digest(*ROOTS[kind], *_READ, *classes)
 
 
-def train_key(job: Job, start: Mapping[str, Model]) -> str:
-    """Key of a training stage. Where and how fast it runs (`Bench`) is no part of it."""
+def train_key(job: Job, start: Mapping[str, Model], *, kind: str = "train") -> str:
+    """Key of a stage of the training loop. Where and how fast it runs (`Bench`) is no part of it."""
     networks = job.objective.networks()
     arguments = {
         "objective": job.objective,
@@ -60,8 +61,8 @@ def train_key(job: Job, start: Mapping[str, Model]) -> str:
         for i, part in enumerate(stream.parts):
             inputs |= {f"{name}/{i}/{k}": v for k, v in _part(part).items()}
     blueprints = [network.blueprint for network in networks.values()]
-    code = _code("train", job.objective, job.plan, job.streams, networks, networks=blueprints)
-    return stage_key("train", arguments, inputs, code)
+    code = _code(kind, job.objective, job.plan, job.streams, networks, networks=blueprints)
+    return stage_key(kind, arguments, inputs, code)
 
 
 def label_key(models: Mapping[str, Model], part: Part, rule: Rule) -> str:

@@ -1,7 +1,8 @@
-"""The bench that a method works at. Six verbs; each call is a stage whose result is stored and computed once.
+"""The bench that a method works at. Seven verbs; each call is a stage whose result is stored and computed once.
 
 lab.buy(request)                     the ledger is charged, the bought labels come back
 lab.train(objective, streams, plan)  a trained model
+lab.renorm(model, stream)            the model with batch-norm statistics of other images
 lab.label(models, part, rule)        labels made by a model, several, or none
 lab.measure(models, part, gauge)     numbers of fixed shapes for each image
 lab.score(models)                    the evaluator's verdict on the validation split
@@ -51,6 +52,7 @@ from segfrontier.lab.passes.sketches import PICTURES, Sketch
 from segfrontier.lab.passes.tasks import SEMANTIC, Task
 from segfrontier.lab.peeking import Peek
 from segfrontier.lab.places import FOR_SALE
+from segfrontier.lab.renorm import renorm_job
 from segfrontier.lab.sealed import Sealed, unseal
 from segfrontier.lab.signals import heeding_signals
 from segfrontier.lab.streams import Part, Stream, stable_seed
@@ -160,16 +162,32 @@ class Lab(ABC):
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
         key, an_epoch = train_key(job, start), job.steps_an_epoch
         job = dataclasses.replace(job, peeks=tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch)))
+        model = self._model("train", key, job, start)
+        self._trained[key] = plan.steps
+        unseal(self._watcher).trained(plan.steps / an_epoch)
+        self._note_pretraining(objective.networks())
+        return model
+
+    def renorm(self, model: Model, stream: Stream) -> Model:
+        """The model with its batch-norm statistics estimated anew on a stream's images, each of which is seen once.
+
+        Weights stay as they are, labels play no part, and no optimiser steps: `total_steps` counts none of it.
+        """
+        require_kinds(model=(model, Model))
+        require_stream(stream, self.pool)
+        job = renorm_job(model, stream, seed=stable_seed(self.seed, "renorm"))
+        start = {model.network: model}
+        return self._model("renorm", train_key(job, start, kind="renorm"), job, start).looked(model.looking)
+
+    def _model(self, kind: str, key: str, job: Job, start: Mapping[str, Model]) -> Model:
+        """What a job of the training loop makes of its networks."""
 
         def compute(out: Path) -> None:
             self._train(job, self._store.scratch(key), out)
             card_of(job, start, self.classes, world=unseal(self._places).world.name).write(out)
 
-        self._stage("train", key, compute, inputs=_keys(start))
-        self._trained[key] = plan.steps
-        unseal(self._watcher).trained(plan.steps / an_epoch)
-        networks = objective.networks()
-        self._note_pretraining(networks)
+        self._stage(kind, key, compute, inputs=_keys(start))
+        networks = job.objective.networks()
         return Model(
             store=self._store.root, key=key, network=next(iter(networks)), classes=self.classes,
             blueprints={name: network.blueprint for name, network in networks.items()},

@@ -59,7 +59,7 @@ class Shadow(Store):
 
     def get(self, key: str, *, verify: bool = False) -> Entry | None:
         """See `Store.get`. Weights are left where they are: they are large, and nobody here looks at them."""
-        if key in self.stored and self.stored[key].kind != "train":
+        if key in self.stored and self.stored[key].kind not in ("train", "renorm"):
             return self.at_home(key)
         return super().get(key, verify=verify)
 

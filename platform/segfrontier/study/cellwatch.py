@@ -139,11 +139,12 @@ class CellWatch(Watcher):
 
     def used(self, manifest: Manifest, folder: Path) -> None:
         """See `Watcher`."""
-        if manifest.kind == "train" and manifest.key not in self._used:
-            self._logs.append(_lines(folder / _TRAIN_LOG))
+        if manifest.key not in self._used:
+            if manifest.kind == "train":
+                self._logs.append(_lines(folder / _TRAIN_LOG))
             if (folder / LEFT_OUT).exists():
                 left_out = json.loads((folder / LEFT_OUT).read_text(encoding="utf-8"))
-                self.log(f"train {manifest.key}: left out {left_out}")
+                self.log(f"{manifest.kind} {manifest.key}: left out {left_out}")
         self._used.setdefault(manifest.key, manifest)
         self._heard = []
 

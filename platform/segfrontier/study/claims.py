@@ -1,7 +1,8 @@
 """Claims: a paper's statements as small studies. A method's package holds them in `claims.yaml`.
 
-Every claim compares cells pair by pair, A against B on the same seed. See `claim_cells` for its cells,
-and `judging` for what runs say of it.
+Every claim compares cells pair by pair, A against B on the same seed. A comparison that attributes an effect names
+the controls that could explain it away: the same run without what the claim credits. `claim_cells` has a claim's cells,
+`judging` what runs say of it, and docs/claims.md how a `claims.yaml` is written.
 """
 
 from __future__ import annotations
@@ -39,11 +40,13 @@ class Side(Strict):
 class Pairing(Strict):
     """A against B, and what is expected: `a > b`, or `a >= b - 0.01` where A may be worse by so much.
 
-    `metric` is a score of the evaluator, or a number that the method told by the way.
+    `metric` is a score of the evaluator, or a number that the method noted by the way. A must also be above each of
+    the `controls` (`a > control`), whatever margin it has against B.
     """
 
     a: Side
     b: Side
+    controls: tuple[Side, ...] = ()
     expect: str = "a > b"
     metric: str = "miou_present"
 
@@ -53,6 +56,11 @@ class Pairing(Strict):
         if not _EXPECT.fullmatch(expect):
             raise ValueError(f"must be 'a > b' or 'a >= b - 0.01' (any margin); found {expect!r}")
         return expect
+
+    @property
+    def sides(self) -> Iterator[Side]:
+        """A, B and the controls."""
+        yield from (self.a, self.b, *self.controls)
 
     @property
     def margin(self) -> float:
@@ -89,8 +97,8 @@ class Claims(Strict):
         return claims
 
     def sides(self) -> Iterator[tuple[Claim, Side]]:
-        """Every side of every comparison, with its claim."""
-        return ((claim, side) for claim in self.claims for pair in claim.compare for side in (pair.a, pair.b))
+        """Every side of every comparison, controls included, with its claim."""
+        return ((claim, side) for claim in self.claims for pair in claim.compare for side in pair.sides)
 
 
 def claims_of(method: str) -> Claims | None:

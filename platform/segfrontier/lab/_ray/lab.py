@@ -36,7 +36,7 @@ class RayLab(Lab):
         start_ray()
 
     def _power(self, kind: str) -> tuple[int, bool]:
-        processes = self.fleet.workers if kind == "train" else self.fleet.actors
+        processes = self.fleet.workers if kind in ("train", "renorm") else self.fleet.actors
         return processes, self.fleet.on_gpus(self.bench)
 
     def _train(self, job: Job, work: Path, out: Path) -> None:
