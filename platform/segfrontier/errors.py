@@ -5,6 +5,7 @@ SegFrontierError
 |   +-- BadWorld      a world on disk, or a dataset on its way into one
 |   +-- BadPrices     a price list or a budget
 |   +-- BadStudy      a study file
+|   +-- UnequalTraining  a method trains more or less than a recipe's sum over its trainings
 +-- BudgetExceeded    a purchase that the budget does not cover; nothing was charged
 +-- LedgerError       the ledger could not be read or written; what was in it is still in it
 +-- StageError        a stage failed or its stored result is damaged
@@ -42,6 +43,10 @@ class BadPrices(BadInput):
 
 class BadStudy(BadInput):
     """A study file cannot be used."""
+
+
+class UnequalTraining(BadInput):
+    """The trainings of a cell do not come to the steps that its recipe gives them in all."""
 
 
 class BudgetExceeded(SegFrontierError):

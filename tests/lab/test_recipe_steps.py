@@ -1,4 +1,4 @@
-"""`total_steps`: shares that sum exactly, told apart from steps a training, and keys that stay where it is not set."""
+"""Steps of all of a cell's trainings, the default, or of each: shares that sum exactly, facets and keys that tell."""
 
 from dataclasses import dataclass, replace
 
@@ -6,10 +6,15 @@ import pytest
 from toystudy import RECIPE, toy_study
 
 from segfrontier.errors import BadInput
+from segfrontier.home.layout import Home
+from segfrontier.home.records import records
 from segfrontier.lab import Recipe
 from segfrontier.plan.planning import plan_study
 from segfrontier.store.keys import plain
 from segfrontier.study.cells import expand
+from segfrontier.study.run import run_study
+
+OF_OLD = "b30a2deb45e8620914fa059d2250ea72"
 
 
 @pytest.mark.parametrize(
@@ -21,7 +26,23 @@ def test_shares_differ_by_a_step_at_most_and_sum_exactly(total, of, steps):
     assert {recipe.total_steps for recipe in shared} == {None} and sum(steps) == total
 
 
-def test_without_total_steps_every_training_has_the_recipes_own():
+def test_unsaid_it_is_a_sum_and_said_it_is_what_was_said(tmp_path):
+    assert Recipe() == Recipe(total_steps=400) and Recipe().plan().steps == 400
+    assert [Recipe().share(i, of=3).steps for i in range(3)] == [134, 133, 133]
+    assert Recipe(steps=400) != Recipe() and Recipe(steps=400).total_steps is None
+    unsaid, each = ({**RECIPE, "steps": steps} for steps in (None, 400))
+    assert toy_study(tmp_path, recipe=unsaid).resolved()["recipe"]["total_steps"] == 400
+    assert {c.recipe.total_steps for c in expand(toy_study(tmp_path, recipe=unsaid))} == {400}
+    assert {c.recipe.share(0, of=2).steps for c in expand(toy_study(tmp_path, recipe=each))} == {400}
+
+
+def test_what_is_resolved_means_the_same_again(tmp_path):
+    for facets in ({"steps": None}, {"steps": 5}, {"steps": None, "total_steps": 5}, {"steps": [5, 6]}):
+        study = toy_study(tmp_path, recipe=RECIPE | facets)
+        assert [c.key() for c in expand(type(study).of(study.resolved()))] == [c.key() for c in expand(study)]
+
+
+def test_with_steps_every_training_has_the_recipes_own():
     recipe = Recipe(steps=30)
     assert recipe.share(0, of=5) is recipe and recipe.share(4, of=5) is recipe
     assert Recipe(total_steps=30).plan() == recipe.plan(), "one training has all of them"
@@ -43,6 +64,7 @@ def test_too_few_steps_and_wrong_numbers_are_refused():
         {"total_steps": True},
         {"total_steps": 10**8},
         {"total_steps": 9, "steps": 8},
+        {"total_steps": 9, "steps": 400},
     ],
 )
 def test_total_steps_stand_in_place_of_steps(facets):
@@ -52,32 +74,72 @@ def test_total_steps_stand_in_place_of_steps(facets):
 
 
 def test_keys_that_exist_stay_and_the_facet_says_which(tmp_path):
-    assert "total_steps" not in plain(Recipe()) and plain(Recipe(total_steps=9))["total_steps"] == 9
+    assert "total_steps" not in plain(Recipe(steps=400)) and plain(Recipe(total_steps=9))["total_steps"] == 9
     (each,) = {c.facet for c in expand(toy_study(tmp_path, recipe=RECIPE | {"steps": 9}))}
     (whole,) = {c.facet for c in expand(toy_study(tmp_path, recipe=RECIPE | {"steps": 9, "total_steps": 9}))}
-    assert each.digest != whole.digest and " 9x2 " in str(each) and " 9 in all x2 " in str(whole)
+    assert each.digest != whole.digest and "fpn, 9 steps a training, batch 2 #" in str(each)
+    assert "fpn, 9 steps in all, batch 2 #" in str(whole)
+
+
+def test_the_key_of_a_cell_with_steps_a_training_is_what_it_was(tmp_path):
+    cell = expand(toy_study(tmp_path, recipe={"steps": 400}, methods=["fine"]))[0]
+    cell = replace(cell, world="w", prices=None)
+    assert cell.key() == OF_OLD
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainsTwice:
-    """A method that knows nothing of shares."""
+    """A method that shares its steps among `among` trainings and has two; by default it knows nothing of shares."""
+
+    among: int = 1
+    labels: bool = False  # whether a model's answers stand between the two
 
     def run(self, lab, recipe):
-        from segfrontier.lab import Part
+        from segfrontier.lab import Argmax, Part
         from segfrontier_methods.supervised import fit
 
         part = Part(images=lab.pool, labels=lab.buy_masks("fine", spend=lab.budget))
-        return fit(lab, recipe, part, start=fit(lab, recipe, part))
+        first = fit(lab, recipe.share(0, of=self.among), part)
+        if self.labels:
+            part = Part(images=lab.pool, labels=lab.label(first, part, Argmax()))
+        return fit(lab, recipe.share(min(1, self.among - 1), of=self.among), part, start=first)
 
 
-def test_a_method_that_trains_more_is_refused_by_the_plan(monkeypatch, tmp_path):
+@pytest.fixture
+def twice(monkeypatch, tmp_path):
+    """A study of the method above."""
     from importlib.metadata import EntryPoint
 
     entry = EntryPoint("twice", f"{__name__}:TrainsTwice", "segfrontier.methods")
     monkeypatch.setattr("segfrontier.basics.installed.entry_points", lambda group: [entry])
-    study = toy_study(tmp_path, methods=["twice"], budgets=[0.1], seeds=[0], recipe=RECIPE | {"total_steps": 3})
-    (planned,) = plan_study(study, home=tmp_path / "runs", probe=False).cells
-    assert "twice must train 3 steps in all" in planned.refused and "it trained 6" in planned.refused
-    study = toy_study(tmp_path, methods=["twice"], budgets=[0.1], seeds=[0])
-    (planned,) = plan_study(study, home=tmp_path / "runs", probe=False).cells
-    assert not planned.refused
+
+    def study(recipe, **knobs):
+        return toy_study(
+            tmp_path, methods=[{"name": "twice", "knobs": knobs}], budgets=[0.1], seeds=[0], recipe=RECIPE | recipe
+        )
+
+    return study
+
+
+SUM = {"steps": None, "total_steps": 6}
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_a_method_that_trains_more_is_refused_by_the_plan_also_after_a_models_answers(twice, labels, tmp_path):
+    (planned,) = plan_study(twice(SUM, labels=labels), home=tmp_path / "runs", probe=False).cells
+    assert "must come to 6 steps in all" in planned.refused and "a training of 6 after 6 makes 12" in planned.refused
+    (planned,) = plan_study(twice({"steps": None}, labels=labels), home=tmp_path / "runs", probe=False).cells
+    assert "must come to 400 steps in all" in planned.refused, "unsaid, it is a sum"
+    for recipe, knobs in (({"steps": 3}, {}), (SUM, {"among": 2})):
+        (planned,) = plan_study(twice(recipe, labels=labels, **knobs), home=tmp_path / "runs", probe=False).cells
+        assert not planned.refused and not planned.unforeseen
+
+
+def test_a_training_beyond_the_sum_does_not_begin_and_one_short_of_it_is_no_result(twice, tmp_path):
+    home = Home(tmp_path / "runs")
+    for knobs, trainings, words in ((dict(), 1, "makes 12"), (dict(among=3), 2, "they came to 4")):
+        study = twice(SUM, **knobs)
+        run_study(study, home=home.path, tracking="none")
+        (record,) = records(home.study(study.name), states=("failed",))
+        assert words in record.error and record.refused
+        assert [stage.kind for stage in record.stages] == ["train"] * trainings

@@ -186,7 +186,7 @@ def test_total_steps_are_what_all_of_its_trainings_come_to(case, world, tmp_path
     store = Store(home / "store")
     steps = [trained_steps(store, stage.key) for stage in record.stages if stage.kind == "train"]
     assert sum(steps) == 7 and max(steps) - min(steps) <= 1 and steps == sorted(steps, reverse=True)
-    assert "7 in all x2" in record.facet_words
+    assert "7 steps in all, batch 2" in record.facet_words
 
 
 def trained_steps(store, key):

@@ -121,7 +121,8 @@ def study(toy_world, **changes):
     plain = {
         "name": "toy", "worlds": toy_world.uri, "prices": "street",
         "methods": [{"name": "taught", "knobs": {"mark": [0, 1]}}],
-        "budgets": [0.4, 0.7], "seeds": [0, 1], "recipe": {"pretrained": "never"}, "executor": {"kind": "local"},
+        "budgets": [0.4, 0.7], "seeds": [0, 1], "executor": {"kind": "local"},
+        "recipe": {"pretrained": "never", "steps": 400},
     }  # fmt: skip
     return Study.parse(yaml.safe_dump(plain | changes))
 
@@ -175,7 +176,7 @@ def stored(home):
 def test_a_plan_is_what_then_happens(toy_world, tmp_path, noise):
     """Keys and bills to the last digit, where no stage depends on labels that a model has still to make."""
     home, both = tmp_path / "home", ["straight", {"name": "onwards", "knobs": {"lr": [0.1, 0.2]}}]
-    mine = study(toy_world, methods=both, noise=noise, recipe={"pretrained": "never", "snapshots": 1})
+    mine = study(toy_world, methods=both, noise=noise, recipe={"pretrained": "never", "steps": 400, "snapshots": 1})
     plan = plan_study(mine, home=home, probe=False)
     real = run_for_real(mine, home)
     assert planned(plan) == real and acts(plan) == bills(home, real)

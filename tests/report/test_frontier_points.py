@@ -39,6 +39,13 @@ def test_seeds_of_one_method_and_budget_become_one_point():
     assert fine.gpu_hours == {0: 1.0, 1: 1.0, 2: 1.0}, "CPU hours where no GPU was used: 1800 s on two processes"
 
 
+def test_versions_that_put_a_facet_into_other_words_stay_one(tmp_path):
+    old = [record("m", 5, s, 0.1, words="fpn 40x8 #aaaa1111") for s in (0, 1)]
+    new = record("m", 5, 2, 0.2, words="fpn, 40 steps a training, batch 8 #aaaa1111")
+    found = harvest(study(tmp_path, [old[0], new, old[1]]))
+    assert set(found.facets.values()) == {new.facet_words} and [e.seeds for e in found.entries] == ["3"]
+
+
 def test_knobs_facets_and_budgets_tell_points_apart():
     made = [
         record("m", 5, 0, 0.1, knobs={"k": 1}),

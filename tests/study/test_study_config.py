@@ -25,7 +25,8 @@ def mistakes(text, *assignments):
 def test_defaults_are_filled_in_and_survive_the_way_back():
     study = Study.parse(SMALL)
     plain = study.resolved()
-    assert plain["recipe"]["steps"] == 400 and plain["recipe"]["scale"] == [0.75, 1.5]
+    assert plain["recipe"]["total_steps"] == 400 and plain["recipe"]["steps"] is None
+    assert plain["recipe"]["scale"] == [0.75, 1.5]
     assert plain["worlds"] == [{"target": "street", "source": None}] and plain["seeds"] == [0]
     assert plain["noise"] == {"points": 0.0, "tags": 0.0, "boxes": 0.0, "outlines": 0.0}
     assert plain["executor"]["kind"] == "ray" and plain["limits"] == {"hours": None, "cells": None, "gpu_hours": None}

@@ -43,7 +43,7 @@ def test_a_cell_names_the_weights_and_its_facet_says_them(monkeypatch, tmp_path)
     install(monkeypatch, tmp_path / "site")
     ((key, cell),) = keyed(expand(of(tmp_path)), Atlas()).items()
     assert cell.recipe.pretrained.startswith("package:toy-weights 1.2#")
-    assert " test_resnet (toy-weights 1.2)/fpn " in str(cell.facet)
+    assert " test_resnet (toy-weights 1.2)/fpn, " in str(cell.facet)
     assert list(keyed([cell], Atlas())) == [key]
     named = of(tmp_path).model_copy(
         update={"recipe": RECIPE | {"encoder": "test_resnet", "pretrained": "package:toy-weights"}}

@@ -97,7 +97,7 @@ def _segmenter(knobs: Knobs, recipe: Recipe, classes: int) -> Network:
     return replace(
         network,
         optimiser=Sgd(lr=knobs.lr, momentum=knobs.momentum, weight_decay=knobs.weight_decay),
-        schedule=Schedule(shape="poly", power=0.9, over=round(recipe.steps / knobs.schedule_share)),
+        schedule=Schedule(shape="poly", power=0.9, over=round(recipe.plan().steps / knobs.schedule_share)),
         head_lr=knobs.head_lr,
         encoder_lr=knobs.encoder_lr,
     )

@@ -48,7 +48,9 @@ def train(
     encoder: Annotated[str, typer.Option(help="Any timm encoder.")] = "mobilenetv3_small_100",
     head: Annotated[str, typer.Option(help="deeplab_v2, deeplab_v3plus, pspnet, fpn or segformer.")] = "fpn",
     pretrained: Annotated[str, typer.Option(help="`auto`, `never`, `package:NAME`, or a checkpoint file.")] = "auto",
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each training.")] = 400,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps of each training; default: 400 of all of them.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Global batch.")] = 8,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides scenes, weights, augmentation.")] = 0,
     set_: Annotated[

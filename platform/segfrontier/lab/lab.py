@@ -56,6 +56,7 @@ from segfrontier.lab.renorm import renorm_job
 from segfrontier.lab.sealed import Sealed, unseal
 from segfrontier.lab.signals import heeding_signals
 from segfrontier.lab.streams import Part, Stream, stable_seed
+from segfrontier.lab.trained import Trained
 from segfrontier.lab.training.history import Watch
 from segfrontier.lab.training.loop import Bench, Job, Plan
 from segfrontier.lab.watching import Watcher
@@ -79,7 +80,7 @@ class Lab(ABC):
 
     def __init__(
         self, *, places: Sealed[Places], window: Window, pool: Pool, synthetic: Part | None, store: Store,
-        seed: int, bench: Bench, watcher: Watcher,
+        seed: int, bench: Bench, watcher: Watcher, total_steps: int | None = None,
     ) -> None:  # fmt: skip
         self._places, self._window, self._store = places, window, store
         self.pool, self.synthetic = pool, synthetic
@@ -87,7 +88,7 @@ class Lab(ABC):
         self._watcher = Sealed(watcher)  # it hears of truth that nobody bought: how good made labels are
         self.classes = unseal(places).classes
         self._bought = self._labelled = 0
-        self._trained: dict[str, int] = {}  # steps of each training, by its stage's key
+        self.trained = Trained(total_steps)
         self._held: list[Entry] = []  # stored results in use: the store's garbage collection passes them by
 
     # ---------------------------------------------------------------------------------------------------- buy
@@ -161,9 +162,10 @@ class Lab(ABC):
         plan = dataclasses.replace(plan, seed=stable_seed(self.seed, plan.seed))
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
         key, an_epoch = train_key(job, start), job.steps_an_epoch
+        self.trained.require_room(key, plan.steps)
         job = dataclasses.replace(job, peeks=tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch)))
         model = self._model("train", key, job, start)
-        self._trained[key] = plan.steps
+        self.trained.add(key, plan.steps)
         unseal(self._watcher).trained(plan.steps / an_epoch)
         self._note_pretraining(objective.networks())
         return model
@@ -198,11 +200,6 @@ class Lab(ABC):
             origin = network.blueprint.origin()
             if origin != "random":
                 unseal(self._places).note_free("encoder_pretraining", detail=f"{name}: {origin}", count=1)
-
-    @property
-    def trained_steps(self) -> int:
-        """Optimiser steps of all trainings so far, each counted once: what `recipe.total_steps` is held against."""
-        return sum(self._trained.values())
 
     def snapshots(self, model: Model) -> dict[int, Model]:
         """The weights that were kept on the way, by step (see `Plan.snapshots`)."""

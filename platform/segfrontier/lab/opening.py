@@ -88,7 +88,8 @@ def open_lab(
         places.note_free("source_labels", detail=synthetic.images.world, count=len(synthetic.images))
     return kind(
         places=Sealed(places), window=open_window(shop), pool=world.pool(), synthetic=synthetic, store=store,
-        seed=settings.seed, bench=settings.bench, watcher=settings.watcher, **more,
+        seed=settings.seed, bench=settings.bench, watcher=settings.watcher,
+        total_steps=settings.recipe.total_steps if settings.recipe else None, **more,
     )  # fmt: skip
 
 

@@ -1,6 +1,10 @@
 """The training facets that every method of a comparison shares: network, image size, steps, optimiser.
 
 A method may add to them what its paper needs; points of different recipes are never joined on one frontier.
+
+How long is trained is said in one of two words: `total_steps` of all of a cell's trainings together, so that a method
+that trains three times has no more compute than one that trains once, or `steps` of each. Where neither is said, it is
+400 in all.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from segfrontier.store.keys import LATER
 _LONGEST, _LARGEST = 1000, 65_536
 """Characters of a name, pixels of a side."""
 _OPTIMISERS, _PRECISIONS = ("sgd", "adamw"), ("fp32", "bf16", "fp16")
-_MOST_STEPS = 10**7
+USUAL_STEPS, _MOST_STEPS = 400, 10**7
 _WHOLE = (
     ("batch", 1, 65_536), ("steps", 1, _MOST_STEPS), ("accumulate", 1, 65_536), ("snapshots", 0, 10_000),
     ("warmup", 0, _MOST_STEPS),
@@ -59,7 +63,7 @@ class Recipe:
     blur: float = 0.0
 
     batch: int = 8
-    steps: int = 400  # of each training
+    steps: int | None = None  # of each training; with `total_steps`, those of a training that is the only one
     total_steps: int | None = field(default=None, metadata=LATER)  # of all trainings of a cell; in place of `steps`
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.02
@@ -81,22 +85,35 @@ class Recipe:
         self.model(classes=2)  # a model's own rules: norm, dropout, output_stride
 
     def _settle_steps(self) -> None:
-        """With `total_steps`, one training has all of them: `steps` says so, and methods of several share them out."""
-        total, usual = self.total_steps, type(self).steps
-        if total is None:
+        """With `total_steps`, one training has all of them: `steps` says so, and methods of several share them out.
+
+        So the number of steps of a training is known, whichever of the two was given, or neither.
+        """
+        total, each = self.total_steps, self.steps
+        if total is None and each is not None:
             return
-        if not _whole(total, 1, _MOST_STEPS) or self.steps not in (usual, total):
+        if total is None:
+            total = USUAL_STEPS
+        if not _whole(total, 1, _MOST_STEPS) or each not in (None, total):
+            beside = "" if each is None else f" beside steps {str(each)[:80]}"
             raise BadInput(
                 f"recipe.total_steps must be a whole number from 1 to {_MOST_STEPS}, in place of recipe.steps; "
-                f"found {str(total)[:80]!r} beside steps {str(self.steps)[:80]}. Give one of the two."
+                f"found {str(total)[:80]!r}{beside}. Give one of the two."
             )
         object.__setattr__(self, "steps", total)
+        object.__setattr__(self, "total_steps", total)
+
+    @property
+    def training_words(self) -> str:
+        """ "300 steps in all", or "300 steps a training"."""
+        return f"{self.steps} steps a training" if self.total_steps is None else f"{self.total_steps} steps in all"
 
     def share(self, number: int, *, of: int) -> Recipe:
-        """The recipe of one of a cell's trainings, the first being number 0: its share of `total_steps`, if there are.
+        """The recipe of one of a cell's `of` trainings, the first being number 0: its share of `total_steps`.
 
         The shares are equal but for the first ones, which have a step more where the steps do not divide; their sum is
-        exact. Without `total_steps` every training has the recipe's own steps.
+        exact. Where the recipe gives `steps` instead, every training has these. A method that trains more than once
+        calls this for each training, whichever of the two a study gives; the lab refuses trainings beyond the sum.
         """
         if not 0 <= number < of:
             raise ValueError(f"a training is numbered from 0 and below their count; found {number} of {of}")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from segfrontier.basics.atomic import scratch_folder
 from segfrontier.basics.wording import one_line
-from segfrontier.errors import BadInput, BadStudy, SegFrontierError
+from segfrontier.errors import BadInput, BadStudy, SegFrontierError, UnequalTraining
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.lab import LabSettings, open_lab
@@ -133,11 +133,15 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
 
 
 def _act(lab: RehearsalLab, cell: Cell) -> tuple[str, str]:
-    """Run the cell's method. What goes wrong is the method's refusal, or due to what was not really computed."""
+    """Run the cell's method. What goes wrong is the method's refusal, or due to what was not really computed.
+
+    How many steps are trained does not hang on what models answer, so that is refused after stand-ins, too.
+    """
     try:
         perform(lab, cell)
     except Exception as error:
         own = isinstance(error, SegFrontierError) and not (lab.guesses or isinstance(error, Untold))
+        own |= isinstance(error, UnequalTraining)
         return (one_line(error), "") if own else ("", one_line(error))
     return "", ""
 

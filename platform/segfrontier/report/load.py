@@ -6,7 +6,7 @@ What cannot be read is named in `faults` and left out; one odd record never cost
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
@@ -118,7 +118,13 @@ def _records(study: StudyHome, faults: list[str]) -> tuple[tuple[Record, ...], i
             faults.append(f"cell {key}: its record does not rightly say its {', '.join(wrong)}")
         else:
             found.append(record)
-    return tuple(found), waiting
+    return _in_one_wording(found), waiting
+
+
+def _in_one_wording(records: Collection[Record]) -> tuple[Record, ...]:
+    """Versions may put a facet into different words: those of its last cell hold."""
+    words = {r.facet: r.facet_words for r in sorted(records, key=lambda r: r.ended)}
+    return tuple(r if r.facet_words == words[r.facet] else replace(r, facet_words=words[r.facet]) for r in records)
 
 
 def _wrong(record: Record) -> list[str]:

@@ -49,8 +49,7 @@ class Facet:
         r = self.recipe
         weights = weights_words(r.pretrained)
         encoder = f"{r.encoder} ({weights})" if weights else r.encoder
-        steps = f"{r.steps}" if r.total_steps is None else f"{r.total_steps} in all "
-        return f"{self.world} {encoder}/{r.head} {steps}x{r.batch} #{self.digest}"
+        return f"{self.world} {encoder}/{r.head}, {r.training_words}, batch {r.batch} #{self.digest}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,11 +104,7 @@ class Performed:
 def perform(lab: Lab, cell: Cell) -> Performed:
     """All that a cell does in its lab."""
     model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
-    if cell.recipe.total_steps not in (None, lab.trained_steps):
-        raise BadInput(
-            f"{cell.method} must train {cell.recipe.total_steps} steps in all, as recipe.total_steps says; it trained "
-            f"{lab.trained_steps}. Its trainings must share them, by recipe.share(number, of=count)."
-        )
+    lab.trained.require_whole()
     return Performed(model, lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None)
 
 

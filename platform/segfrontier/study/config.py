@@ -33,6 +33,7 @@ from segfrontier.errors import BadPrices, BadStudy
 from segfrontier.lab import Recipe
 from segfrontier.lab.devices import require_device
 from segfrontier.lab.methods import method_class
+from segfrontier.lab.recipe import USUAL_STEPS
 from segfrontier.market import Noise, load_prices, seconds_from_hours
 from segfrontier.report.references import load_references
 from segfrontier.scenes.builtin import parse_street
@@ -282,7 +283,10 @@ class Study(Strict):
     @field_validator("recipe")
     @classmethod
     def _has_facets(cls, recipe: dict[str, Any]) -> dict[str, Any]:
-        return checked(Recipe, recipe)
+        whole = checked(Recipe, recipe)
+        if whole["steps"] is None and whole["total_steps"] is None:
+            whole["total_steps"] = USUAL_STEPS
+        return whole
 
     @field_validator("noise")
     @classmethod

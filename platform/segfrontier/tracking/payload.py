@@ -25,7 +25,7 @@ SETTING_TAG = "setting"  # stands in legends
 HEADLINE = "miou_present"
 STATUS = {"done": "FINISHED", "failed": "FAILED", "cut": "KILLED", "stopped": "KILLED", "running": "RUNNING"}
 LONGEST_NAME, LONGEST_VALUE = 250, 5000
-_FACETS = ("encoder", "pretrained", "head", "steps", "batch", "crop", "precision", "lr")
+_FACETS = ("encoder", "pretrained", "head", "steps", "total_steps", "batch", "crop", "precision", "lr")
 _DIGITS = 5
 
 
@@ -110,6 +110,8 @@ def params(cell: Plain) -> dict[str, str]:
 def facets(recipe: Plain) -> dict[str, str | None]:
     """The settings of a recipe that people ask for first."""
     chosen = {name: recipe.get(name) for name in _FACETS}
+    if chosen["total_steps"] is not None:
+        chosen["steps"] = None  # which are those of a single training
     if "crop" in recipe:
         chosen["crop"] = recipe["crop"] or "whole images"
     return {
