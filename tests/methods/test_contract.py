@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from highlowhere import KNOBS as HIGH_LOW_KNOBS
 from pointhere import KNOBS as POINT_KNOBS
 from pointhere import larger_toy
 from toylab import Recorder
@@ -60,6 +61,7 @@ METHODS = {
         knobs={"iterations": 1, "first": 3, "above": 0.05, "note_iterations": False},
     ),
     "active_points": Case("active_points", foreseen=False, knobs=POINT_KNOBS | {"allocate": "pool", "lr": 0.001}),
+    "high_low": Case("high_low", hours=6.0, knobs=HIGH_LOW_KNOBS | {"lr": 0.001}),
 }  # fmt: skip
 every = pytest.mark.parametrize("case", METHODS.values(), ids=list(METHODS))
 
