@@ -62,6 +62,8 @@ METHODS = {
     ),
     "active_points": Case("active_points", foreseen=False, knobs=POINT_KNOBS | {"allocate": "pool", "lr": 0.001}),
     "high_low": Case("high_low", hours=6.0, knobs=HIGH_LOW_KNOBS | {"lr": 0.001}),
+    "mean_teacher": Case("mean_teacher", hours=6.0, knobs={"ramp": "none"}),
+    "adversarial_semi": Case("adversarial_semi", hours=6.0, knobs={"critic_width": 4}),
 }  # fmt: skip
 every = pytest.mark.parametrize("case", METHODS.values(), ids=list(METHODS))
 

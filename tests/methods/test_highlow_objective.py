@@ -21,13 +21,13 @@ from segfrontier_methods.high_low.mlmt import STRONG, tags_of
 ALONE = Worker(device=torch.device("cpu"))
 
 
-def batches():
+def batches(*, size=32):
     torch.manual_seed(1)
 
     def one(*, labelled=True):
-        label = torch.randint(0, 3, (2, 32, 32)) if labelled else torch.full((2, 32, 32), 255)
+        label = torch.randint(0, 3, (2, size, size)) if labelled else torch.full((2, size, size), 255)
         label[:, :3] = 255
-        return Batch(torch.rand(2, 3, 32, 32) * 0.8 + 0.1, label, None, ["a", "b"])
+        return Batch(torch.rand(2, 3, size, size) * 0.8 + 0.1, label, None, ["a", "b"])
 
     return {"labelled": one(), "truth": one(), "unlabelled": one(labelled=False)}
 

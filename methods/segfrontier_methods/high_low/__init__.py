@@ -1,3 +1,5 @@
-"""Paper 004: few masks and many unlabelled images, judged by a discriminator and silenced by a classifier."""
+"""Paper 004: few masks and many unlabelled images, a discriminator and a classifier that judge; its rivals."""
 
+from segfrontier_methods.high_low.adversarial import AdversarialSemi as AdversarialSemi
+from segfrontier_methods.high_low.mean_teacher import MeanTeacher as MeanTeacher
 from segfrontier_methods.high_low.method import HighLow as HighLow

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from segfrontier.lab import Lab, Model, MultiLabel, Recipe
+from segfrontier.models.classifier import ClassifierSpec
 from segfrontier_methods.high_low.balance import note_balance
 from segfrontier_methods.high_low.data import Data, bought
 from segfrontier_methods.high_low.fusion import LargeOnlySpec, Tagging, TwoBranchSpec
@@ -59,9 +60,10 @@ class HighLow(Knobs):
         """Section 3.3 and the rows of Table 5."""
         blueprint: Any = segmenter.blueprints[segmenter.network]
         if classifier is not None:
-            parts = {"segmenter": segmenter, "classifier": classifier}
+            parts, second = {"segmenter": segmenter, "classifier": classifier}, classifier.blueprints["classifier"]
+            assert isinstance(second, ClassifierSpec)
             spec = TwoBranchSpec(
-                segmenter=blueprint, classifier=classifier.blueprints["classifier"], size=self.tag_size,
+                segmenter=blueprint, classifier=second, size=self.tag_size,
                 tau=self.tau, tau_inclusive=self.tau_inclusive, all_masked=self.all_masked,
             )  # fmt: skip
             model = lab.join(spec, parts)
