@@ -323,3 +323,15 @@ def test_a_class_that_no_labelled_image_holds_is_never_named(tmp_path):
         scores = lab.score(HighLow(**(KNOBS | {"lr": None, "tag_lr": None})).run(lab, recipe))
         assert scores.iou["car"] == 0.0 and scores.iou["ground"] > 0.3
         assert scores.miou == pytest.approx(mean_iou(scores.sums.confusion, absent="present"))
+
+
+def test_every_reading_of_the_code_trains_too(world, tmp_path):
+    """All the knobs that the published code turns, at once, with batch norm and another size for the classifier."""
+    knobs = {
+        "gamma_strict": True, "self_training_from": 1, "critic_image": "batch", "critic_dropouts": 3,
+        "schedule_share": 0.75, "encoder_lr": 3.0, "tau_inclusive": True, "all_masked": "first",
+        "consistency_form": "cosine", "consistency_on_labelled": False, "teacher_norm": "own", "tag_size": (48, 32),
+        "tag_batch": 3, "classifier_encoder": "test_resnet", "truth_map": "smooth", "score_dropout": False,
+    }  # fmt: skip
+    model, _, heard = run(tmp_path, world, knobs, recipe=replace(RECIPE, norm="batch", steps=3))
+    assert model.blueprints["joined"].size == (48, 32) and 0 <= heard.notes["tag_map"] <= 1
