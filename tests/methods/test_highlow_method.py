@@ -1,5 +1,6 @@
 """The whole method on a small world: what it trains, buys and notes in each variant, and what it refuses."""
 
+import json
 import logging
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from toylab import Recorder
 
 from segfrontier.errors import BadInput, BudgetExceeded
 from segfrontier.lab import Argmax, Part
+from segfrontier.lab.leaving.exporting import export_network
 from segfrontier.lab.leaving.loading import load_model
 from segfrontier.maths import mean_iou
 from segfrontier_methods.high_low import HighLow
@@ -194,6 +196,13 @@ def test_a_pair_leaves_and_predicts(world, home):
     with torch.inference_mode():
         wanted = network(pixels).mean_logits.argmax(1)[0].numpy()
     assert np.array_equal(loaded.predict(image), wanted)
+
+
+@pytest.mark.parametrize("knobs", [{"note_tags": False, "tau": 0.5}, {"high": "class_thresholds"}], ids=str)
+def test_what_is_fused_is_exported_with_its_answers(world, home, tmp_path, knobs):
+    model, _, _ = run(home, world, knobs)
+    card = json.loads((model.file().parent / "model.json").read_text())
+    assert export_network(model.build(torch.device("cpu")), card, tmp_path / "pair.pt2", to="torch").holds
 
 
 # ------------------------------------------------------------------------------------------------ small classes

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from segfrontier.maths.checks import require_axes, require_bools, require_shape, require_within, require_word
-from segfrontier.maths.mixing import classes_present
 
 AllMasked = Literal["unmasked", "first"]
 """Where every class of an image is masked: nothing is known against any of them, so none is; or the argmax of zeros,
@@ -29,10 +28,10 @@ def likely_classes(scores_NK: Tensor, *, tau: float, inclusive: bool = False, al
 
 def large_classes(labels_NHW: Tensor, least_K: Tensor, *, all_masked: AllMasked) -> Tensor:
     """(N, K) truth values: classes that cover at least a share of the image, each its own; never none of an image."""
-    num_classes, size = len(least_K), labels_NHW[0].numel()
-    counts_NK = torch.stack([torch.bincount(one.flatten(), minlength=256)[:num_classes] for one in labels_NHW.long()])
-    present_NK = classes_present(labels_NHW, num_classes=num_classes)
-    return _never_none(present_NK & (counts_NK >= least_K.to(counts_NK.device) * size), all_masked)
+    require_axes("labels", labels_NHW, "NHW")
+    size = labels_NHW.shape[1] * labels_NHW.shape[2]
+    counts_NK = torch.stack([(labels_NHW == label).sum((1, 2)) for label in range(len(least_K))], dim=1)
+    return _never_none((counts_NK > 0) & (counts_NK >= least_K.to(counts_NK.device) * size), all_masked)
 
 
 def mask_classes(logits_NKHW: Tensor, kept_NK: Tensor) -> Tensor:
