@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import sqrt
 
 import numpy as np
@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=400, help="studies a number")
     parser.add_argument("--methods", type=int, nargs="*", default=[2, 4, 6, 12])
     parser.add_argument("--seeds", type=int, nargs="*", default=[2, 3, 4, 5, 8])
+    parser.add_argument("--budgets", type=int, choices=[1, 2], default=2, help="1: at 4 h alone")
     given = parser.parse_args()
+    truth = dict(list(TRUTH.items())[: given.budgets])
     began = time.perf_counter()
     print("| methods | seeds | spreads | false, all alike | found, one 3 s.e. better | false beside it |")
     print("|---|---|---|---|---|---|")
@@ -37,18 +39,20 @@ def main() -> None:
         for seeds in given.seeds:
             for spreads in ("equal", "unequal"):
                 rng = np.random.default_rng([methods, seeds, spreads == "equal"])
-                alike = [judged(rng, methods, seeds, spreads, 0.0) for _ in range(given.draws)]
-                apart = [judged(rng, methods, seeds, spreads, EFFECT) for _ in range(given.draws)]
+                alike = [judged(rng, truth, methods, seeds, spreads, 0.0) for _ in range(given.draws)]
+                apart = [judged(rng, truth, methods, seeds, spreads, EFFECT) for _ in range(given.draws)]
                 told = [share([false for _, false in alike]), share([found for found, _ in apart])]
                 told.append(share([false for _, false in apart]))
                 print(f"| {methods} | {seeds} | {spreads} | {' | '.join(told)} |", flush=True)
     print(f"\n{given.draws} studies a number, with 95 % intervals; {time.perf_counter() - began:.0f} s in all.")
 
 
-def judged(rng: np.random.Generator, methods: int, seeds: int, spreads: str, effect: float) -> tuple[bool, bool]:
+def judged(
+    rng: np.random.Generator, truth: Mapping[float, float], methods: int, seeds: int, spreads: str, effect: float
+) -> tuple[bool, bool]:
     """Whether a drawn study has its better method found, and whether it says anything that is not so."""
     better = NAMES[0] if effect else None
-    decided = [s for s in said(study(rng, methods, seeds, spreads, effect)) if s.decided]
+    decided = [s for s in said(study(rng, truth, methods, seeds, spreads, effect)) if s.decided]
     right = [s for s in decided if s.methods[0] == better]
     return bool(right), len(right) < len(decided)
 
@@ -59,7 +63,9 @@ def said(scores: list[Score]) -> Iterator[Sentence]:
         yield from sentences(finding)
 
 
-def study(rng: np.random.Generator, methods: int, seeds: int, spreads: str, effect: float) -> list[Score]:
+def study(
+    rng: np.random.Generator, truth: Mapping[float, float], methods: int, seeds: int, spreads: str, effect: float
+) -> list[Score]:
     """Scores of methods that are alike, but for the first one's `effect` in standard errors of a difference."""
     wide = np.ones(methods)
     if spreads == "unequal":
@@ -69,7 +75,7 @@ def study(rng: np.random.Generator, methods: int, seeds: int, spreads: str, effe
     return [
         Score(method=NAMES[i], hours=hours, seed=seed, score=mean + effect * error * (i == 0) + rng.normal(0, sd[i]))
         for i in range(methods)
-        for hours, mean in TRUTH.items()
+        for hours, mean in truth.items()
         for seed in range(seeds)
     ]
 

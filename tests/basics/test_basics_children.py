@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from segfrontier.basics.children import bound
 
@@ -45,13 +45,6 @@ def lives(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.02)
-    return holds()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -92,7 +92,7 @@ def test_claims_that_nobody_ran_cannot_be_told(tmp_path):
     assert all(c["paper"] and c["where"] and c["measured"] for c in claims)
     told = segfrontier("claims", "show", "active_points", "--markdown", folder=tmp_path).stdout
     assert told.startswith("| claim | paper |") and told.count("**cannot tell**") == len(claims)
-    assert " in miou_synthia16: not measured" in told and " (A may be 0.01 below): not measured" in told
+    assert " in miou_synthia16: not measured" in told and "; control active_points selector=none uda=images" in told
     told = segfrontier("claims", "show", "fine", folder=tmp_path)
     assert told.returncode == 3 and "found none in fine" in told.stderr
 

@@ -98,21 +98,3 @@ def test_other_prices_bill_the_same_acts_anew(tmp_path):
     before = segfrontier("frontier", "mine", folder=tmp_path).stdout
     after = segfrontier("frontier", "mine", "--prices", "my-prices.yaml", folder=tmp_path).stdout
     assert re.search(r"fine +3 h +3\.00", before) and re.search(r"fine +3 h +1\.00", after), after
-
-
-def test_the_study_of_the_readme_is_a_valid_one():
-    text = re.search(r"```yaml\n(name: masks-or-clicks.*?)```", README, re.DOTALL)[1]
-    study = Study.parse(text)
-    assert len(study.methods) == 3 and study.executor.kind == "ray"
-
-
-def test_every_command_that_the_readme_names_exists():
-    from typer.main import get_command
-
-    from segfrontier.commands.verbs import app
-
-    verbs = set(get_command(app).commands)
-    named = set(re.findall(r"(?<!from )(?<![`/\w])segfrontier (\w+)", README)) | set(
-        re.findall(r"`segfrontier (\w+)", README)
-    )
-    assert named and named <= verbs, named - verbs

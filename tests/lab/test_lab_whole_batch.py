@@ -40,6 +40,7 @@ class Weighed(Objective):
             + 1e-4 * cross_entropy(logits, one.label, normalisation="sum", over=at)
             + boundary_loss(logits, one.label, over=at)
             + boundary_loss(logits, one.label, epsilon=1e-3, over=at)
+            + boundary_loss(logits, one.label, normalise=True, over=at)
             + at.mean((logits.square().mean(1) * (one.label != 255)).sum(), label_mass(one.label)),
         )
 
@@ -115,7 +116,8 @@ def test_one_share_is_divided_as_it_always_was(toy_world):
     labels[0, :5] = 255
     share = Shares(ALONE)
     whole = type("Whole", (), {"shares": 1, "total": staticmethod(share.total)})
-    for loss in (cross_entropy, boundary_loss, partial(boundary_loss, epsilon=1e-3)):
+    changes = ({}, {"epsilon": 1e-3}, {"normalise": True})
+    for loss in (cross_entropy, *(partial(boundary_loss, **change) for change in changes)):
         plain, over = loss(logits, labels), loss(logits, labels, over=whole)
         assert torch.equal(plain, over)
         assert torch.equal(*(torch.autograd.grad(x, logits)[0] for x in (plain, over)))

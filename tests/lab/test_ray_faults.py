@@ -62,7 +62,7 @@ def train(home, world, kind, watcher=None, *, delay=0.1, **more):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    return write_toy(tmp_path_factory.mktemp("faults") / "toy", source_train=5, target_train=2)
+    return write_toy(tmp_path_factory.mktemp("faults") / "toy", source_train=5, target_train=2, target_val=1)
 
 
 @pytest.fixture(scope="module")

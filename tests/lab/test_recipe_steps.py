@@ -1,5 +1,6 @@
 """Steps of all of a cell's trainings, the default, or of each: shares that sum exactly, facets and keys that tell."""
 
+import json
 from dataclasses import dataclass, replace
 
 import pytest
@@ -10,6 +11,7 @@ from segfrontier.home.layout import Home
 from segfrontier.home.records import records
 from segfrontier.lab import Recipe
 from segfrontier.plan.planning import plan_study
+from segfrontier.store import Store
 from segfrontier.store.keys import plain
 from segfrontier.study.cells import expand
 from segfrontier.study.run import run_study
@@ -143,3 +145,26 @@ def test_a_training_beyond_the_sum_does_not_begin_and_one_short_of_it_is_no_resu
         (record,) = records(home.study(study.name), states=("failed",))
         assert words in record.error and record.refused
         assert [stage.kind for stage in record.stages] == ["train"] * trainings
+
+
+def test_the_control_with_the_compute_of_several_trainings(tmp_path):
+    control = {"name": "fine", "knobs": {"trainings": 3}}
+    plain_fine, same = (toy_study(tmp_path, methods=[m], budgets=[0.1], seeds=[0]) for m in ("fine", control))
+    (fine,), (longer,) = expand(plain_fine), expand(same)
+    assert fine.knobs == {} and longer.knobs == {"trainings": 3}, "cells that exist keep their keys"
+    assert longer.label.startswith("fine trainings=3, ") and longer.facet == fine.facet
+    home = Home(tmp_path / "runs")
+    run_study(same, home=home.path, tracking="none")
+    (record,) = records(home.study(same.name))
+    (training,) = (stage.key for stage in record.stages if stage.kind == "train")
+    card = Store(home.store).get(training).local("model.json")
+    assert json.loads(card.read_text())["trained"]["steps"] == 9
+    assert record.steps == 9 and record.images == 9 * RECIPE["batch"]
+
+
+@pytest.mark.parametrize(("recipe", "trainings"), [(SUM, 2), ({"steps": 3}, 0)])
+def test_a_control_that_would_train_otherwise_is_refused_before_it_buys(recipe, trainings, tmp_path):
+    control = {"name": "fine", "knobs": {"trainings": trainings}}
+    study = toy_study(tmp_path, methods=[control], budgets=[0.1], seeds=[0], recipe=RECIPE | recipe)
+    (planned,) = plan_study(study, home=tmp_path / "runs", probe=False).cells
+    assert f"found trainings {trainings}" in planned.refused and not planned.seconds

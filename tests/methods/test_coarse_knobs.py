@@ -43,7 +43,8 @@ def test_a_bad_knob_is_told_when_the_method_is_made(knobs, told):
 
 
 OTHERS = {
-    "iterations": 0, "start": "last", "split": 1.0, "mix": "fine<-synthetic", "mixing": 0.25, "selection": "quarter",
+    "iterations": 0, "start": "last", "pseudo_labels": False, "split": 1.0, "mix": "fine<-synthetic",
+    "mixing": 0.25, "selection": "quarter",
     "mixed": "beside", "synthetic_share": 0.25, "synthetic_images": 7, "boundary": 10.0, "boundary_noise": False,
     "boundary_temperature": 1.0, "boundary_border": "zero", "boundary_epsilon": 1e-6, "boundary_normalise": True,
     "boundary_threshold": 1e-4, "boundary_weights": [0.3, 0.7], "above": 0.95, "inclusive": True,

@@ -205,7 +205,11 @@ def trained_steps(store, key):
         ("naive_student", 100.0, {}, 1),  # every image has its mask
         ("coarse_to_fine", 0.5, {"iterations": 0, "first": 3}, 2),
         ("coarse_to_fine", 0.2, {"iterations": 2, "first": 3}, 3),  # the first set is all that is paid for
-        ("coarse_to_fine", 4.0, {"iterations": 1, "first": 3, "split": 0.5}, 4),
+        ("coarse_to_fine", 2.0, {"iterations": 1, "first": 3, "split": 0.76}, 4),
+        ("coarse_to_fine", 4.0, {"iterations": 1, "first": 3, "split": 0.5}, 3),  # all coarse masks are paid for
+        ("fine", 6.0, {"sampling": "model", "first": 2}, 2),
+        ("fine+coarse", 2.0, {"sampling": "model", "first": 3, "split": 0.76}, 3),
+        ("naive_student", 6.0, {"sampling": "model", "first": 2}, 3),
         (
             "coarse_to_fine",
             4.0,
@@ -223,6 +227,24 @@ def test_total_steps_hold_for_every_way_through_a_method(method, hours, knobs, c
     (planned,) = plan_study(study, home=tmp_path / "runs", probe=False).cells
     assert not planned.refused and not planned.unforeseen, (planned.refused, planned.unforeseen)
     assert list(planned.stages.values()).count("train") == count
+
+
+def test_statistics_estimated_anew_are_planned_and_take_no_optimiser_step(world, tmp_path):
+    """Also by a probe and in a run that finds them stored."""
+    knobs = POINT_KNOBS | {"selector": "none", "uda": "source", "rebn": True, "lr": None}
+    study = Case("active_points", knobs=knobs).study(world, steps=5, total_steps=5, norm="batch")
+    plan, home = plan_study(study, home=tmp_path / "runs"), tmp_path / "runs"
+    (planned,) = plan.cells
+    kinds = {name: (kind.distinct, kind.stored) for name, kind in plan.kinds.items()}
+    assert kinds == {"train": (1, 0), "renorm": (1, 0), "score": (1, 0)} and not plan.times.unknown
+    run_study(study, home=home, tracking="none")
+    (key,) = keyed(expand(study), Atlas())
+    record = Record.read(Home(home).cell(key))
+    assert record is not None and record.state == "done", record and record.error
+    assert {stage.key: stage.kind for stage in record.stages} == dict(planned.stages)
+    assert list(record.curves) and all(name.startswith("train1/") for name in record.curves)
+    again = plan_study(study, home=home, probe=False)
+    assert all(kind.stored == 1 for kind in again.kinds.values())
 
 
 @pytest.mark.ray

@@ -17,10 +17,10 @@ from segfrontier_methods.active_points.knobs import Knobs
 VALUES = {
     "uda": "intrada", "selector": "random", "patches": None, "points": 3, "columns": 8, "rows": 4, "allocate": "pool",
     "rounds": 2, "reading": "dense", "normalisation": "sum", "label_weight": 2.0, "levels": 1, "aux_weight": 0.2,
-    "target_weight": 0.01, "aux_target_weight": 0.002, "easy": 0.5, "lr": None, "momentum": 0.8, "weight_decay": 5e-4,
+    "target_weight": 0.01, "aux_target_weight": 0.002, "easy": 0.5, "lr": 0.01, "momentum": 0.8, "weight_decay": 5e-4,
     "head_lr": 5.0, "encoder_lr": 3.0, "schedule_share": 1.0, "critic_lr": 1e-3, "critic_betas": [0.5, 0.9],
     "critic_width": 8, "source_size": [72, 128], "target_size": [64, 128], "class_sets": ["synthia16", "synthia13"],
-    "pictures": 0,
+    "pictures": 0, "rebn": True, "encoder_repeats": True,
 }  # fmt: skip
 
 
@@ -51,6 +51,20 @@ def test_claims_and_tables_are_studies():
         patches = {"full": 128, "none": 0}.get(asked["selector"], asked["patches"])
         assert cell.hours * 3600 >= 64 * patches * 5 * 2.4, "the budget pays for what is asked"
     assert [table.id for table in tables_of("active_points")] == ["table-1", "table-2", "table-3"]
+
+
+def test_claims_have_one_setting_and_their_controls():
+    """Equal steps in sum, one batch-norm policy but where it is the subject, validation that tells, no idle margin."""
+    claims = claims_of("active_points")
+    cells = [cell for claim, side in claims.sides() for cell in expand(study_of(claims, claim, side))]
+    assert {cell.recipe.total_steps for cell in cells} == {500} and {cell.seed for cell in cells} == set(range(8))
+    assert all("val=200" in cell.world and cell.recipe.pretrained == "auto" for cell in cells)
+    assert all(pair.margin == 0 for claim in claims.claims for pair in claim.compare)
+    rebn = {claim.id: {study_of(claims, claim, s).methods[0].knobs["rebn"] for s in pair.sides}
+            for claim in claims.claims for pair in claim.compare}  # fmt: skip
+    assert {name for name, values in rebn.items() if values != {True}} == {"advent-beats-source-only"}
+    (pair,) = next(claim for claim in claims.claims if claim.id == "advent-beats-source-only").compare
+    assert [(side.knobs["uda"], side.knobs["rebn"]) for side in pair.controls] == [("images", False), ("source", True)]
 
 
 @pytest.mark.parametrize(("table", "cells"), [("table-1", 8), ("table-2", 8), ("table-3", 7)])

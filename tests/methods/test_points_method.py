@@ -50,6 +50,9 @@ def run(home, world, knobs, *, recipe=RECIPE, watcher=None, **settings):
         ({"selector": "none", "uda": "source"}, ["train"], 0),
         ({"selector": "none", "uda": "minent"}, ["train"], 0),
         ({"selector": "none"}, ["train"], 0),
+        ({"selector": "none", "uda": "images"}, ["train"], 0),
+        ({"selector": "none", "uda": "source", "rebn": True}, ["train", "renorm"], 0),
+        ({"rebn": True}, ["train", "renorm", "measure", "label", "train", "renorm"], 87),
         ({"selector": "none", "uda": "intrada"}, ["train", "measure", "label", "train"], 0),
         ({"patches": 0}, ["train", "label", "train"], 0),
         ({}, ["train", "measure", "label", "train"], 87),
@@ -65,9 +68,41 @@ def test_each_variant_trains_and_asks_what_it_should(world, home, knobs, stages,
     model, spent, ear = run(home, world, knobs)
     heard = [kind for kind, _ in ear.begun + ear.reused if kind != "score"]
     assert sorted(heard) == sorted(stages) and spent == seconds
-    critics = {"source": 0, "minent": 0}.get(knobs.get("uda", ""), 2) if knobs.get("selector") == "none" else 2
+    plain = {"source": 0, "images": 0, "minent": 0}
+    critics = plain.get(knobs.get("uda", ""), 2) if knobs.get("selector") == "none" else 2
+    critics = 0 if "rebn" in knobs else critics  # they are left behind
     names = ["segmenter", "critic", "aux_critic"][: 1 + min(critics, knobs.get("levels", 2))]
     assert list(torch.load(model.file(), weights_only=True)) == names
+
+
+def test_passing_target_images_through_is_adapting_with_weights_of_zero(world, home):
+    """The control of the adaptation: bit for bit the same segmenter; and batch norm does move it off the source's."""
+
+    def segmenter(**knobs):
+        return torch.load(run(home, world, {"selector": "none", **knobs})[0].file(), weights_only=True)["segmenter"]
+
+    through, source = segmenter(uda="images"), segmenter(uda="source")
+    unpulled = segmenter(uda="advent", target_weight=0.0, aux_target_weight=0.0)
+    assert all(torch.equal(through[name], unpulled[name]) for name in unpulled)
+    moved = [name for name in source if not torch.equal(through[name], source[name])]
+    assert moved and all("running" in name or "tracked" in name for name in moved), "no weight, and only statistics"
+    alike = [segmenter(uda=uda, rebn=True) for uda in ("source", "images")]
+    assert all(torch.equal(alike[0][name], alike[1][name]) for name in alike[0]), "under one policy they are one model"
+    pulled = segmenter(uda="advent")
+    assert any(not torch.equal(pulled[name], through[name]) for name in pulled if name.endswith("weight"))
+
+
+def test_statistics_estimated_anew_are_the_targets_whatever_was_trained(world, home):
+    """Of the source-only model: no weight moves, and source images have no part in its statistics any more."""
+    knobs = {"selector": "none", "uda": "source", "target_size": (32, 40)}
+    plain, _, _ = run(home, world, knobs)
+    model, _, ear = run(home, world, knobs | {"rebn": True})
+    before, after = (torch.load(m.file(), weights_only=True)["segmenter"] for m in (plain, model))
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert moved and all("running" in name or "tracked" in name for name in moved)
+    name = next(name for name in moved if name.endswith("num_batches_tracked"))
+    assert after[name] == 3, "six images, two at a time, once"
+    assert model.looking == plain.looking == Looking(resize=(32, 40)) and ear.kinds.count("renorm") == 1
 
 
 def test_variants_share_their_beginning(world, tmp_path):
@@ -138,6 +173,12 @@ def purchases(home, knobs):
 
 
 # ------------------------------------------------------------------------------------------------ bad input
+
+
+def test_frozen_statistics_cannot_be_estimated_anew(world, home):
+    with pytest.raises(BadInput, match="rebn estimates batch-norm statistics anew, which norm: frozen keeps"):
+        run(home, world, {"rebn": True}, recipe=replace(RECIPE, norm="frozen"), watcher=(ear := Recorder()))
+    assert not ear.begun
 
 
 @pytest.mark.parametrize(

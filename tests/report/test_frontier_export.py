@@ -3,6 +3,7 @@
 import json
 from math import nan
 
+import numpy as np
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
@@ -78,16 +79,47 @@ def test_json_is_strict_and_complete(tmp_path):
     plain = json.loads(json.dumps(to_json(found, facets), allow_nan=False))
     assert plain["cells"] == "27 cells: 25 done, 1 failed, 1 cut" and len(plain["points"]) == 9
     street, other = plain["facets"]
-    assert [(n["method"], n["hours"]) for n in street["needs"]][:2] == [
-        ("coarse", pytest.approx(8.4)),
-        ("fine", pytest.approx(16.8)),
-    ]
+    assert [(n["method"], n["hours"]) for n in street["needs"]][:2] == [("coarse", 8.4), ("fine", 16.8)]
     assert street["needs"][-1]["hours"] is None
-    assert street["savings"][0]["factor"] == pytest.approx(2)
-    assert {(b["a"], b["kind"]): b["wins"] for b in street["break_even"]} == {
-        ("fine", "fine"): [[0, pytest.approx(2700)]],
-        ("coarse", "coarse"): [[0, pytest.approx(840)]],
+    assert [(s["method"], s["factor"], s["decided"]) for s in street["savings"]] == [
+        ("synthetic", None, False), ("coarse", 2.0, True)
+    ]  # fmt: skip
+    assert {(b["a"], b["kind"]): (b["verdict"], b["seconds"]) for b in street["break_even"]} == {
+        ("fine", "fine"): ("under", 2700),
+        ("coarse", "coarse"): ("under", 840),
     }
     assert street["prices"] == "street (version 1)" and other["area"] is None
     assert plain["failed"] == [{"key": bad[0].key, "label": "bad, 6 h, seed 0", "error": "E"}]
     assert plain["cut"][0]["label"] == "late, 6 h, seed 0"
+
+
+def test_json_gives_the_numbers_of_its_sentences_with_their_digits_and_no_others(tmp_path):
+    rng = np.random.default_rng(5)
+    made = [
+        record(m, h, s, mean + rng.normal(0, 0.01), acts={kind: h * n // 3})
+        for m, kind, n, means in (("fine", "fine", 2, (0.40, 0.50, 0.60)), ("coarse", "coarse", 24, (0.47, 0.58, 0.59)))
+        for h, mean in zip((6, 12, 24), means, strict=True)
+        for s in range(4)
+    ]
+    found, facets, _ = exported(tmp_path, made, target=0.55)
+    plain = to_json(found, facets)
+    (facet,), texts = plain["facets"], {s["kind"]: s["text"] for s in plain["sentences"] if s["decided"]}
+    (saving,) = facet["savings"]
+    low, high = saving["interval"]
+    assert saving["decided"] and f"{saving['factor']:g} times ({low:g} to {high:g}) fewer hours" in texts["saving"]
+    for need in facet["needs"]:
+        low, high = need["interval"]
+        assert low < need["hours"] < high and len(f"{need['hours']:g}") <= 4, "no digit beyond the interval's"
+    flat = [
+        record(m, h, s, 0.5 + rng.normal(0, 0.02), acts={m: h})
+        for m in ("fine", "coarse")
+        for h in (6, 12)
+        for s in (0, 1, 2)
+    ]
+    found, facets, _ = exported(tmp_path / "flat", flat, target=0.5)
+    (facet,) = to_json(found, facets)["facets"]
+    assert [(s["factor"], s["decided"]) for s in facet["savings"]] == [(None, False)], "means alone give a factor"
+    few = [r for r in flat if r.cell["seed"] < 2]
+    found, facets, _ = exported(tmp_path / "few", few, target=0.5)
+    (facet,) = to_json(found, facets)["facets"]
+    assert facet["needs"] == facet["savings"] == facet["break_even"] == [] and facet["area"] is None

@@ -28,16 +28,17 @@ def told(finding, heading):
 
 def test_the_table_by_hand(tmp_path):
     finding = only(tmp_path)
-    assert columns(finding) == ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", "CPU h", "seeds"]
+    names = ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", "steps", "CPU h", "seeds"]
+    assert columns(finding) == names
     assert rows(finding) == [
-        ["*", "synthetic", "", "0 h", "0.00", "0.310 [0.285, 0.335]", "38", "1.00", "1.00", "3"],
-        ["*", "coarse", "", "6 h", "5.60", "0.510 [0.485, 0.535]", "63", "1.00", "1.00", "3"],
-        ["", "fine", "", "6 h", "6.00", "0.410 [0.385, 0.435]", "51", "0.00", "1.00", "3"],
-        ["*", "coarse", "", "12 h", "11.20", "0.590 [0.565, 0.615]", "73", "1.00", "1.00", "3"],
-        ["", "fine", "", "12 h", "12.00", "0.510 [0.485, 0.535]", "63", "0.00", "1.00", "3"],
-        ["*", "coarse", "", "24 h", "22.40", "0.600 [0.575, 0.625]", "74", "1.00", "1.00", "3"],
-        ["*", "fine", "", "24 h", "24.00", "0.610 [0.585, 0.635]", "75", "1.00", "1.00", "3"],
-        ["*", "oracle", "", "all", "72.00", "0.810 [0.785, 0.835]", "100", "1.00", "1.00", "3"],
+        ["*", "synthetic", "", "0 h", "0.00", "0.310 [0.285, 0.335]", "38", "1.00", "", "1.00", "3"],
+        ["*", "coarse", "", "6 h", "5.60", "0.510 [0.485, 0.535]", "63", "1.00", "", "1.00", "3"],
+        ["", "fine", "", "6 h", "6.00", "0.410 [0.385, 0.435]", "51", "0.00", "", "1.00", "3"],
+        ["*", "coarse", "", "12 h", "11.20", "0.590 [0.565, 0.615]", "73", "1.00", "", "1.00", "3"],
+        ["", "fine", "", "12 h", "12.00", "0.510 [0.485, 0.535]", "63", "0.00", "", "1.00", "3"],
+        ["*", "coarse", "", "24 h", "22.40", "0.600 [0.575, 0.625]", "74", "1.00", "", "1.00", "3"],
+        ["*", "fine", "", "24 h", "24.00", "0.610 [0.585, 0.635]", "75", "1.00", "", "1.00", "3"],
+        ["*", "oracle", "", "all", "72.00", "0.810 [0.785, 0.835]", "100", "1.00", "", "1.00", "3"],
     ]
     assert "% full: of oracle's score" in caption(finding)
     assert interval_words(finding) == "95 % Student t intervals over 3 seeds"
@@ -145,13 +146,13 @@ def notes(*seconds):
 def test_no_score_is_listed_last_and_ranked_nowhere(tmp_path):
     made = [*baselines(), record("lost", 1, 0, nan, acts={"coarse": 1})]
     finding = only(tmp_path, made)
-    assert rows(finding)[-1] == ["", "lost", "", "1 h", "0.12", "no score", "", "", "1.00", "1 of 3"]
+    assert rows(finding)[-1] == ["", "lost", "", "1 h", "0.12", "no score", "", "", "", "1.00", "1 of 3"]
     assert "lost" not in finding.methods and not any("lost" in line for _, lines in answers(finding) for line in lines)
 
 
 def test_one_point_alone_says_what_it_can(tmp_path):
     finding = only(tmp_path, [record("fine", 6, 0, 0.5, acts={"fine": 4})])
-    assert rows(finding) == [["*", "fine", "", "6 h", "6.00", "0.500", "", "1.00", "1.00", "1 of 3"]]
+    assert rows(finding) == [["*", "fine", "", "6 h", "6.00", "0.500", "", "1.00", "", "1.00", "1 of 3"]]
     assert interval_words(finding) == "no intervals: every point has one seed"
     assert list(answers(finding)) == [] and sentences(finding) == () and finding.areas is None
 

@@ -1,5 +1,6 @@
 """The picture and the pages: drawn, complete, self-contained, escaped, and never brought down by an odd cell."""
 
+import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -45,8 +46,13 @@ class Loads(HTMLParser):
 
 
 def drawn(found):
-    """The traces of each panel of the page to point at."""
-    return [figure(panel).to_plotly_json() for panel in panels(found)]
+    """The traces and the layout of each panel of the page to point at, which Plotly's own schema takes."""
+    from plotly.graph_objects import Figure
+
+    shown = [figure(panel) for panel in panels(found)]
+    for plain in shown:
+        Figure(plain)
+    return [json.loads(json.dumps(plain, allow_nan=False)) for plain in shown]
 
 
 def legends(monkeypatch):

@@ -1,4 +1,4 @@
-"""Hours to a target, savings, percent of full supervision, other prices and break-even prices, checked by hand."""
+"""Hours to a target, percent of full supervision, other prices and break-even prices, checked by hand."""
 
 from fractions import Fraction
 from math import inf, nan
@@ -16,7 +16,6 @@ from segfrontier.report.answers import (
     needs,
     percent_of_full,
     reprice,
-    savings,
 )
 from segfrontier.report.frontier import Point
 
@@ -70,38 +69,6 @@ def test_needs_come_by_facet_and_method_and_leave_stars_and_losses_out():
 
 def test_equal_budgets_are_no_division_by_zero():
     assert need([point("m", 5, 0.4), point("m", 5, 0.8), point("m", 5, 0.8)], 0.6).seconds == 5
-
-
-def test_savings_by_hand():
-    (saving,) = savings(needs([*FINE, *COARSE], target=0.6))
-    assert (saving.need.method, saving.against.method, saving.factor) == ("coarse", "fine", pytest.approx(7.5))
-    (back,) = savings(needs([*FINE, *COARSE], target=0.6), against="coarse")
-    assert back.factor == pytest.approx(1 / 7.5)
-
-
-@pytest.mark.parametrize(
-    ("own", "factor"),
-    [
-        (point("m", 5 * HOUR, 0.9), 3),
-        (point("m", 30 * HOUR, 0.9), 0.5),
-        (point("m", 0, 0.9), inf),
-        (point("m", 5, 0.3), None),
-    ],
-)
-def test_savings_at_the_edges(own, factor):
-    saving = next(s for s in savings(needs([*FINE, own], target=0.6)) if s.need.method == "m")
-    assert saving.factor == factor and saving.need.at_most == (factor in (3, 0.5))
-
-
-def test_savings_of_nothing():
-    (saving,) = savings(needs([point("fine", 0, 0.7), *COARSE], target=0.7))
-    assert saving.factor == 0
-
-
-def test_a_facet_without_the_yardstick_has_no_savings():
-    assert savings(needs(COARSE, target=0.6)) == ()
-    (short,) = savings(needs([*COARSE, point("fine", 1, 0.2)], target=0.6))
-    assert short.factor is None and short.against.best == 0.2
 
 
 def test_percent_of_full_supervision():

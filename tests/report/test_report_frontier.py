@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from segfrontier.report.frontier import (
     Point,
+    _beaten,
+    _beaten_along,
     area,
     by_facet,
     dominates,
@@ -187,3 +189,11 @@ def test_bad_requests_are_refused():
         point(-1, 0.5)
     with pytest.raises(ValueError, match="one draw or more"):
         probability_on_frontier([], rng=np.random.default_rng(0), draws=0)
+
+
+def test_many_draws_at_once_are_beaten_as_one_after_the_other():
+    rng = np.random.default_rng(0)
+    for count in (0, 1, 2, 5, 9) * 20:
+        costs, scores = rng.integers(0, 4, count).astype(float), rng.integers(0, 4, (5, count)).astype(float)
+        one_by_one = [_beaten(costs[:, None], row) for row in scores]
+        assert np.array_equal(_beaten_along(costs, scores), np.array(one_by_one).reshape(5, count)), "ties included"

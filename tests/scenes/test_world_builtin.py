@@ -44,6 +44,23 @@ def test_it_is_rendered_once_and_then_found(monkeypatch):
         open_world(SMALL + ",seed=1")
 
 
+def test_it_speaks_in_groups_of_the_same_scenes(monkeypatch):
+    world = open_world(SMALL)
+    monkeypatch.setattr(builtin, "write_street", None)  # nothing is rendered for another table
+    groups, camvid = open_world(SMALL + ",classes=groups7"), open_world(SMALL + ",classes=camvid11")
+    assert groups.uri == camvid.uri == world.uri and len({groups.digest, camvid.digest, world.digest}) == 3
+    assert groups.classes.names == ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
+    fine, coarse = world.truth(), groups.truth()
+    for scene in fine.scenes():
+        named = np.array([*CITYSCAPES.names])[fine.semantic(scene)]
+        grouped = np.array([*groups.classes.names])[coarse.semantic(scene)]
+        for group, members in (("object", ["pole", "light", "sign"]), ("human", ["person", "rider"]), ("sky", ["sky"])):
+            np.testing.assert_array_equal(grouped == group, np.isin(named, members))
+        np.testing.assert_array_equal(fine.instance(scene), coarse.instance(scene))
+    with pytest.raises(BadWorld, match="classes must be one of cityscapes19, groups7, camvid11; found 'groups'"):
+        open_world(SMALL + ",classes=groups")
+
+
 def test_scenes_are_the_renderers_own(tmp_path):
     from segfrontier.scenes.street import render_scene
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from rayhere import SETTINGS
@@ -26,14 +25,6 @@ def start(study, folder, *words, **how):
 
 def said(folder):
     return (folder / "driver.log").read_text()
-
-
-def until(holds, seconds=60.0):
-    """Whether something came to hold in time."""
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.05)
-    return holds()
 
 
 def trains(home):

@@ -107,6 +107,9 @@ def test_a_table_of_scores_is_answered_without_what_draws_and_what_trains(tmp_pa
     out, packages = loaded(tmp_path, "frontier", "--from", "points.csv", "--json")
     assert [s["decided"] for s in json.loads(out)["sentences"] if s["kind"] == "leader"] == [True, True]
     assert not packages & (HEAVY | {"cv2", "scipy", "matplotlib", "plotly", "pandas"})
+    out, packages = loaded(tmp_path, "frontier", "--from", "points.csv", "--out", "review")
+    assert "frontier.html" in out and (tmp_path / "review/cells.parquet").exists()
+    assert not packages & (HEAVY | {"cv2", "scipy", "plotly", "pandas"}), "pictures take matplotlib, and no more"
 
 
 def test_looking_says_the_same_as_running_about_stale_cells(home):

@@ -6,9 +6,10 @@ import time
 from contextlib import suppress
 
 import pytest
-from driverhere import lives, said, start, trains, until
+from driverhere import lives, said, start, trains
 from rayhere import family
 from toystudy import RECIPE, toy_study
+from waiting import until
 
 from segfrontier.home.layout import Home
 from segfrontier.home.records import records

@@ -11,7 +11,8 @@ from segfrontier.commands.claims import _markdown
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
-from segfrontier.study.claim_cells import all_cells, keys_of, whole
+from segfrontier.study.cells import expand
+from segfrontier.study.claim_cells import all_cells, keys_of, study_of, whole
 from segfrontier.study.claims import claims_of, known, parse_claims
 from segfrontier.study.config import Executor
 from segfrontier.study.judging import judge_all
@@ -142,6 +143,21 @@ def leave(claims, home, *, fine=0.5, synthetic=0.3, coarse=0.3, less=0.3, spread
     score(claims, home, of)
 
 
+def test_a_methods_common_knobs_are_those_of_all_its_sides(tmp_path):
+    toy_study(tmp_path)
+    text = TEXT.replace("claims:\n", "knobs: {{fine+coarse: {{split: 0.9}}}}\nclaims:\n", 1)
+    text = text.replace("knobs: {{split: 0.9}}}}\n    seeds", "knobs: {{}}}}\n    seeds")
+    claims = parse_claims(text.format(world=tmp_path / "toy", prices=tmp_path / "toy.yaml"), where="claims.yaml")
+    ours, common = (
+        set(keyed(expand(study_of(claims, claim, side)), Atlas()))
+        for claim, side in claims.sides() if claim.id == "split-matters"
+    )  # fmt: skip
+    assert ours != common, "a side's own go before them"
+    assert {cell.knobs.get("split") for cell in all_cells(claims) if cell.method == "fine+coarse"} == {0.5, 0.9}
+    with pytest.raises(BadStudy, match="methods of sides, fine, fine.coarse, synthetic; found 'fien'"):
+        parse_claims(text.replace("knobs: {{fine+coarse", "knobs: {{fien").format(world="w", prices="p"), where="c")
+
+
 def test_the_cells_of_controls_are_run_too(tmp_path):
     claims = controlled(tmp_path)
     cells = all_cells(claims)
@@ -177,6 +193,7 @@ def test_a_control_beside_a_margin_does_what_a_is_allowed_to_and_a_must_still_be
     claims, home = controlled(tmp_path, expect="a >= b - 0.05"), Home(tmp_path)
     leave(claims, home, fine=0.29, coarse=0.2, less=0.2)
     assert verdicts(claims, home)["masks-help"][0] == "holds"
+    assert " (A may be 0.05 below): 0.290 - 0.300" in _markdown(judge_all(claims, home, keys_of(claims, Atlas())))
     leave(claims, home, fine=0.29, coarse=0.2, less=0.29)
     assert verdicts(claims, home)["masks-help"][0] == "holds, but so does its control"
 

@@ -7,8 +7,9 @@ import sys
 import time
 
 import pytest
-from driverhere import said, start, trains, until
+from driverhere import said, start, trains
 from toystudy import RECIPE, outcome, toy_study
+from waiting import until
 
 from segfrontier.home.layout import Home
 from segfrontier.home.records import records

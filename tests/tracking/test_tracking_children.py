@@ -1,14 +1,13 @@
 """What `ui` and a study start for MLflow ends with them, however they end."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 from trackhere import a_home, a_record
+from waiting import alive, until
 
 from segfrontier.home.layout import open_home
 from segfrontier.tracking.server import answers, free_port
@@ -25,21 +24,6 @@ with Companion(Home(Path(sys.argv[1])).study("tiny"), sys.argv[2], drain=1) as c
     print(companion._process.pid, flush=True)
     sys.stdin.readline()
 """
-
-
-def until(holds, seconds):
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.1)
-    return holds()
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])

@@ -1,6 +1,5 @@
 """The process beside a driver: it syncs while the driver works, waits out an outage, and never outlives its parent."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import time
 
 import pytest
 from trackhere import a_home, a_record, everything, put_cells, put_state, running
+from waiting import alive, until
 
 from segfrontier.home.layout import open_home
 from segfrontier.tracking import Companion
@@ -23,22 +23,6 @@ with Companion(Home(Path(sys.argv[1])).study("tiny"), sys.argv[2]) as companion:
     print(companion._process.pid, flush=True)
     time.sleep(600)
 """
-
-
-def until(what, seconds=60.0):
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_port_that_is_taken_is_passed_by():
@@ -77,9 +61,9 @@ def test_what_ends_while_the_driver_works_is_in_mlflow_when_it_closes(tmp_path, 
 def test_a_database_that_has_to_be_made_first_keeps_no_cell_waiting(tmp_path):
     place = a_home(tmp_path / "runs", state="")
     with running(place), Companion(place, f"sqlite:///{tmp_path}/new.db"):
-        until(lambda: "tiny" in place.runs(), 120)  # making it takes many seconds
+        assert until(lambda: "tiny" in place.runs(), 120)  # making it takes many seconds
         put_cells(place, [a_record()])
-        until(lambda: len(place.runs()) == 2, 20)
+        assert until(lambda: len(place.runs()) == 2, 20)
 
 
 @pytest.mark.slow
@@ -89,13 +73,13 @@ def test_an_outage_costs_nothing(tmp_path, uri):
     records = [a_record(seed=s, hours=h) for s in (0, 1) for h in (1, 2, 3)]
     place = a_home(tmp_path / "runs", records[:2], state="")
     with running(place), server, Companion(place, server.address) as companion:
-        until(lambda: len(place.runs()) == 3)
+        assert until(lambda: len(place.runs()) == 3)
         server.stop()
         assert not answers(server.address)
         put_cells(place, records[2:])
-        until(lambda: said(companion, "MlflowException"))
+        assert until(lambda: said(companion, "MlflowException"))
         with server:
-            until(lambda: len(place.runs()) == 7)
+            assert until(lambda: len(place.runs()) == 7)
             put_state(place, "done")
             assert companion.close() == 0
             parent, children = everything(server.address)
@@ -117,7 +101,7 @@ def test_a_server_that_stays_away_leaves_all_for_the_next_time(tmp_path, uri):
     place = a_home(tmp_path / "runs", [a_record(), a_record(seed=1)])
     nowhere = f"http://127.0.0.1:{free_port(0)}"
     with Companion(place, nowhere, drain=3) as companion:
-        until(lambda: said(companion, "MlflowException"))
+        assert until(lambda: said(companion, "MlflowException"))
     assert companion.close() == 2 and "2 left" in companion.log.read_text()
     with Companion(place, uri) as companion:
         pass
@@ -135,7 +119,7 @@ def test_it_ends_with_its_driver(tmp_path, uri, how):
         companion = int(out.readline())
     driver.send_signal(how)
     driver.wait()
-    until(lambda: not alive(companion), 40)
+    assert until(lambda: not alive(companion), 40)
     assert len(place.runs()) == 2 and len(everything(uri)[1]) == 1
 
 
@@ -148,4 +132,4 @@ def test_a_second_one_waits_for_its_turn(tmp_path, uri):
             assert not place.runs()
         assert second.close() == 1
     with Companion(place, uri):
-        until(lambda: len(place.runs()) == 2)
+        assert until(lambda: len(place.runs()) == 2)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Adam, Argmax, Lab, Model, Network, Part, Recipe, Schedule, Sgd, Stream
+from segfrontier.lab import Adam, Argmax, Augment, Lab, Model, Network, Part, Recipe, Schedule, Sgd, Stream
 from segfrontier.models.discriminator import PatchDiscriminatorSpec
 from segfrontier_methods.active_points.acquisition import PatchEntropy
 from segfrontier_methods.active_points.knobs import Knobs
-from segfrontier_methods.active_points.objective import Adapt
+from segfrontier_methods.active_points.objective import Adapt, Pull
 
 
 def adapted(knobs: Knobs, lab: Lab, recipes: Sequence[Recipe]) -> Model:
@@ -22,8 +21,9 @@ def adapted(knobs: Knobs, lab: Lab, recipes: Sequence[Recipe]) -> Model:
     source, target = source_of(lab), Part(images=lab.pool)
     if knobs.uda == "source":
         return trained(knobs, lab, recipe, source=source)
-    if knobs.uda == "minent":
-        return trained(knobs, lab, recipe, source=source, target=[target], pull="entropy")
+    if knobs.uda in ("images", "minent"):
+        pull: Pull = "entropy" if knobs.uda == "minent" else "nothing"
+        return trained(knobs, lab, recipe, source=source, target=[target], pull=pull)
     first = trained(knobs, lab, recipe, source=source, target=[target])
     return first if knobs.uda == "advent" else _intra_adapted(knobs, lab, recipes[1], first)
 
@@ -53,11 +53,14 @@ def trained(
     *,
     source: Part,
     target: list[Part] | None = None,
-    pull: Literal["entropy", "critics"] = "critics",
+    pull: Pull = "critics",
     source_size: tuple[int, int] | None = None,
     draw: int = 0,
 ) -> Model:
-    """A fresh segmenter with fresh critics; target parts that have labels are learned from."""
+    """A fresh segmenter with fresh critics; target parts that have labels are learned from.
+
+    With the knob `rebn` its batch norm is then estimated anew on the pool, whatever it was trained on.
+    """
     streams = {"source": _stream(recipe, [source], source_size or knobs.source_size)}
     segmenter = _segmenter(knobs, recipe, len(lab.classes))
     objective = Adapt(
@@ -71,7 +74,10 @@ def trained(
             target_weights=(knobs.target_weight, knobs.aux_target_weight)[: knobs.levels],
             label_weight=knobs.label_weight if target[0].labels is not None else 0.0,
         )
-    return lab.train(objective, streams, recipe.plan(draw=draw)).looked(knobs.looking)
+    model = lab.train(objective, streams, recipe.plan(draw=draw), looking=knobs.looking)
+    if not knobs.rebn:
+        return model
+    return lab.renorm(model, _as_seen(_stream(recipe, [Part(images=lab.pool)], knobs.target_size)))
 
 
 def source_of(lab: Lab) -> Part:
@@ -90,6 +96,11 @@ def _stream(recipe: Recipe, parts: list[Part], size: tuple[int, int] | None) -> 
     return replace(stream, augment=replace(stream.augment, resize=size, crop=recipe.crop or size))
 
 
+def _as_seen(stream: Stream) -> Stream:
+    """Images as a model is shown them when it predicts, but for crops that a batch needs."""
+    return replace(stream, augment=Augment(resize=stream.augment.resize, crop=stream.augment.crop))
+
+
 def _segmenter(knobs: Knobs, recipe: Recipe, classes: int) -> Network:
     network = recipe.network(classes, aux=knobs.levels == 2, align_corners=True)
     if knobs.lr is None:
@@ -100,6 +111,7 @@ def _segmenter(knobs: Knobs, recipe: Recipe, classes: int) -> Network:
         schedule=Schedule(shape="poly", power=0.9, over=round(recipe.plan().steps / knobs.schedule_share)),
         head_lr=knobs.head_lr,
         encoder_lr=knobs.encoder_lr,
+        encoder_repeats=knobs.encoder_repeats,
     )
 
 

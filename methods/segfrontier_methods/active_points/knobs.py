@@ -19,8 +19,12 @@ class Knobs:
 
     demo: ClassVar[Mapping[str, object]] = {"patches": None, "critic_width": 8, "lr": None, "pictures": 0}
 
-    uda: Literal["source", "minent", "advent", "intrada"] = "advent"
-    """How the first model is adapted without labels. `source`: not at all; `minent`: by minimising entropy."""
+    uda: Literal["source", "images", "minent", "advent", "intrada"] = "advent"
+    """How the first model is adapted without labels. `source`: not at all; `minent`: by minimising entropy.
+
+    `images` is the control of the others: target images pass through the network, whose batch norm sees them, and
+    nothing pulls. It is what `advent` comes to with both weights of its pull at 0.
+    """
     selector: Literal["active", "random", "full", "none"] = "active"
     """Which patches are asked about: the most uncertain, random ones, all. `none`: the first model is the result."""
 
@@ -59,13 +63,20 @@ class Knobs:
     head_lr: float = 10.0
     """Multiplies the learning rate of all but the encoder."""
     encoder_lr: float = 1.0
-    """Multiplies that of the encoder. The published code updates most of it three times a step: 3 comes close."""
+    """Multiplies that of the encoder. 3 comes near to the published code after many steps, not in the first ones."""
+    encoder_repeats: bool = False
+    """The encoder is updated as the published code's list has it, in which most convolutions stand three times."""
     schedule_share: float = 0.48
     """The share of the poly schedule that is run: 120,000 of 250,000 steps."""
     critic_lr: float = 1e-4
     critic_betas: tuple[float, float] = (0.9, 0.99)
     critic_width: int = 64
 
+    rebn: bool = False
+    """Every model predicts with batch-norm statistics estimated anew on the target's images, which costs nothing.
+
+    Otherwise with those of its training: of the source alone, or of both domains.
+    """
     source_size: tuple[int, int] | None = None
     target_size: tuple[int, int] | None = None
     """(height, width) that whole images are brought to (paper: 720x1280 for GTA5, 760x1280 for SYNTHIA, 512x1024)."""
@@ -95,6 +106,7 @@ class Knobs:
             "easy": (0 < self.easy < 1, "a share of easy images between 0 and 1"),
             "schedule_share": (0 < self.schedule_share <= 1, "a schedule_share above 0 and up to 1"),
             "lr": (self.lr is None or self.lr > 0, "a positive lr, or null for the recipe's"),
+            "encoder_repeats": (self.lr is not None or not self.encoder_repeats, "an lr beside encoder_repeats"),
             "momentum": (0 <= self.momentum < 1, "a momentum in [0, 1)"),
             "critic_width": (self.critic_width >= 1, "a critic_width of at least 1"),
             "critic_betas": (all(0 <= beta < 1 for beta in self.critic_betas), "critic_betas in [0, 1)"),

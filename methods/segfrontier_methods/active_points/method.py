@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from segfrontier.errors import BadInput
 from segfrontier.lab import Lab, LabelSet, Measures, Model, Part, Recipe
 from segfrontier_methods.active_points.acquisition import Choice, Draw, PatchEntropy, steps_of_asking
 from segfrontier_methods.active_points.adaptation import adapted, source_of, trained
@@ -20,7 +21,7 @@ class ActivePoints(Knobs):
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """A: adapt without labels. B: score patches, buy points. C: adapt with them. B and C once a round."""
         source, draw = source_of(lab), Draw.of(self, lab.seed)
-        totals = self._check(lab, draw)
+        totals = self._check(lab, draw, recipe)
         count = self.adaptations + len(totals)  # trainings, which share the recipe's `total_steps`, if it has any
         model = adapted(self, lab, [recipe.share(i, of=count) for i in range(self.adaptations)])  # A: G1, D1
         bought: list[LabelSet] = []
@@ -55,9 +56,14 @@ class ActivePoints(Knobs):
         asked = [Part(images=lab.pool, labels=labels, measures=known) for labels in bought]
         return [Part(images=lab.pool, labels=lab.label(looks, part, rule)) for part in asked]
 
-    def _check(self, lab: Lab, draw: Draw) -> list[int]:
+    def _check(self, lab: Lab, draw: Draw, recipe: Recipe) -> list[int]:
         """Refuse what cannot work before anything is trained; returns how much is asked by the end of each round."""
         require(self.class_sets, lab)
+        if self.rebn and recipe.norm == "frozen":
+            raise BadInput(
+                "rebn estimates batch-norm statistics anew, which norm: frozen keeps; found both. Choose norm: batch, "
+                "frozen_affine or sync, or rebn: false."
+            )
         if self.selector == "none":
             return []
         draw.check(lab.pool.size(lab.pool.scenes()[0]))

@@ -16,6 +16,7 @@ from segfrontier.lab import Batch, Loss, Moment, Nets, Network, Objective
 from segfrontier.maths import Normalisation, cross_entropy, domain_loss, normalised_entropy, self_information
 
 CRITICS = ("critic", "aux_critic")
+Pull = Literal["entropy", "critics", "nothing"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +28,8 @@ class Adapt(Objective):
 
     segmenter: Network
     critic: Network
-    pull: Literal["entropy", "critics"] = "critics"
-    """What makes the target's answers resemble the source's."""
+    pull: Pull = "critics"
+    """What makes the target's answers resemble the source's. `nothing`: batch norm sees the target, no loss does."""
     seg_weights: tuple[float, ...]
     target_weights: tuple[float, ...]
     """None where the source is all there is."""
@@ -46,6 +47,10 @@ class Adapt(Objective):
         labelled = [cross_entropy(logits, batch["source"].label, over=at) for logits in mine]
         yield Loss("source", _weighted(self.seg_weights, labelled))
         if not self.target_weights:
+            return
+        if self.pull == "nothing":
+            with torch.no_grad():
+                _answers(nets, batch["target"])
             return
         theirs = _answers(nets, batch["target"])
         pull = _weighted(self.target_weights, list(self._pulls(nets, theirs)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from segfrontier.errors import BadInput
+from segfrontier.lab import LATER
 from segfrontier.maths import Border, MeanOf, Selection
 
 Mix = Literal["coarse<-synthetic", "coarse<-fine", "fine<-synthetic", "fine<-fine"]
@@ -22,6 +23,7 @@ class Knobs:
 
     iterations: int = 2  # rounds of pseudo-labels and re-training after iteration 0
     start: Literal["encoder", "last"] = "encoder"  # what re-training starts from
+    pseudo_labels: bool = field(default=True, metadata=LATER)  # False: a control, re-trained on the masks as bought
     split: float = 0.0  # share of the budget for fine masks: fine-tuned on at the end, or what `mix` makes of them
 
     mix: Mix = "coarse<-synthetic"
@@ -52,7 +54,7 @@ class Knobs:
     present_above: float = 0.001  # an image shows a class that takes a larger share of its predicted pixels
 
     note_iterations: bool = True  # score every iteration on the way
-    multi_scale: bool = False  # the result is looked at through `scales`, as the paper evaluates
+    multi_scale: bool = False  # the model that leaves is looked at through `scales`, as the paper evaluates
 
     def __post_init__(self) -> None:
         self._check_numbers()

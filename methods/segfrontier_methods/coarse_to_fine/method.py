@@ -13,9 +13,9 @@ from segfrontier.maths import make_views
 from segfrontier_methods.coarse_to_fine.knobs import Knobs
 from segfrontier_methods.coarse_to_fine.objective import HybridSupervision
 from segfrontier_methods.coarse_to_fine.rule import AgreeAndConfident
-from segfrontier_methods.coarse_to_fine.sampler import order_by_content
 from segfrontier_methods.coarse_to_fine.streams import check_parts, streams_of
 from segfrontier_methods.supervised.method import fit
+from segfrontier_methods.supervised.sampler import sampled_order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +31,22 @@ class CoarseToFine(Knobs):
         self._note(lab, 0, model)
         rule = AgreeAndConfident(**self._fields_of(AgreeAndConfident))
         for iteration in range(1, self.iterations + 1):
-            filled = lab.label(model, real, rule)  # Step 2: fills the blanks of the masks as they were bought
+            known = real
+            if self.pseudo_labels:
+                filled = lab.label(model, real, rule)  # Step 2: fills the blanks of the masks as they were bought
+                known = Part(images=lab.pool, labels=filled)
             start = model if self.start == "last" else None
-            known = Part(images=lab.pool, labels=filled)
             model = self._train(lab, later[iteration - 1], known, fine, start=start, draw=iteration)  # Step 3
             self._note(lab, iteration, model)
         if fine is not None and self.tunes:
             model = fit(lab, later[-1], fine, start=model)
-        if self.multi_scale:
-            model = model.looked(Looking(views=make_views(scales=self.scales, flips=(False,))))
-            lab.note("multi_scale/miou", lab.score(model).miou)
-        return model
+        return self._looked(model)
+
+    def _looked(self, model: Model) -> Model:
+        """The model, as every score of it is to look at it."""
+        if not self.multi_scale:
+            return model
+        return model.looked(Looking(views=make_views(scales=self.scales, flips=(False,))))
 
     def _train(
         self, lab: Lab, recipe: Recipe, real: Part, fine: Part | None, *, start: Model | None = None, draw: int = 0
@@ -65,21 +70,19 @@ class CoarseToFine(Knobs):
 
     def _buy_coarse(self, lab: Lab, recipe: Recipe, fine: Part | None) -> tuple[Part, int]:
         """Coarse masks with all of the budget that is left (section 3.3); 1 if a model was trained to choose them."""
-        order, trained = lab.shuffled(), 0
-        if self.sampling == "model" and self.first < len(order):
-            part = Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget, scenes=order[: self.first]))
-            if len(part.names()) < self.first:
-                return part, 0
-            model, trained = self._train(lab, recipe.share(0, of=1 + self.trainings), part, fine), 1
-            wanted = int(lab.budget / lab.price("coarse")) + 1  # the last one is not paid for any more
-            order = order_by_content(
-                lab, model, order, first=self.first, present_above=self.present_above, wanted=wanted
-            )
-        return Part(images=lab.pool, labels=lab.buy_masks("coarse", spend=lab.budget, scenes=order)), trained
+
+        def train(part: Part) -> Model:
+            return self._train(lab, recipe.share(0, of=1 + self.trainings), part, fine)
+
+        order, model = lab.shuffled(), None
+        if self.sampling == "model":
+            order, model = sampled_order(lab, "coarse", train, first=self.first, present_above=self.present_above)
+        labels = lab.buy_masks("coarse", spend=lab.budget, scenes=order)
+        return Part(images=lab.pool, labels=labels), int(model is not None)
 
     def _note(self, lab: Lab, iteration: int, model: Model) -> None:
         if self.note_iterations:
-            lab.note(f"iteration_{iteration}/miou", lab.score(model).miou)
+            lab.note(f"iteration_{iteration}/miou", lab.score(self._looked(model)).miou)
 
     def _fields_of(self, cls: type[Any]) -> dict[str, Any]:
         """The knobs that a rule or an objective has by the same name."""

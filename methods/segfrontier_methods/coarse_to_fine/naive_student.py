@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from segfrontier.errors import BadInput
 from segfrontier.lab import Argmax, Lab, Looking, Model, Part, Recipe
 from segfrontier.maths import make_views
+from segfrontier_methods.supervised.choices import Sampled
 from segfrontier_methods.supervised.method import fit
 from segfrontier_methods.supervised.objective import CrossEntropy
 
 
 @dataclass(frozen=True, kw_only=True)
-class NaiveStudent:
+class NaiveStudent(Sampled):
     """Spend all of the budget on fine masks; label up to `unlabelled` other images (default: all) by the model."""
 
     iterations: int = 1
@@ -26,6 +27,7 @@ class NaiveStudent:
     flips: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.iterations < 1 or (self.unlabelled is not None and self.unlabelled < 1):
             raise BadInput(
                 f"naive_student needs iterations >= 1 and unlabelled >= 1; found {self.iterations} and "
@@ -38,12 +40,15 @@ class NaiveStudent:
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """Every training has the recipe's steps, or an equal share of its `total_steps`, and the encoder's weights."""
-        fine = Part(images=lab.pool, labels=lab.buy_masks("fine", spend=lab.budget))
+        order, chooser = self.order(lab, "fine", lambda part: fit(lab, recipe.share(0, of=2 + self.iterations), part))
+        fine = Part(images=lab.pool, labels=lab.buy_masks("fine", spend=lab.budget, scenes=order))
         paid = set(fine.names())
         rest = tuple(scene for scene in lab.shuffled() if scene not in paid)[: self.unlabelled]
         if not rest:
-            return fit(lab, recipe, fine)  # every image has its mask
-        first, *later = (recipe.share(i, of=1 + self.iterations) for i in range(1 + self.iterations))
+            return self.looked(fit(lab, recipe, fine))  # every image has its mask, and no model chose
+        trained = int(chooser is not None)
+        shares = (recipe.share(trained + i, of=trained + 1 + self.iterations) for i in range(1 + self.iterations))
+        first, *later = shares
         model = fit(lab, first, fine)
         views = make_views(scales=self.scales, flips=(False, True) if self.flips else (False,))
         looking, rule = Looking(views=views), Argmax(above=self.above)
@@ -52,4 +57,4 @@ class NaiveStudent:
             objective = CrossEntropy(network=shared.network(len(lab.classes)))
             both = shared.stream(fine, Part(images=lab.pool, labels=guessed))
             model = lab.train(objective, {"labelled": both}, shared.plan(draw=iteration))
-        return model
+        return self.looked(model)

@@ -154,16 +154,20 @@ def _print_facet(finding: Finding, out: Console) -> None:
     from rich.table import Table
 
     from segfrontier.report.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
+    from segfrontier.report.training import training_words
 
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     mark, _, _, *numbers = columns(finding)
+    table_rows = rows(finding)
+    filled = [i for i in range(len(numbers)) if any(row[3 + i] for row in table_rows)]
     table.add_column(mark)
     table.add_column("method, knobs")
-    for name in numbers:
-        table.add_column(name, justify="left" if name == "mIoU" else "right", no_wrap=True)
-    for first, method, knobs, *more in rows(finding):
-        table.add_row(*map(escape, (first, f"{method} {knobs}".strip(), *more)), style=None if first else "dim")
-    quiet = escape(f"{prices_words(finding)}; {interval_words(finding)}")
+    for i in filled:
+        table.add_column(numbers[i], justify="left" if numbers[i] == "mIoU" else "right", no_wrap=True)
+    for first, method, knobs, *more in table_rows:
+        told = (first, f"{method} {knobs}".strip(), *(more[i] for i in filled))
+        table.add_row(*map(escape, told), style=None if first else "dim")
+    quiet = escape("; ".join([prices_words(finding), interval_words(finding), *training_words(finding)]))
     out.print(f"\n[bold]{escape(finding.words)}[/]\n[dim]{quiet}[/]", highlight=False)
     out.print(table)
     out.print(f"[dim]{escape(caption(finding))}[/]", highlight=False)

@@ -59,6 +59,8 @@ def import_(
     alone = len(notes.images_without_labels) + len(notes.labels_without_images)
     if left_out or alone:
         out.print(f"left out: {left_out} unusable, {alone} without a partner; `world inspect` names them")
+    if ("target", "train") in world.splits() and ("target", "val") not in world.splits():
+        out.print("no scenes to score on: `val: 20 %` in the YAML splits some off; without, no study takes this world")
     if prices := _price_template(world.name, places[-1]):
         out.print(f"prices: {prices} is a list to fill in; studies take it as `prices: {prices}`", markup=False)
     out.print(f"next: segfrontier world preview {places[-1]}", markup=False)

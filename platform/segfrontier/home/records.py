@@ -76,6 +76,9 @@ class Record:
     notes: Mapping[str, float] = field(default_factory=dict)  # what the method told by the way, e.g. "iteration_1/miou"
     curves: Mapping[str, list[tuple[float, float]]] = field(default_factory=dict)  # name -> (step, value), thinned
     stages: tuple[StageNote, ...] = ()
+    steps: int = 0  # of all of its trainings; 0 where an earlier version made the record, as the next
+    images: int = 0  # that these saw, each as often as it was seen
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # "kind key" of a stage -> scenes it lacks
     pictures: tuple[str, ...] = ()  # that the method drew; on disk relative to the home, as the next
     score_folder: str = ""  # holds pictures.png, where it was made
     started: float = 0.0  # seconds since 1970

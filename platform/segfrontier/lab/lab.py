@@ -40,6 +40,7 @@ from segfrontier.lab.handles import Model
 from segfrontier.lab.joining import Joining
 from segfrontier.lab.keying import draw_key, join_key, label_key, measure_key, quality_key, score_key, train_key
 from segfrontier.lab.leftout import sift
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.passes.base import Outcome, Pass
 from segfrontier.lab.passes.draw import DrawPass
 from segfrontier.lab.passes.gauges import FILE, Gauge, Measures
@@ -154,9 +155,13 @@ class Lab(ABC):
         plan: Plan,
         *,
         start: Mapping[str, Model] | None = None,
+        looking: Looking | None = None,
     ) -> Model:
-        """Train the objective's networks; `start` gives initial weights by network name (not a resumed run)."""
-        start = dict(start or {})
+        """Train the objective's networks; `start` gives initial weights by network name (not a resumed run).
+
+        `looking` is how the model is to be looked at: while it trains, for early stopping, and from then on.
+        """
+        start, looking = dict(start or {}), Looking() if looking is None else looking
         for stream in streams.values():
             require_stream(stream, self.pool)
         for model in start.values():
@@ -165,9 +170,10 @@ class Lab(ABC):
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
         key, an_epoch = train_key(job, start), job.steps_an_epoch
         self.trained.require_room(key, plan.steps)
-        job = dataclasses.replace(job, peeks=tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch)))
+        peeks = tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch))
+        job = dataclasses.replace(job, looking=looking, peeks=peeks)
         model = self._model("train", key, job, start)
-        self.trained.add(key, plan.steps)
+        self.trained.add(key, plan.steps, plan.steps * sum(stream.batch for stream in streams.values()))
         unseal(self._watcher).trained(plan.steps / an_epoch)
         self._note_pretraining(objective.networks())
         return model
@@ -206,7 +212,7 @@ class Lab(ABC):
         networks = job.objective.networks()
         return Model(
             store=self._store.root, key=key, network=next(iter(networks)), classes=self.classes,
-            blueprints={name: network.blueprint for name, network in networks.items()},
+            blueprints={name: network.blueprint for name, network in networks.items()}, looking=job.looking,
         )  # fmt: skip
 
     def _note_pretraining(self, networks: Mapping[str, Network]) -> None:

@@ -32,6 +32,7 @@ from segfrontier.lab.streams import stable_seed
 from segfrontier.lab.worker import Worker
 from segfrontier.maths.whole_batch import mean_over
 from segfrontier.scenes.known import SceneLabels
+from segfrontier.store.keys import LATER
 
 
 class Blueprint(Protocol):
@@ -75,10 +76,12 @@ class Network:
     optimiser: Optimiser
     schedule: Schedule = field(default_factory=Schedule)
     head_lr: float = 1.0  # multiplies the learning rate of all but the encoder
-    encoder_lr: float = 1.0  # the published AdvEnt and s4GAN code steps the encoder about three times as far
+    encoder_lr: float = 1.0  # multiplies that of the encoder
     decay_norm_and_bias: bool = True
     clip: float | None = None  # largest gradient norm
     ema: Ema | None = None
+    encoder_repeats: bool = field(default=False, metadata=LATER)
+    """SGD updates the encoder as the list of AdvEnt's and s4GAN's code has it: most of it three times a step."""
 
 
 class Batch(NamedTuple):

@@ -61,6 +61,7 @@ def open_lab(
     What cannot work is refused before anything is made or bought.
     """
     world, home = settings.world, Path(settings.home).absolute()
+    world.require_target()
     require_bench(settings.bench, here=kind is LocalLab)
     if settings.recipe is not None:
         workers = more.get("workers", 1)

@@ -13,7 +13,10 @@ from segfrontier.errors import BadInput
 from segfrontier.maths import schedules
 
 Groups = list[dict[str, Any]]
-"""Parameter groups as `segfrontier.models.parameter_groups` makes them, each with its own rate and decay."""
+"""Parameter groups as `segfrontier.models.parameter_groups` makes them, each with its own rate and decay.
+
+A group's `times` says how often SGD updates it in a step; none: once.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,27 @@ class Sgd:
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         """The optimiser over parameter groups."""
-        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
+        kind = RepeatedSgd if any("times" in group for group in groups) else torch.optim.SGD
+        return kind(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
+
+
+class RepeatedSgd(torch.optim.SGD):
+    """SGD that updates a group `times` times a step, one after another, with the same gradient.
+
+    It is what a list with duplicates makes of SGD, with each parameter listed once: torch warns of duplicates and will
+    refuse them, and loss scaling and clipping would meet a gradient several times.
+    """
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Update every group as often as it says."""
+        assert closure is None, "the training loop computes gradients itself"
+        groups = self.param_groups
+        try:
+            for turn in range(max(group.get("times", 1) for group in groups)):
+                self.param_groups = [group for group in groups if group.get("times", 1) > turn]
+                super().step()
+        finally:
+            self.param_groups = groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +70,11 @@ class Adam:
 
     def build(self, groups: Groups) -> torch.optim.Optimizer:
         """The optimiser over parameter groups."""
+        if any("times" in group for group in groups):
+            raise BadInput(
+                "only SGD updates a group several times a step, as the list of AdvEnt's code makes it do; found Adam. "
+                "Set encoder_repeats to false."
+            )
         kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
         return kind(groups, lr=self.lr, betas=self.betas)
 

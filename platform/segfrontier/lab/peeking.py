@@ -44,7 +44,7 @@ class Peek:
     def _miou(self, file: Path) -> float:
         name, network = next(iter(self._job.objective.networks().items()))
         module = built(network.blueprint, file, name, self._device)
-        models = Predictors({name: Predictor.of(module, self._classes, device=self._device)})
+        models = Predictors({name: Predictor.of(module, self._classes, device=self._device, looking=self._job.looking)})
         pool, truth = self._places.world.pool(split="val"), self._places.truth("val")
         self._places.note_free("validation", detail="target/val, early stopping", count=len(truth))
         total = Confusion.zero(num_classes=len(self._classes))

@@ -127,6 +127,17 @@ class Recipe:
             )
         return replace(self, steps=each + (number < more), total_steps=None)
 
+    def together(self, trainings: int) -> Recipe:
+        """The recipe of one training with the steps of so many: the control for a method that trains so often."""
+        if trainings == 1:
+            return self
+        if self.total_steps is not None or trainings < 1:
+            raise BadInput(
+                f"trainings must be 1 with recipe.total_steps, which all methods train in all, and 1 or more with "
+                f"recipe.steps; found trainings {trainings} with {self.training_words}. Leave it out."
+            )
+        return replace(self, steps=self.plan().steps * trainings)
+
     def model(self, classes: int, **changes: Any) -> ModelSpec:
         """The segmentation network for so many classes; `changes` are fields of `ModelSpec`."""
         settings: dict[str, Any] = {

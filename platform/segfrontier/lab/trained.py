@@ -17,11 +17,17 @@ class Trained:
 
     total_steps: int | None
     _steps: dict[str, int] = field(default_factory=dict)  # of each training, by its stage's key: each counts once
+    _images: dict[str, int] = field(default_factory=dict)  # that its steps saw, of all streams
 
     @property
     def steps(self) -> int:
         """Of all trainings so far."""
         return sum(self._steps.values())
+
+    @property
+    def images(self) -> int:
+        """That all trainings so far have seen, each as often as it was seen."""
+        return sum(self._images.values())
 
     def require_room(self, key: str, steps: int) -> None:
         """Refuse a training beyond the sum."""
@@ -29,9 +35,9 @@ class Trained:
         if self.total_steps is not None and whole > self.total_steps:
             self._refuse(f"a training of {steps} after {whole - steps} makes {whole}")
 
-    def add(self, key: str, steps: int) -> None:
-        """A training has ended."""
-        self._steps[key] = steps
+    def add(self, key: str, steps: int, images: int) -> None:
+        """A training has ended, which saw so many images."""
+        self._steps[key], self._images[key] = steps, images
 
     def require_whole(self) -> None:
         """Refuse a method that has ended short of the sum."""

@@ -51,6 +51,7 @@ class Ledger:
 
     def __init__(self, path: str | Path, *, create: bool = False) -> None:
         self.path, self._former = _places(Path(path).absolute())
+        self._noted: set[tuple[str, str, str, str]] = set()  # zero-priced lines that are known to be written
         if create:
             self._open_for_writing()
         elif self._reads_former():
@@ -86,10 +87,14 @@ class Ledger:
         """Record something used at no price, e.g. 24,966 source labels. The same line twice is one line."""
         if what not in FREE_KINDS:
             raise BadInput(f"a zero-priced line must be of a known kind; found {what!r} ({nearest(what, FREE_KINDS)})")
+        line = (cell, stage, what, detail)
+        if line in self._noted and self._file(cell).exists():  # nothing is ever removed from an account
+            return
         with self._writing(cell) as pen:
             if not _is_noted(pen.account, stage, what, detail):
                 free = Free(stage=stage, what=what, detail=detail, count=count)
                 pen.append(Entry(cell=cell, time=_now(), free=free))
+        self._noted.add(line)
 
     def check_terms(self, cell: str, terms: Terms) -> None:
         """Raise if the cell has bought under other terms."""

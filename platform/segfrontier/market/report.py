@@ -63,6 +63,14 @@ class LedgerTable:
         """For display."""
         return hours(self.seconds)
 
+    @property
+    def money(self) -> dict[str, Decimal]:
+        """Sums over the cells by currency, of those whose prices say what an hour is paid."""
+        sums: dict[str, Decimal] = {}
+        for amount, currency in (bill.money.split(" ", 1) for bill in self.cells if bill.money):
+            sums[currency] = sums.get(currency, Decimal(0)) + Decimal(amount)
+        return sums
+
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries; hours stand beside what they are made from."""
         return {

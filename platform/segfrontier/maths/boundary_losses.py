@@ -58,11 +58,12 @@ def boundary_loss(
 
     The labels are those of the last N images of the batch; what comes before them has no part. The prediction is
     softmax((logits + noise) / temperature); "gumbel" draws the paper's noise, `gumbel_noise` of uniform numbers.
-    `epsilon` is added under the root, `normalise` divides each map by its largest value; each makes it slower. A place
+    `epsilon` is added under the root, `normalise` divides the maps of each image by their largest value; each makes it
+    slower. A largest value is an image's own, so that it is the same whichever images share a worker. A place
     that is void, or whose differences reach a void pixel, is on neither boundary, so void costs exactly nothing. An
     empty boundary costs 0, and so do no labels at all. A label that is no class is an error on a CPU, and void on an
     accelerator, which is not made to wait. Lengths of 2^-64 and less count as 0, whatever the threshold. `over` is the
-    batch that these images are a share of: the sizes are those of its boundaries (largest values stay a share's own).
+    batch that these images are a share of: the sizes are those of its boundaries.
     """
     _check_maps(logits_BKHW, labels_NHW, noise_NKHW, void=void)
     require_positive("temperature", temperature)
@@ -187,7 +188,8 @@ def _plainly(
     true, predicted = (boundary_map(each, border=rules.border, epsilon=epsilon) for each in (one_hot, soft))
     if normalise:
         true, predicted = (
-            each / (each * far).amax().clamp_min(torch.finfo(soft.dtype).tiny) for each in (true, predicted)
+            each / (each * far).amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(soft.dtype).tiny)
+            for each in (true, predicted)
         )
     on_each = [(each > rules.threshold).logical_and_(far) for each in (true, predicted)]
     sizes = torch.stack([on.sum() for on in on_each]).to(soft.dtype)

@@ -30,6 +30,7 @@ from segfrontier.store import Store
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwork import perform
 from segfrontier.study.config import Study
+from segfrontier.study.executing import bench_of
 from segfrontier.study.keys import Atlas, is_stale, keyed
 from segfrontier.study.pins import Pins
 
@@ -49,7 +50,7 @@ def plan_study(
     """Rehearse all cells of a study; with `probe`, a few steps of each kind of training tell how long the rest takes.
 
     The probe begins with no further kind after `patience` seconds. A world that is not there, but is named after a
-    well-known data set, is imagined from what is published of it.
+    well-known data set, is imagined from what is published of it; a CPU does not try steps of such a size.
     `opening` hears how a built-in world is rendered, `progress` how many cells are rehearsed.
     """
     study.require_device_here()
@@ -65,10 +66,20 @@ def plan_study(
                 progress(done, len(cells))
         stages = _stages(planned, stage.shadow)
         left = {key: work for key, work in stage.stand_ins.work.items() if not stages[key].stored}
-        times = estimate(left, study.executor, patience=patience) if probe else None
+        untimed = _untimed(study, tuple(atlas.imagined)) if probe and left else ""
+        times = estimate(left, study.executor, patience=patience) if probe and not untimed else None
     return StudyPlan(
-        study=study, cells=tuple(planned), stand_ins=stand_ins, imagined=atlas.imagined, stages=stages, times=times
-    )
+        study=study, cells=tuple(planned), stand_ins=stand_ins, imagined=atlas.imagined, stages=stages, times=times,
+        untimed=untimed,
+    )  # fmt: skip
+
+
+def _untimed(study: Study, absent: tuple[str, ...]) -> str:
+    """Why nothing is tried, if so: a paper's networks on images of its size take a CPU minutes a step."""
+    if not absent or bench_of(study.executor).torch_device().type != "cpu":
+        return ""
+    are = "is" if len(absent) == 1 else "are"
+    return f"{' and '.join(absent)} {are} not here, and a CPU takes minutes for a few steps of that size"
 
 
 @dataclass(frozen=True)
@@ -94,9 +105,12 @@ def _stage(home: Home) -> Iterator[_Stage]:
 def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:
     """Open every world now, and tell of all that do not open."""
     wrong: dict[str, None] = {}
+    targets = {cell.world for cell in cells}
     for ref in dict.fromkeys(ref for cell in cells for ref in (cell.world, cell.source) if ref is not None):
         try:
-            atlas.world(ref)
+            world = atlas.world(ref)
+            if ref in targets:
+                world.require_target()
         except BadInput as error:
             wrong[str(error)] = None
     if wrong:

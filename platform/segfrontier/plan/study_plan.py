@@ -87,6 +87,7 @@ class StudyPlan:
     imagined: Mapping[str, Published] = field(default_factory=dict)  # worlds that are not here, by what they are called
     stages: Mapping[str, StagePlan]
     times: Times | None
+    untimed: str = ""  # why none of it was tried
 
     @property
     def kinds(self) -> dict[str, KindPlan]:
@@ -174,6 +175,7 @@ class StudyPlan:
                 "device": self.times.device, "memory": self.times.memory, "seconds": self.compute_seconds,
                 "unknown": dict(self.times.unknown), "by_parts": self.times.by_parts,
             },
+            "untimed": self.untimed,
             "refused": self.refused,
             "unforeseen": self.unforeseen,
         }  # fmt: skip

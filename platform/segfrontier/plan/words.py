@@ -67,6 +67,8 @@ def _annotation(plan: StudyPlan) -> str:
 
 def _compute(plan: StudyPlan) -> str:
     times = plan.times
+    if plan.untimed:
+        return f"Compute: not timed, for {plan.untimed}. Plan where there is a GPU, or once the images are here."
     if times is None or not (times.seconds or times.unknown):
         return ""
     total, side_by_side = sum(times.seconds.values()), plan.study.executor.parallel_cells or 1

@@ -1,4 +1,4 @@
-"""What mean scores answer, exactly: hours to a target, savings, percent of full supervision, other prices.
+"""What mean scores answer, exactly: hours to a target, percent of full supervision, other prices.
 
 "Not reached" is a value, never an exception. What the seeds support of it is said by `statements`.
 """
@@ -33,15 +33,6 @@ class Need:
     seconds: float | None
     at_most: bool
     best: float
-
-
-@dataclass(frozen=True, slots=True)
-class Saving:
-    """How many times the hours of `need` the method `against` needs. `factor` is None where one of them falls short."""
-
-    need: Need
-    against: Need
-    factor: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +77,6 @@ def needs(points: Iterable[Point], *, target: float, between: Between = "linear"
             at_most = seconds is not None and 0 < seconds == min(p.seconds for p in curve)
             found.append(Need(facet, method, target, seconds, at_most, max(p.score for p in curve)))
     return tuple(found)
-
-
-def savings(needed: Iterable[Need], *, against: str = "fine") -> tuple[Saving, ...]:
-    """Each method's saving factor against one method, within facets and targets that have it."""
-    needed = tuple(needed)
-    yardsticks = {(n.facet, n.target): n for n in needed if n.method == against}
-    pairs = [(n, yardsticks[n.facet, n.target]) for n in needed if (n.facet, n.target) in yardsticks]
-    return tuple(Saving(n, y, _ratio(n.seconds, y.seconds)) for n, y in pairs if n is not y)
 
 
 def percent_of_full(points: Iterable[Point], *, full: str = "oracle") -> dict[Point, float | None]:
@@ -163,14 +146,6 @@ def _short(number: float) -> str:
 
 def _ranked(points: Iterable[Point]) -> list[Point]:
     return [p for p in points if not p.star and isfinite(p.score)]
-
-
-def _ratio(own: float | None, other: float | None) -> float | None:
-    if own is None or other is None:
-        return None
-    if own == 0:
-        return 1.0 if other == 0 else inf
-    return other / own
 
 
 def _mix(

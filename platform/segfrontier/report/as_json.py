@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from segfrontier.market.budget import hours
-from segfrontier.report.answers import BreakEven, Need, Saving
+from segfrontier.report.digits import rounded
 from segfrontier.report.findings import Finding
 from segfrontier.report.frontier import Point
 from segfrontier.report.load import Harvest
 from segfrontier.report.points import facet_words
 from segfrontier.report.statements import Sentence, sentences
 from segfrontier.report.tables import finite, point_rows
+from segfrontier.report.training import training_words, unequal_training
 
 
 def to_json(harvest: Harvest, found: Sequence[Finding]) -> dict[str, Any]:
@@ -31,16 +33,15 @@ def to_json(harvest: Harvest, found: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _facet(finding: Finding) -> dict[str, Any]:
+    """What the sentences say, in numbers: none that no sentence gives, with no more digits, each with its interval."""
     target, why = finding.target or (None, "")
     return {
         "facet": finding.words,
         "prices": None if finding.prices is None else f"{finding.prices.name} (version {finding.prices.version})",
+        "training": {"words": list(training_words(finding)), "unequal": unequal_training(finding)},
         "target": target,
         "target_is": why,
-        "needs": [_need(n) for n in finding.needs],
-        "savings": [_saving(s) for s in finding.savings],
-        "area": _area(finding),
-        "break_even": [_break_even(b) for b in finding.break_evens],
+        **_answers(sentences(finding)),
     }
 
 
@@ -50,25 +51,50 @@ def _sentence(s: Sentence, finding: Finding) -> dict[str, Any]:
     return told | {"interval": interval, "facet": finding.words}
 
 
-def _need(n: Need) -> dict[str, Any]:
-    return {"method": n.method, "hours": None if n.seconds is None else hours(n.seconds), "at_most": n.at_most}
+def _answers(said: Sequence[Sentence]) -> dict[str, Any]:
+    by_kind = {kind: [s for s in said if s.kind == kind] for kind in ("need", "saving", "area", "break_even")}
+    areas = [_area(s) for s in by_kind["area"] if not s.methods]
+    return {
+        "needs": sorted(map(_need, by_kind["need"]), key=lambda n: (n["hours"] is None, n["hours"] or 0)),
+        "savings": [_saving(s) for s in by_kind["saving"]],
+        "area": areas[0] if areas else None,
+        "break_even": [_break_even(s) for s in by_kind["break_even"]],
+    }
 
 
-def _saving(s: Saving) -> dict[str, Any]:
-    return {"method": s.need.method, "against": s.against.method, "factor": finite(s.factor)}
+def _need(s: Sentence) -> dict[str, Any]:
+    at_most = s.interval is not None and s.interval[0] == 0 < s.interval[1]
+    return {"method": s.methods[0], "hours": _shown(s), "interval": _edges(s), "at_most": at_most}
 
 
-def _area(finding: Finding) -> dict[str, Any] | None:
-    if finding.areas is None:
+def _saving(s: Sentence) -> dict[str, Any]:
+    told = {"method": s.methods[0], "against": s.methods[1], "factor": _shown(s)}
+    return told | {"interval": _edges(s), "decided": s.decided}
+
+
+def _area(s: Sentence) -> dict[str, Any]:
+    return {"to_hours": s.hours, "all": _shown(s), "interval": _edges(s)}
+
+
+def _break_even(s: Sentence) -> dict[str, Any]:
+    kind, side = s.turn or ("", "")
+    told = {"kind": kind, "a": s.methods[0], "b": s.methods[1], "verdict": side if s.decided else "cannot tell"}
+    return told | {"seconds": _shown(s), "interval": _edges(s)}
+
+
+def _shown(s: Sentence) -> float | None:
+    """The number of a sentence with the digits that its interval supports."""
+    if s.value is None or s.interval is None or not isfinite(s.value):
         return None
-    (low, high), areas = finding.areas
-    methods = {method: value for method, value in areas.items() if method}
-    return {"from_hours": low, "to_hours": high, "all": areas[""], "methods": methods}
+    return _digits(s.value, s.interval)
 
 
-def _break_even(b: BreakEven) -> dict[str, Any]:
-    wins = [[finite(edge) for edge in stretch] for stretch in b.wins]
-    return {"kind": b.kind, "a": b.a, "b": b.b, "verdict": b.verdict, "wins": wins}
+def _edges(s: Sentence) -> list[float] | None:
+    return None if s.interval is None else [_digits(edge, s.interval) for edge in s.interval]
+
+
+def _digits(number: float, interval: tuple[float, float]) -> float:
+    return float(rounded(number, (interval[1] - interval[0]) / 2).replace(",", ""))
 
 
 def _star(star: Point) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segfrontier.errors import BadInput
 from segfrontier.market.budget import hours, seconds_from_hours
 from segfrontier.market.prices import PriceList
-from segfrontier.report.answers import BreakEven, Need, Saving, needs, percent_of_full, savings
+from segfrontier.report.answers import BreakEven, Need, needs, percent_of_full
 from segfrontier.report.breakeven import turning_prices
 from segfrontier.report.contenders import FULL, YARDSTICK, Comparisons, Contender, compared
 from segfrontier.report.frontier import Front, Point, area, frontiers, probability_on_frontier
@@ -143,16 +143,19 @@ class Finding:
         found = needs(self.points, target=self.target[0])
         return tuple(sorted(found, key=lambda n: (n.seconds is None, n.seconds or 0, -n.best)))
 
-    @cached_property
-    def savings(self) -> tuple[Saving, ...]:
-        """Against fine masks; full supervision is the yardstick of scores, not of costs, and is left out."""
-        return savings((n for n in self.needs if n.method != FULL), against=YARDSTICK)
-
     def need_of(self, contender: str) -> Need | None:
         """What the means of one contender need for the target; None where it has no score."""
-        own = [e.point for e in self.entries if e.name == contender]
-        found = needs(own, target=self.target[0]) if self.target is not None else ()
-        return found[0] if found else None
+        return self._needs_by_name.get(contender)
+
+    @cached_property
+    def _needs_by_name(self) -> Mapping[str, Need]:
+        by_name: dict[str, list[Point]] = {}
+        for e in self.entries:
+            by_name.setdefault(e.name, []).append(e.point)
+        if self.target is None:
+            return {}
+        found = {name: needs(own, target=self.target[0]) for name, own in by_name.items()}
+        return {name: own[0] for name, own in found.items() if own}
 
     @property
     def budgets(self) -> tuple[float, ...]:

@@ -32,6 +32,8 @@ class Point:
     facet: Facet
     scores: Mapping[int, float]
     gpu_hours: Mapping[int, float] = field(default_factory=dict)
+    steps: Mapping[int, int] = field(default_factory=dict)  # optimiser steps of all trainings, where they are known
+    images: Mapping[int, int] = field(default_factory=dict)  # that these saw
     runs: tuple[str, ...] = ()
     acts: Mapping[int, Mapping[str, Count]] | None = None
     star: bool = False
@@ -51,6 +53,16 @@ class Point:
     def gpu(self) -> float:
         """Mean GPU hours over the seeds; NaN where none were measured."""
         return summarise(self.gpu_hours.values()).mean
+
+    @property
+    def trained(self) -> float:
+        """Mean optimiser steps over the seeds; NaN where they are not known of all."""
+        return summarise(self.steps.values()).mean if self.steps.keys() == self.scores.keys() else float("nan")
+
+    @property
+    def seen(self) -> float:
+        """Mean number of images that trainings saw, over the seeds; NaN where it is not known of all."""
+        return summarise(self.images.values()).mean if self.images.keys() == self.scores.keys() else float("nan")
 
     def summary(self, *, how: How = "t", level: float = 0.95, rng: np.random.Generator | None = None) -> Summary:
         """Mean score with its interval over the seeds."""
@@ -110,9 +122,11 @@ def probability_on_frontier(
     for members in by_facet(points).values():
         ranked = [p for p in members if _ranked(p, gpu=gpu)]
         costs = _costs(ranked, gpu=gpu)
-        on = np.zeros(len(ranked))
-        for scores in _redrawn(ranked, draws, rng):
-            on += ~_beaten(costs, scores)
+        drawn = _redrawn(ranked, draws, rng)
+        if gpu:
+            on = np.sum([~_beaten(costs, scores) for scores in drawn], axis=0)
+        else:
+            on = np.sum(~_beaten_along(costs[:, 0], drawn), axis=0)
         found |= dict(zip(ranked, (on / draws).tolist(), strict=True))
     return found
 
@@ -167,6 +181,19 @@ def _beaten(costs: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[
     cheaper = no_dearer & (costs[:, None] < costs[None]).any(axis=2)
     better, no_worse = scores[:, None] > scores[None], scores[:, None] >= scores[None]
     return np.any((no_dearer & better) | (cheaper & no_worse), axis=0)
+
+
+def _beaten_along(costs: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """`_beaten` by one cost, for many draws (draws, points) at once: held against the best that is no dearer."""
+    order = np.argsort(costs, kind="stable")
+    costs, ordered = costs[order], scores[:, order]
+    best = np.maximum.accumulate(ordered, axis=1) if len(costs) else ordered
+    last = np.searchsorted(costs, costs, side="right") - 1  # of those that cost as much
+    before = np.searchsorted(costs, costs, side="left") - 1  # of those that cost less
+    cheaper = np.where(before >= 0, best[:, np.maximum(before, 0)], -np.inf)
+    beaten = np.empty(scores.shape, np.bool_)
+    beaten[:, order] = (best[:, last] > ordered) | (cheaper >= ordered)
+    return beaten
 
 
 def _redrawn(points: Sequence[Point], draws: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -16,8 +16,9 @@ from segfrontier.report.sentences import answers, caption, columns, headline, in
 from segfrontier.report.spending import spending
 from segfrontier.report.style import styles
 from segfrontier.report.template import image, listed, paragraph, section, table, write_html
+from segfrontier.report.training import training_words
 
-_NUMBERS = ("budget", "hours", "seeds", "acts", "units", "money")
+_NUMBERS = ("budget", "hours", "steps", "seeds", "acts", "units", "money")
 _PICTURE = "The frontier: mIoU over annotation hours; the table below holds its numbers"
 _MOST_FAILED, _LOG_LINES, _SHEET_WIDTH = 20, 15, 1000
 
@@ -58,7 +59,7 @@ def _of_facet(finding: Finding, found: Sequence[Finding]) -> str:
 
 def _facet(finding: Finding, found: Sequence[Finding]) -> str:
     title = "Points and answers" if len(found) == 1 else f"Points and answers: {finding.words}"
-    quiet = f"{finding.words}; {prices_words(finding)}; {interval_words(finding)}"
+    quiet = "; ".join([finding.words, prices_words(finding), interval_words(finding), *training_words(finding)])
     told = "".join(f"<h3>{escape(heading)}</h3>{listed(lines)}" for heading, lines in answers(finding))
     parts = (paragraph(quiet, "quiet"), _points(finding), paragraph(caption(finding), "quiet"), told, _classes(finding))
     return section(title, "".join(parts))

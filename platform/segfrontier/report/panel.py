@@ -15,6 +15,7 @@ from segfrontier.report.findings import Finding
 from segfrontier.report.frontier import Point
 from segfrontier.report.points import Entry
 from segfrontier.report.style import Axis, Style, side_by_side, styles
+from segfrontier.report.training import steps_words
 
 _STEP = 0.018  # of the axis, between points that share an hour
 _MOST_SERIES = 14  # where there are more, a method is named once, without knobs
@@ -90,6 +91,7 @@ class Panel:
             tells = len(found) <= _MOST_SERIES
             for turn, (knobs, differing) in enumerate(zip(knobs_of, _differing(knobs_of), strict=True)):
                 name = _clip(f"{method} {differing}".strip()) if tells else _clip(method)
+                name += f" · {steps}" if tells and (steps := steps_words(found[method, knobs], self.entries)) else ""
                 yield Series(name, tells or turn == 0, looks[method], turn, found[method, knobs])
 
     @property

@@ -15,6 +15,7 @@ from segfrontier.report.findings import Finding
 from segfrontier.report.panel import Panel, Series, panels
 from segfrontier.report.sentences import interval_words, prices_words
 from segfrontier.report.style import FRONTIER, GRID, STAR
+from segfrontier.report.training import training_words
 
 _DPI, _WIDE, _HIGH, _ROW = 200, 6.4, 4.1, 0.21  # inches: of the picture, of a panel, of a line of text
 _LETTERS = 78  # in a line of text
@@ -123,6 +124,8 @@ def _handles(shown: Sequence[Panel]) -> list[Any]:
 
 def _notes(shown: Sequence[Panel]) -> str:
     cut = ["long intervals are cut off"] if any(p.cut for p in shown) else []
-    said = [word for p in shown for word in (interval_words(p.finding), prices_words(p.finding))]
+    said = [
+        word for p in shown for word in (interval_words(p.finding), prices_words(p.finding), *training_words(p.finding))
+    ]
     moved = ["points at about the same hours stand side by side"] if any(p.moved for p in shown) else []
     return fill("; ".join([*dict.fromkeys(said), *moved, *cut]), _LETTERS + 12)

@@ -5,10 +5,13 @@ The plotting library lies once beside the page. A page that travels without it s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from math import isfinite, log10
+from importlib.util import find_spec
+from math import isfinite, log10, nan
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 from segfrontier.home.records import Record
@@ -19,7 +22,9 @@ from segfrontier.report.panel import Panel, Series, panels
 from segfrontier.report.points import Entry, budget_words
 from segfrontier.report.sentences import interval_words, prices_words, score_words, short
 from segfrontier.report.style import FRONTIER, GRID, STAR
+from segfrontier.report.tables import finite
 from segfrontier.report.template import image, paragraph, section, write_html
+from segfrontier.report.training import training_words
 
 LIBRARY = "plotly.min.js"
 _HEIGHT, _ROW = 440, 15  # pixels of a panel and, on a telephone, of a name below it
@@ -50,40 +55,50 @@ def write_page(harvest: Harvest, found: Sequence[Finding], picture: Path, path: 
 
 def write_library(folder: Path, draft: Path) -> None:
     """Put the plotting library into a folder unless it lies there already, by way of a draft on the same disk."""
-    from plotly.offline import get_plotlyjs
-
-    code, there = get_plotlyjs().encode("utf-8"), folder / LIBRARY
-    if not there.is_file() or there.stat().st_size != len(code):
-        (draft / LIBRARY).write_bytes(code)
+    spec = find_spec("plotly")  # only looked for: its Python takes longer to import than the page to write
+    assert spec is not None and spec.origin is not None, "plotly is a dependency"
+    code, there = Path(spec.origin).parent / "package_data" / LIBRARY, folder / LIBRARY
+    if not there.is_file() or there.stat().st_size != code.stat().st_size:
+        copyfile(code, draft / LIBRARY)
         (draft / LIBRARY).replace(there)
 
 
-def figure(panel: Panel) -> Any:
-    """A panel as a Plotly figure."""
-    from plotly.graph_objects import Figure, Scatter
-
-    axis, traces = panel.axis, [Scatter(trace) for trace in _traces(panel)]
-    drawn = Figure(traces)
-    names = sum(trace.showlegend is not False for trace in traces)
-    drawn.update_layout(
-        template="none", height=_HEIGHT + _ROW * names, hovermode="closest", hoverlabel_align="left",
-        modebar_orientation="v", margin={"t": 20, "r": 45, "b": 30, "l": 55},
-        legend={"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top"},
-    )  # fmt: skip
-    drawn.update_xaxes(
-        type="log" if axis.log else "linear", title={"text": panel.across, "standoff": 8}, gridcolor=GRID,
-        zeroline=False, range=[log10(x) if axis.log else x for x in axis.limits],
-        tickvals=[at for at, _ in axis.ticks], ticktext=[word for _, word in axis.ticks],
-    )  # fmt: skip
-    drawn.update_yaxes(title_text="mIoU", gridcolor=GRID, zeroline=False, range=panel.heights)
-    return drawn
+def figure(panel: Panel) -> dict[str, Any]:
+    """A panel as plotly.js draws it, in plain values."""
+    axis, traces = panel.axis, [{"type": "scatter", **trace} for trace in _traces(panel)]
+    names = sum(trace.get("showlegend") is not False for trace in traces)
+    layout = {
+        "height": _HEIGHT + _ROW * names, "hovermode": "closest", "hoverlabel": {"align": "left"},
+        "modebar": {"orientation": "v"}, "margin": {"t": 20, "r": 45, "b": 30, "l": 55},
+        "legend": {"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top"},
+        "xaxis": {
+            "type": "log" if axis.log else "linear", "title": {"text": panel.across, "standoff": 8},
+            "gridcolor": GRID, "zeroline": False, "range": [log10(x) if axis.log else x for x in axis.limits],
+            "tickvals": [at for at, _ in axis.ticks], "ticktext": [word for _, word in axis.ticks],
+        },
+        "yaxis": {"title": {"text": "mIoU"}, "gridcolor": GRID, "zeroline": False, "range": list(panel.heights)},
+    }  # fmt: skip
+    return {"data": traces, "layout": layout}
 
 
 def _section(panel: Panel, number: int) -> str:
     finding = panel.finding
-    quiet = paragraph(f"{prices_words(finding)}; {interval_words(finding)}", "quiet")
-    drawn = figure(panel).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=f"frontier-{number}")
-    return section(panel.title, f'{quiet}<div class="card">{drawn}</div>')
+    told = [prices_words(finding), interval_words(finding), *training_words(finding)]
+    quiet = paragraph("; ".join(told), "quiet")
+    return section(panel.title, f'{quiet}<div class="card">{_live(figure(panel), f"frontier-{number}")}</div>')
+
+
+def _live(drawn: Mapping[str, Any], name: str) -> str:
+    """A place on the page, and the script that draws there."""
+    told = ", ".join(_for_script(part) for part in (name, drawn["data"], drawn["layout"], _CONFIG))
+    script = f"<script>if (window.Plotly) Plotly.newPlot({told});</script>"
+    return f'<div id="{name}" class="plotly-graph-div"></div>{script}'
+
+
+def _for_script(value: object) -> str:
+    """JSON that ends no script, whatever texts it holds."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("/", r"\u002f")
 
 
 def _traces(panel: Panel) -> Iterator[dict[str, Any]]:
@@ -120,7 +135,7 @@ def _cells(panel: Panel, series: Series) -> dict[str, Any]:
     cells = [(e, r) for e in series.entries for r in e.cells]
     return {
         "mode": "markers", "showlegend": False, "name": _plain(series.name),
-        "x": [panel.xy(e.point)[0] for e, _ in cells], "y": [r.miou for _, r in cells],
+        "x": [panel.xy(e.point)[0] for e, _ in cells], "y": [finite(r.miou) for _, r in cells],
         "text": [_about_cell(panel, e, r) for e, r in cells],
         "marker": {"color": series.look.colour, "symbol": "circle", "size": 4, "opacity": 0.5},
     }  # fmt: skip
@@ -157,6 +172,7 @@ def _about(panel: Panel, entry: Entry) -> str:
         f"{entry.name}, {budget_words(entry.budget)}",
         f"mIoU {score_words(finding.reading.summary(point))}",
         ", ".join([f"{hours(point.seconds):.2f} annotation hours", *computed]),
+        *_trained(point.trained, point.seen),
         f"{'on the frontier' if panel.leads(entry) else 'beaten'}"
         + ("" if chance is None else f", probability to be on it {chance:.2f}"),
         f"seeds: {entry.seeds}",
@@ -169,10 +185,16 @@ def _about_cell(panel: Panel, entry: Entry, record: Record) -> str:
         f"{entry.name}, {budget_words(entry.budget)}, seed {record.cell['seed']}",
         f"mIoU {record.miou:.4f}",
         f"{hours(entry.point.seconds):.2f} annotation hours (mean over seeds)",
+        *_trained(record.steps or nan, record.images or nan),
         "knobs: " + (", ".join(f"{k}={v}" for k, v in record.cell["knobs"].items()) or "none"),
         f"cell {record.key}",
         f"run {run}" if run else "no MLflow run is known",
     )
+
+
+def _trained(steps: float, images: float) -> list[str]:
+    """How long was trained, where that is known."""
+    return [f"{steps:,.0f} steps in all, {images:,.0f} images seen"] if isfinite(steps) and isfinite(images) else []
 
 
 def _lines(*lines: str) -> str:

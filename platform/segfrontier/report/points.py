@@ -105,6 +105,8 @@ def _entry(
         facet=facet_of(first),
         scores={seed: r.miou for seed, r in group.items()},
         gpu_hours={seed: r.gpu_hours if use == "GPU" else r.compute_hours for seed, r in group.items()},
+        steps={seed: r.steps for seed, r in group.items() if r.steps},
+        images={seed: r.images for seed, r in group.items() if r.images},
         runs=tuple(runs.get(r.key, r.key) for r in cells),
         acts={seed: r.acts for seed, r in group.items()},
     )

@@ -9,6 +9,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from io import StringIO
 from math import isfinite, nan
 from pathlib import Path
@@ -59,7 +60,10 @@ def from_scores(
     scores = _bought_once(scores)
     budgets = _budgets(scores)
     records = tuple(_record(s, budgets[s.facet][s.hours]) for s in scores)
-    made = tuple(_exact(e, scores, budgets) for e in entries(records))
+    given: dict[tuple[str, str, str, float], list[float]] = {}
+    for s in scores:
+        given.setdefault((*_named(s), budgets[s.facet][s.hours]), []).append(s.hours)
+    made = tuple(_exact(e, given) for e in entries(records))
     words = {e.point.facet: facet_words(e.point.facet) for e in made}
     told = [r for file in references or () for r in load_references(file)]
     return Harvest(
@@ -175,7 +179,7 @@ def _near(scores: Sequence[Score]) -> dict[float, float]:
 
 
 def _record(s: Score, budget: float) -> Record:
-    facet = hashlib.sha256(s.facet.encode()).hexdigest()[:8]
+    facet = _digest(s.facet)
     label = f"{f'{s.method} {s.knobs}'.strip()}, {budget:g} h, seed {s.seed}"
     key = hashlib.sha256(repr((*s.who, s.hours, s.seed)).encode()).hexdigest()[:32]
     cell = {"method": s.method, "knobs": {"": s.knobs}, "hours": budget, "seed": s.seed, "label": label, "split": {}}
@@ -186,14 +190,18 @@ def _record(s: Score, budget: float) -> Record:
     )  # fmt: skip
 
 
-def _exact(entry: Entry, scores: Sequence[Score], budgets: Mapping[str, Mapping[float, float]]) -> Entry:
+def _exact(entry: Entry, given: Mapping[tuple[str, str, str, float], Sequence[float]]) -> Entry:
     """The entry at the hours that its rows give, to the last bit."""
     own = {(r.facet, str(r.cell["method"]), str(r.cell["knobs"][""]), float(r.cell["hours"])) for r in entry.cells}
     (who,) = own
-    mine = [s.hours for s in scores if (*_named(s), budgets[s.facet][s.hours]) == who]
-    point = replace(entry.point, seconds=3600 * fmean(mine), gpu_hours={}, acts=None)
+    point = replace(entry.point, seconds=3600 * fmean(given[who]), gpu_hours={}, acts=None)
     return replace(entry, point=point)
 
 
 def _named(s: Score) -> tuple[str, str, str]:
-    return hashlib.sha256(s.facet.encode()).hexdigest()[:8], s.method, s.knobs
+    return _digest(s.facet), s.method, s.knobs
+
+
+@cache
+def _digest(facet: str) -> str:
+    return hashlib.sha256(facet.encode()).hexdigest()[:8]

@@ -13,6 +13,7 @@ from segfrontier.report.findings import Finding
 from segfrontier.report.points import Entry, budget_words
 from segfrontier.report.statements import Sentence, sentences
 from segfrontier.report.statistics import Summary
+from segfrontier.report.training import unequal_training
 
 _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Savings", ("saving",)),
@@ -28,7 +29,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def columns(finding: Finding) -> list[str]:
     """The names of the columns of `rows`; `caption` explains them."""
     compute = f"{finding.harvest.compute} h"
-    return ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", compute, "seeds"]
+    return ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", "steps", compute, "seeds"]
 
 
 def caption(finding: Finding) -> str:
@@ -37,6 +38,8 @@ def caption(finding: Finding) -> str:
     if any(percent is not None for percent in finding.percent.values()):
         told.append(f"% full: of {FULL}'s score")
     told += ["P(on): how often a point is on the frontier when seeds are drawn again"]
+    if any(isfinite(p.trained) for p in finding.points):
+        told.append("steps: of the optimiser, in all of a cell's trainings")
     told.append(f"{finding.harvest.compute} h: computing, shared stages in full")
     return "; ".join(told)
 
@@ -85,6 +88,7 @@ def answers(finding: Finding) -> Iterator[tuple[str, list[str]]]:
 
 
 def _answers(finding: Finding) -> Iterator[tuple[str, list[str]]]:
+    yield "Unequal training", unequal_training(finding)
     said = sentences(finding)
     for heading, kinds in _HEADINGS:
         own = [s for s in said if s.kind in kinds]
@@ -145,6 +149,7 @@ def _row(finding: Finding, entry: Entry) -> list[str]:
         score_words(finding.reading.summary(point)),
         "" if percent is None else f"{percent:.0f}",
         "" if chance is None else f"{chance:.2f}",
+        f"{point.trained:,.0f}" if isfinite(point.trained) else "",
         short(point.gpu) if isfinite(point.gpu) else "",
         entry.seeds,
     ]

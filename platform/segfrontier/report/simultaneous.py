@@ -20,9 +20,9 @@ from segfrontier.report.spread import Array, Spread, effective, seed_effects, sp
 
 LEAST_SEEDS = 3
 """With fewer, nothing is decided."""
-_SPENT, _SPENT_ALONE = 0.5, 0.65
-"""Of the error allowed, what the formula spends on a family, or on one difference alone; the rest is for what it leaves
-out, as simulations have it (docs/statistics.md)."""
+_SPENT, _SPENT_ALONE, _SPENT_LONE = 0.5, 0.65, 0.9
+"""Of the error allowed, what the formula spends on a family, on one difference alone, or on that of two cells without
+any others; the rest is for what it leaves out, as simulations have it (docs/statistics.md)."""
 _DRAWS, _MOST_NUMBERS = 4000, 4_000_000
 
 
@@ -75,12 +75,13 @@ def judge(cells: Sequence[Cell], contrasts: Sequence[Mapping[int, float]], *, le
     known = spread(squares, freedom, [(c.facet, c.group) for c in cells], [(c.facet, c.level) for c in cells])
     count = np.array([len(c.scores) for c in cells], np.float64)
     errors = known.variance / count
-    chunk = max(1, _MOST_NUMBERS // max(1, len(cells)))
-    parts = [_measured(contrasts[i : i + chunk], means, errors, known) for i in range(0, len(contrasts), chunk)]
-    values, sure, degrees = (np.concatenate([p[i] for p in parts] or [np.zeros(0)]) for i in range(3))
+    weights = _weights(contrasts)
+    values, variances, degrees = _measured(weights, means, errors, known)
+    sure = np.sqrt(np.where(variances > 0, variances, 1.0))
     strength = _wallace(values / sure, degrees)
-    loads = parts[0][3] if len(parts) == 1 else None  # too many to draw: held against Holm's limits instead
-    spent = (_SPENT_ALONE if len(contrasts) == 1 else _SPENT) * (1 - level)
+    few = 0 < weights.count * len(cells) <= _MOST_NUMBERS  # too many to draw are held against Holm's limits instead
+    loads = weights.dense(len(cells)) * np.sqrt(errors) / sure[:, None] if few else None
+    spent = (_SPENT_LONE if known.lone else _SPENT_ALONE if len(contrasts) == 1 else _SPENT) * (1 - level)
     decided, limits = _stepped_down(np.abs(strength), loads, 1 - spent)
     half = _student(limits, degrees) * sure
     columns = (x.tolist() for x in (values, half, decided, sure, strength))
@@ -93,19 +94,38 @@ def judge(cells: Sequence[Cell], contrasts: Sequence[Mapping[int, float]], *, le
     )  # fmt: skip
 
 
-def _measured(
-    contrasts: Sequence[Mapping[int, float]], means: Array, errors: Array, known: Spread
-) -> tuple[Array, Array, Array, Array]:
-    """Values of contrasts, standard errors, degrees of freedom, and what each cell adds to the studentised one."""
-    weights = np.zeros((len(contrasts), len(means)))
-    for row, contrast in zip(weights, contrasts, strict=True):
-        for cell, weight in contrast.items():
-            row[cell] += weight
-    variances = (weights**2) @ errors
-    sure = np.sqrt(np.where(variances > 0, variances, 1.0))
-    values = weights @ means
-    values = np.where(np.abs(values) < 1e-12, 0.0, values)
-    return values, sure, _satterthwaite(weights, errors, known), weights * np.sqrt(errors) / sure[:, None]
+@dataclass(frozen=True)
+class _Weights:
+    """All contrasts: of each one's cells, one after the other, the contrast (row), the cell and its weight."""
+
+    row: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    weight: Array
+    count: int
+
+    def summed(self, values: Array) -> Array:
+        """By contrast."""
+        return np.asarray(np.bincount(self.row, values, minlength=self.count), np.float64)
+
+    def dense(self, cells: int) -> Array:
+        """(contrasts, cells)"""
+        table = np.zeros((self.count, cells))
+        table[self.row, self.cell] = self.weight
+        return table
+
+
+def _weights(contrasts: Sequence[Mapping[int, float]]) -> _Weights:
+    each = [len(contrast) for contrast in contrasts]
+    cells = np.fromiter((cell for contrast in contrasts for cell in contrast), np.int64, sum(each))
+    weights = np.fromiter((w for contrast in contrasts for w in contrast.values()), np.float64, sum(each))
+    return _Weights(np.repeat(np.arange(len(each)), each), cells, weights, len(each))
+
+
+def _measured(weights: _Weights, means: Array, errors: Array, known: Spread) -> tuple[Array, Array, Array]:
+    """Values of contrasts, their variances and degrees of freedom."""
+    values = weights.summed(weights.weight * means[weights.cell])
+    parts = weights.weight**2 * errors[weights.cell]
+    return np.where(np.abs(values) < 1e-12, 0.0, values), weights.summed(parts), _satterthwaite(weights, parts, known)
 
 
 def _summed(cells: Sequence[Cell]) -> tuple[Array, Array, Array]:
@@ -121,15 +141,18 @@ def _summed(cells: Sequence[Cell]) -> tuple[Array, Array, Array]:
     return means, squares, freedom
 
 
-def _satterthwaite(weights: Array, errors: Array, known: Spread) -> Array:
+def _satterthwaite(weights: _Weights, parts: Array, known: Spread) -> Array:
     """Degrees of freedom of each contrast; with few groups a part of the way to those of its least known cell."""
-    parts = np.zeros((len(weights), known.groups))
-    np.add.at(parts.T, known.group, ((weights**2) * errors).T)
     by_group = np.array([known.freedom[known.group == g].min() for g in range(known.groups)])
-    whole = parts.sum(1)
-    degrees = np.divide(whole**2, (parts**2 / by_group).sum(1), out=np.full(len(weights), 1e6), where=whole > 0)
-    least = np.where(parts > 0, by_group, np.inf).min(1, initial=np.inf)
-    share = min(0.5, 1.4 / known.groups)
+    places, inverse = np.unique(weights.row * known.groups + known.group[weights.cell], return_inverse=True)
+    row, free = places // known.groups, by_group[places % known.groups]
+    own = np.bincount(inverse, parts)  # what a group adds to a contrast
+    whole = np.bincount(row, own, minlength=weights.count)
+    below = np.bincount(row, own**2 / free, minlength=weights.count)
+    degrees = np.divide(whole**2, below, out=np.full(weights.count, 1e6), where=whole > 0)
+    least = np.full(weights.count, np.inf)
+    np.minimum.at(least, row[own > 0], free[own > 0])
+    share = 0.0 if known.lone else min(0.5, 1.4 / known.groups)
     return np.asarray(1 / ((1 - share) / degrees + share / np.minimum(least, degrees)))
 
 
@@ -137,14 +160,15 @@ def _stepped_down(strength: Array, loads: Array | None, allowed: float) -> tuple
     """Which contrasts are decided, and the limit that each was held against. `loads`: (contrasts, cells)."""
     decided, limits = np.zeros(len(strength), np.bool_), np.full(len(strength), 1.96)
     drawn = None
-    if loads is not None:
+    alone = loads is not None and len(np.unique(np.abs(loads).round(9), axis=0)) == 1  # one difference, and its likes
+    if loads is not None and not alone:
         draws = max(500, min(_DRAWS, _MOST_NUMBERS // len(strength)))
         drawn = np.abs(_normals(draws, loads.shape[1]) @ loads.T)
     while (left := ~decided).any():
         if drawn is not None:
             limit = max(1.0, float(np.quantile(drawn[:, left].max(axis=1), allowed)))
         else:
-            limit = NormalDist().inv_cdf(1 - (1 - allowed) / (2 * int(left.sum())))
+            limit = NormalDist().inv_cdf(1 - (1 - allowed) / (2 * (1 if alone else int(left.sum()))))
         limits[left] = limit
         found = left & (strength > limit)
         if not found.any():

@@ -3,7 +3,7 @@
 Three seeds know little of their own variance. Cells of a method are taken to differ by the factor between budgets, and
 methods are drawn towards their common variance by as much as they resemble one another (moderated variances, Smyth
 2004, with a prior that is read on the cautious side). Where methods differ, little is lent and the degrees of freedom
-stay few: unequal variances cost power, not truth.
+stay few: unequal variances cost power, not truth. Two cells alone resemble nobody, and keep what their seeds say.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _CAUTION = 1.0
 """Standard errors by which the prior is taken to be wider than it looks."""
 _LEAST = 1e-5
 """The least standard deviation believed in: seeds that agree to more than five digits were rounded, or are one run."""
-_PAIRED = 0.01
-"""Seeds are paired where chance alone would make them as alike less often than this."""
+_PAIRED, _PAIRED_LONE = 0.01, 0.002
+"""Seeds are paired where chance alone would make them as alike less often than this; the second for two cells alone,
+where nearly every such chance would be taken for a difference."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,19 @@ class Spread:
     group: NDArray[np.int64]
     groups: int
 
+    @property
+    def lone(self) -> bool:
+        """Whether this is a pair alone, of which Welch's test says as much as there is to say."""
+        return len(self.variance) == 2
+
 
 def spread(squares: Array, freedom: Array, group: Sequence[Hashable], level: Sequence[Hashable]) -> Spread:
     """Steady the variances `squares` (each of `freedom` degrees) of cells, each of a group (method) and a level."""
     own, levels = _numbered(group), _numbered(level)
     groups = int(own.max()) + 1
     squares = np.maximum(squares, _LEAST**2)
+    if len(squares) == 2:
+        return Spread(squares, freedom, np.arange(2), 2)
     if groups < 4 or len(squares) == groups:  # too few to tell a level's factor from a method's
         variance, degrees = _moderated(squares, freedom)
         return Spread(variance, degrees, np.arange(len(squares)), len(squares))
@@ -85,7 +93,8 @@ def seed_effects(scores: Array) -> Array:
     if left <= 1e-12 * total:
         return effects - effects.mean() if total > 0 else nothing
     ratio = (total - left) / numerator / (left / denominator)
-    return effects - effects.mean() if ratio > _f_limit(numerator, denominator) else nothing
+    limit = _f_limit(numerator, denominator, _PAIRED if cells > 2 else _PAIRED_LONE)
+    return effects - effects.mean() if ratio > limit else nothing
 
 
 def effective(scores: Array, *, paired: bool) -> tuple[Array, Array]:
@@ -143,8 +152,8 @@ def _trigamma_table() -> tuple[Array, Array]:
 
 
 @cache
-def _f_limit(numerator: int, denominator: int) -> float:
-    """What an F statistic exceeds by chance as often as `_PAIRED` says; drawn, so that SciPy stays unloaded."""
+def _f_limit(numerator: int, denominator: int, chance: float = _PAIRED) -> float:
+    """What an F statistic exceeds by chance so often; drawn, so that SciPy stays unloaded."""
     rng = np.random.default_rng(0)
     over, under = rng.chisquare(numerator, 40_000), rng.chisquare(denominator, 40_000)
-    return float(np.quantile(over / numerator / (under / denominator), 1 - _PAIRED))
+    return float(np.quantile(over / numerator / (under / denominator), 1 - chance))

@@ -34,7 +34,10 @@ _NOUNS = {"fine": "a fine mask", "coarse": "a coarse mask", "point": "a click", 
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
-    """One sentence. `methods`: the one that it is about first; `hours` of annotation; `interval` of its number."""
+    """One sentence. `methods`: the one that it is about first; `hours` of annotation; `interval` of its number.
+
+    `value` is that number, where the text gives it. `turn`: of a break-even price, the kind of act and its side.
+    """
 
     kind: Kind
     text: str
@@ -42,6 +45,8 @@ class Sentence:
     methods: tuple[str, ...]
     hours: float | None = None
     interval: tuple[float, float] | None = None
+    value: float | None = None
+    turn: tuple[str, str] | None = None
 
 
 @lru_cache(maxsize=16)
@@ -99,7 +104,9 @@ def _areas(finding: Finding) -> Iterator[Sentence]:
             f"mean mIoU that {low:.3g} to {high:.3g} h buy, each doubling counting alike, none affordable counting 0"
         )
         text = f"area under the frontier: {estimated(areas[''], *interval)}; {about}"
-        yield Sentence(kind="area", text=text, decided=False, methods=(), hours=high, interval=interval)
+        yield Sentence(
+            kind="area", text=text, decided=False, methods=(), hours=high, interval=interval, value=areas[""]
+        )
 
 
 def _compared(kind: Kind, a: Contender, b: Contender, d: Difference, where: str, at: float | None) -> Sentence:
@@ -126,7 +133,10 @@ def _needs(finding: Finding) -> Iterator[Sentence]:
         own = finding.need_of(one.name)
         at = None if own is None or own.seconds is None else hours(own.seconds)
         interval = (bottom, top) if isfinite(top) else None
-        yield Sentence(kind="need", text=text, decided=False, methods=(one.name,), hours=at, interval=interval)
+        yield Sentence(
+            kind="need", text=text, decided=False, methods=(one.name,), hours=at, interval=interval,
+            value=at if interval is not None else None,
+        )  # fmt: skip
 
 
 def _need_words(finding: Finding, one: Contender, bottom: float, top: float) -> str:
@@ -174,14 +184,20 @@ def _saving(finding: Finding, one: Contender, rule: Contender, bottom: float, to
             text = f"{one.name} needs no annotation for {goal}, {rule.name} does"
         else:
             text = f"{one.name} needs {_times(factor, bottom, top)} fewer hours than {rule.name} for {goal}"
-        return Sentence(kind="saving", text=text, decided=True, methods=names, hours=at, interval=interval)
+        return Sentence(
+            kind="saving", text=text, decided=True, methods=names, hours=at, interval=interval,
+            value=factor if factor is not None and isfinite(top) and bottom <= factor <= top else None,
+        )  # fmt: skip
     if top < 1 and found(rule, one):
         fewer = 1 / factor if factor else None
         turned = (1 / top if top > 0 else np.inf, 1 / bottom if bottom > 0 else np.inf)
         text = f"{rule.name} needs {_times(fewer, *turned)} fewer hours than {one.name} for {goal}"
         at = hours(other.seconds) if other is not None and other.seconds is not None else None
         interval = turned if isfinite(turned[1]) else None
-        return Sentence(kind="saving", text=text, decided=True, methods=names[::-1], hours=at, interval=interval)
+        return Sentence(
+            kind="saving", text=text, decided=True, methods=names[::-1], hours=at, interval=interval,
+            value=fewer if fewer is not None and isfinite(turned[1]) and turned[0] <= fewer <= turned[1] else None,
+        )  # fmt: skip
     text = f"cannot tell whether {one.name} or {rule.name} needs fewer hours for {goal}"
     return Sentence(kind="saving", text=text, decided=False, methods=names, hours=at, interval=interval)
 
@@ -240,9 +256,11 @@ def _turn(
     today = f"here {here:,.10g} s"
     if found is None:
         text = f"cannot tell at which price of {noun} {a} and {b} need the same hours for {goal} ({today})"
-        return Sentence(kind="break_even", text=text, decided=False, methods=(a, b))
+        return Sentence(kind="break_even", text=text, decided=False, methods=(a, b), turn=(kind, side))
     text = f"{a} wins over {b} at {goal} while {noun} costs {side} {estimated(price, *found, unit='s')}; {today}"
-    return Sentence(kind="break_even", text=text, decided=True, methods=(a, b), interval=found)
+    return Sentence(
+        kind="break_even", text=text, decided=True, methods=(a, b), interval=found, value=price, turn=(kind, side)
+    )
 
 
 def _more_seeds(finding: Finding) -> Iterator[Sentence]:

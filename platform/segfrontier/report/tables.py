@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,13 @@ from segfrontier.report.points import Entry, budget_words, knob_words
 
 def write_tables(harvest: Harvest, found: Sequence[Finding], folder: Path) -> list[Path]:
     """`points` and `cells`, each as .csv and .parquet."""
-    import pyarrow as pa
     import pyarrow.csv as pc
     import pyarrow.parquet as pq
 
     tables = {"points": point_rows(found), "cells": [_cell(harvest, r) for r in harvest.records]}
     written = []
     for name, rows in tables.items():
-        # The first row alone would decide the columns: cells have different classes, acts and metrics.
-        names = list(dict.fromkeys(key for row in rows for key in row))
-        table = pa.table({key: _column([row.get(key) for row in rows]) for key in names})
+        table = _table(rows)
         csv, parquet = folder / f"{name}.csv", folder / f"{name}.parquet"
         pc.write_csv(table, csv)
         pq.write_table(table, parquet)
@@ -49,6 +47,7 @@ def _point(finding: Finding, entry: Entry) -> dict[str, Any]:
         "interval": f"{summary.level * 100:g} % {summary.how}" if summary.interval else "",
         "percent_of_full": finding.percent.get(p), "on_frontier": p in finding.front.on,
         "p_frontier": finding.probability.get(p), "compute_hours": finite(p.gpu), "compute": finding.harvest.compute,
+        "steps": finite(p.trained), "images": finite(p.seen),
         "seeds": " ".join(map(str, p.scores)), "missing_seeds": " ".join(map(str, entry.missing)),
         "runs": " ".join(p.runs),
     }  # fmt: skip
@@ -62,6 +61,7 @@ def _cell(harvest: Harvest, record: Record) -> dict[str, Any]:
         "budget": budget_words(cell["hours"]), "seed": int(cell["seed"]), "seconds": record.seconds,
         "prices": record.prices,
         "compute_hours": record.compute_hours, "gpu_hours": record.gpu_hours,
+        "steps": record.steps or None, "images": record.images or None,
         "started": record.started, "ended": record.ended, "error": record.error,
     }  # fmt: skip
     plain |= {name: finite(value) for name, value in record.values.items()}
@@ -76,8 +76,33 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _column(values: list[Any]) -> Any:
-    """An Arrow column; of text where there is nothing to tell its type from."""
+def _table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """An Arrow table with all columns that any row has: cells have different classes, acts and metrics.
+
+    Its JSON reader takes plain values without pandas, which `pyarrow.array` imports, for longer than all else takes.
+    """
+    import pyarrow as pa
+    import pyarrow.json as pj
+
+    names = dict.fromkeys(key for row in rows for key in row)
+    schema = pa.schema([(name, _type([row.get(name) for row in rows])) for name in names])
+    if not rows:
+        return schema.empty_table()
+    plain = ({k: finite(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    text = "\n".join(json.dumps(row) for row in plain).encode()
+    return pj.read_json(
+        BytesIO(text),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
+        parse_options=pj.ParseOptions(explicit_schema=schema),
+    )
+
+
+def _type(values: Iterable[object]) -> Any:
+    """The Arrow type of a column; text where there is nothing to tell it from."""
     import pyarrow as pa
 
-    return pa.array(values) if any(v is not None for v in values) else pa.array(values, pa.string())
+    kinds = {type(value) for value in values if value is not None}
+    for arrow, kind in ((pa.bool_(), {bool}), (pa.int64(), {int}), (pa.float64(), {int, float})):
+        if kinds and kinds <= kind:
+            return arrow
+    return pa.string()

@@ -2,13 +2,13 @@
 
 street                                   200 train, 60 val and 400 synthetic scenes of 96x192
 street:train=64,val=32,size=128x256,gap=0.5
+street:size=64x128,classes=groups7                the same scenes in seven classes instead of nineteen
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from segfrontier.basics.locks import FileLock
@@ -16,6 +16,7 @@ from segfrontier.errors import BadWorld
 from segfrontier.scenes.cache import discard, room
 from segfrontier.scenes.classes import CITYSCAPES
 from segfrontier.scenes.files import digest
+from segfrontier.scenes.options import TABLES
 from segfrontier.scenes.options import StreetOptions as StreetOptions
 from segfrontier.scenes.options import parse_street as parse_street
 from segfrontier.scenes.rendering import render_all
@@ -33,11 +34,13 @@ def open_world(ref: str | Path, *, progress: Progress | None = None) -> World:
     options = parse_street(text)
     from segfrontier.scenes.street import VERSION
 
-    name = digest(f"{VERSION}:{asdict(options)}".encode())[:16]
+    name = digest(f"{VERSION}:{options.rendered}".encode())[:16]
     folder = room("worlds") / f"street-{name}"
-    found = _whole(folder)
-    if found is not None:
-        return found
+    world = _whole(folder) or _rendered_once(folder, options, progress)
+    return world if options.classes == world.classes.name else world.mapped_to(*TABLES[options.classes])
+
+
+def _rendered_once(folder: Path, options: StreetOptions, progress: Progress | None) -> World:
     lock = FileLock(folder.with_suffix(".lock"))
     while not lock.take():  # another process renders it
         time.sleep(lock.poll)
@@ -65,7 +68,7 @@ def _rendered(folder: Path, options: StreetOptions, progress: Progress | None) -
 def write_street(folder: str | Path, options: StreetOptions, *, progress: Progress | None = None) -> World:
     """Render the street world into a new folder, on all cores."""
     total = options.train + options.val + options.synthetic
-    origin = {"importer": "street", **asdict(options)}
+    origin = {"importer": "street", **options.rendered}
     with WorldWriter(folder, name="street", classes=CITYSCAPES, origin=origin) as out:
         for done, scene in enumerate(render_all(options), start=1):
             out.add(scene)

@@ -182,6 +182,30 @@ CAMVID = ClassTable(
 )
 """CamVid in the SegNet tutorial's encoding: labels 0-10, 11 is void."""
 
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "flat": ("road", "sidewalk"),
+    "construction": ("building", "wall", "fence"),
+    "object": ("pole", "light", "sign"),
+    "nature": ("vegetation", "terrain"),
+    "sky": ("sky",),
+    "human": ("person", "rider"),
+    "vehicle": ("car", "truck", "bus", "train", "motorcycle", "bicycle"),
+}
+
+CITYSCAPES_GROUPS = ClassTable(
+    name="groups7",
+    classes=tuple(
+        SceneClass(name=group, colour=first.colour, thing=first.thing)
+        for group, members in _GROUPS.items()
+        for first in CITYSCAPES.classes
+        if first.name == members[0]
+    ),
+)
+"""Cityscapes' seven categories: at small sizes each has pixels enough to be learned and scored."""
+
+CITYSCAPES_TO_GROUPS: Mapping[str, str] = {name: group for group, members in _GROUPS.items() for name in members}
+"""How `street` speaks in groups."""
+
 CITYSCAPES_TO_CAMVID: Mapping[str, str] = {
     "road": "road",
     "sidewalk": "pavement",

@@ -11,6 +11,7 @@
       - {name: car,  colour: [0, 0, 142], ids: [26], thing: true}
     void: [255]
     instances: components              # none | files | components (connected components stand in)
+    val: 20 %                          # instead of a split `val`: so much of `train`, drawn by name (see `holdout`)
 
 `{id}` and any further `{name}` match one path part and make up the scene id (one that stands twice stands for the same
 twice), `*` matches any part of a name; `root` defaults to the YAML's own folder.
@@ -20,7 +21,8 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -32,6 +34,7 @@ from segfrontier.basics.reading import load_yaml
 from segfrontier.basics.wording import explain
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable, SceneClass
+from segfrontier.scenes.holdout import Holdout
 from segfrontier.scenes.names import CLASS_NAME, PLAIN, is_class_name, is_plain, shown
 from segfrontier.scenes.raw import Encoding, pack_colours
 
@@ -40,6 +43,7 @@ Colour = tuple[
 ]
 
 
+TRAIN, VAL = "train", "val"
 _NAMED = re.compile(r"(\{[A-Za-z_]\w*\})", re.ASCII)
 
 
@@ -125,6 +129,25 @@ class FolderSpec(_Strict):
     classes: tuple[FolderClass, ...] = Field(min_length=1)
     void: tuple[RawId | Colour, ...] = (255,)
     instances: Literal["none", "files", "components"] = "none"
+    val: Holdout | None = None
+
+    @model_validator(mode="after")
+    def _holds_out_what_is_there(self) -> Self:
+        if self.val is None:
+            return self
+        into = {paths.split or split for split, paths in self.splits.items() if paths.domain == "target"}
+        if VAL in into or TRAIN not in into:
+            raise ValueError(
+                f"`val` takes scenes from a split {TRAIN!r} where there is no split {VAL!r}; found the splits "
+                f"{', '.join(sorted(into))}. Leave out one of the two"
+            )
+        for paths in (self.splits[split] for split in self.splits if self.val.by is not None):
+            if paths.domain == "target" and self.val.by not in _names(paths.images):
+                raise ValueError(
+                    f"`val.by` must be a name in each `images` template; {self.val.by!r} is none of "
+                    f"{', '.join(_names(paths.images))}. Name one that is"
+                )
+        return self
 
     @classmethod
     def load(cls, path: str | Path) -> FolderSpec:
@@ -203,20 +226,55 @@ def pair(spec: FolderSpec) -> Pairing:
             for template in (paths.semantic, paths.instances, paths.coarse)
         )
         labels = coarse | fine
+        if labels.keys().isdisjoint(images):
+            raise _without_partners(split, images, labels)
         lone_images += [str(images[k]) for k in sorted(images.keys() - labels.keys())]
         lone_labels += [str(labels[k]) for k in sorted(labels.keys() - images.keys())]
         scenes += [
-            Files(f"{split}/{k}", paths.domain, paths.split or split, images[k], fine.get(k), instances.get(k),
-                  coarse.get(k))
+            Files(f"{split}/{k}", paths.domain, _split_of(spec, split, k, fine=k in fine), images[k], fine.get(k),
+                  instances.get(k), coarse.get(k))
             for k in sorted(images.keys() & labels.keys())
         ]  # fmt: skip
+    if spec.val is not None:
+        _require_both(spec.val, Counter(files.split for files in scenes if files.domain == "target"))
     return Pairing(tuple(scenes), tuple(lone_images), tuple(lone_labels))
+
+
+def _without_partners(split: str, images: Mapping[str, Path], labels: Mapping[str, Path]) -> BadWorld:
+    alone = f"{next(iter(labels.values()))} stands alone" if labels else "there is no label file at all"
+    return BadWorld(
+        f"split {split!r}: images and label files must share what `{{id}}` stands for; none of {len(images)} images, "
+        f"e.g. {next(iter(images.values()))}, has a label file, and {alone}. Correct the templates."
+    )
+
+
+def _split_of(spec: FolderSpec, split: str, key: str, *, fine: bool) -> str:
+    """The split of a scene in the world. What is held out for validation must have fine labels to score against."""
+    paths = spec.splits[split]
+    into = paths.split or split
+    if spec.val is None or into != TRAIN or paths.domain != "target" or not fine:
+        return into
+    drawn = key if spec.val.by is None else key.split("/")[_names(paths.images).index(spec.val.by)]
+    return VAL if spec.val.takes(drawn) else TRAIN
+
+
+def _require_both(val: Holdout, counts: Mapping[str, int]) -> None:
+    for split in (TRAIN, VAL):
+        if not counts.get(split):
+            raise BadWorld(
+                f"`val` must leave finely labelled scenes for {TRAIN!r} and for {VAL!r}; {val.share * 100:g} % drawn "
+                f"with seed {val.seed} leaves none for {split!r}. Change the share, the seed, or `by`."
+            )
+
+
+def _names(template: str) -> list[str]:
+    """The names in a template, in the order in which a key joins what they stood for."""
+    return sorted({name[1:-1] for name in _NAMED.findall(template)})
 
 
 def _matches(root: Path, template: str) -> Iterator[tuple[str, Path]]:
     """(key, file) for every file that fits the template; the key joins what the `{names}` stood for."""
     parts = _NAMED.split(template)
-    names = [part[1:-1] for part in parts[1::2]]
     fits = "".join(
         (f"(?P={part[1:-1]})" if part in parts[1:at:2] else f"(?P<{part[1:-1]}>[^/]+)")
         if at % 2
@@ -228,4 +286,4 @@ def _matches(root: Path, template: str) -> Iterator[tuple[str, Path]]:
     for path in sorted(root.glob(re.sub(r"\*+", "*", looks))):
         match = pattern.fullmatch(path.relative_to(root).as_posix())
         if match and path.is_file():
-            yield "/".join(match[n] for n in sorted(set(names))), path
+            yield "/".join(match[n] for n in _names(template)), path

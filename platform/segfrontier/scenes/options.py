@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 
 from segfrontier.errors import BadWorld
+from segfrontier.scenes.classes import (
+    CAMVID,
+    CITYSCAPES,
+    CITYSCAPES_GROUPS,
+    CITYSCAPES_TO_CAMVID,
+    CITYSCAPES_TO_GROUPS,
+    ClassTable,
+)
 from segfrontier.scenes.names import shown
+
+TABLES: Mapping[str, tuple[ClassTable, Mapping[str, str]]] = {
+    CITYSCAPES.name: (CITYSCAPES, {name: name for name in CITYSCAPES.names}),
+    CITYSCAPES_GROUPS.name: (CITYSCAPES_GROUPS, CITYSCAPES_TO_GROUPS),
+    CAMVID.name: (CAMVID, CITYSCAPES_TO_CAMVID),
+}
+"""The class tables that `street` speaks, and how its own classes map to them."""
 
 MOST_SCENES = 1_000_000
 _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
@@ -24,6 +40,7 @@ class StreetOptions:
     size: str = "96x192"
     gap: float = 1.0
     seed: int = 0
+    classes: str = CITYSCAPES.name  # the table it speaks; of the same scenes
 
     def __post_init__(self) -> None:
         if self.train < 1 or self.val < 1 or self.synthetic < 0:
@@ -39,6 +56,8 @@ class StreetOptions:
         if not 0 <= self.seed < _SEEDS:
             raise BadWorld(f"street: seed must be from 0 to 2**63 - 1; found {shown(self.seed)}. Choose another one.")
         self._require_size()
+        if self.classes not in TABLES:
+            raise BadWorld(f"street: classes must be one of {', '.join(TABLES)}; found {shown(self.classes)}")
 
     def _require_size(self) -> None:
         from segfrontier.scenes.street.render import HEIGHTS, WIDTHS
@@ -49,6 +68,11 @@ class StreetOptions:
                 f"street: size must be {HEIGHTS[0]}x{WIDTHS[0]} to {HEIGHTS[1]}x{WIDTHS[1]} (height x width); found "
                 f"{self.size}. Render at the nearest size that fits and resize."
             )
+
+    @property
+    def rendered(self) -> dict[str, object]:
+        """All that the scenes' bytes depend on."""
+        return {name: value for name, value in asdict(self).items() if name != "classes"}
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -297,6 +297,20 @@ class World:
             stored=len(self.manifest.classes),
         )
 
+    def require_target(self) -> None:
+        """Raise unless a study can be made on this world: there must be scenes to buy labels of, and to score on."""
+        have = self.splits()
+        if missing := [split for split in ("train", "val") if ("target", split) not in have]:
+            told = ", ".join(f"{domain}/{split} ({count})" for (domain, split), count in have.items())
+            advice = "Give another world as target, and this one as source."
+            if missing == ["val"]:
+                advice = "Write `val: 20 %` into the YAML that describes its folders and import it anew: that share of "
+                advice += "the training scenes is split off, drawn by name."
+            raise BadWorld(
+                f"world {self.name!r} must have scenes in target/train to buy labels of and in target/val to score on; "
+                f"it has: {told}. {advice}"
+            )
+
     def mapped_to(self, classes: ClassTable, names: Mapping[str, str]) -> World:
         """The same scenes in another class table; `names` maps each class here to one there (absent: void)."""
         unknown = sorted(set(names) - set(self.classes.names))

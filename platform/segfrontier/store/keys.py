@@ -74,7 +74,7 @@ def plain(value: object, *, at: str = "value") -> Any:
     if isinstance(value, Mapping):
         return _plain_mapping(value, at)
     if is_dataclass(value) and not isinstance(value, type):
-        entering = (f.name for f in fields(value) if _enters(f, value))
+        entering = (f.name for f in fields(value) if enters(f, value))
         content = {name: plain(getattr(value, name), at=f"{at}.{name}") for name in entering}
         return {"~of": _name(type(value)), **content}
     kind = type(value)
@@ -85,7 +85,8 @@ def plain(value: object, *, at: str = "value") -> Any:
     )
 
 
-def _enters(field: Field[Any], owner: object) -> bool:
+def enters(field: Field[Any], owner: object) -> bool:
+    """Whether a field is a part of its owner's key."""
     later = field.metadata.keys() >= LATER.keys()
     return field.compare and not (later and getattr(owner, field.name) == field.default)
 

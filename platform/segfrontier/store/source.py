@@ -119,9 +119,16 @@ class Digests:
         self.sources = sources
         self._shapes: dict[Unit, Shape] = {}
         self._done: dict[Unit, str] = {}
+        self._asked: dict[frozenset[Unit | Whole], frozenset[str]] = {}
 
-    def of(self, roots: Iterable[Unit | Whole]) -> set[str]:
+    def of(self, roots: Iterable[Unit | Whole]) -> frozenset[str]:
         """The digests of the roots, and of what the modules that they reach do when they are imported."""
+        asked = frozenset(roots)
+        if asked not in self._asked:
+            self._asked[asked] = frozenset(self._of(asked))
+        return self._asked[asked]
+
+    def _of(self, roots: Iterable[Unit | Whole]) -> set[str]:
         units = [unit for root in roots for unit in self._units(root)]
         for unit in units:
             if self.sources.resolve(unit.module, unit.name) != unit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import product
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from segfrontier.market import Noise
 from segfrontier.models.heads import head_class
 from segfrontier.models.weights import weights_words
 from segfrontier.store import stage_key
-from segfrontier.store.keys import dumps, plain, text_digest
+from segfrontier.store.keys import dumps, enters, plain, text_digest
 from segfrontier.study.config import SPLIT, MethodEntry, Search, Study, Worlds, budget_of, kinds_of
 from segfrontier.study.knobs import Range, choices, combinations, defaults, settable
 
@@ -54,7 +54,8 @@ class Facet:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One point of the plot. `knobs` are plain values of all of the method's knobs, as `make_method` takes them.
+    """One point of the plot. `knobs` are plain values of the method's knobs, as `make_method` takes them: all of them
+    but those that came `LATER`, where they are at their defaults.
 
     `split` is told from the knobs; `label` names the cell to people, with its split and the knobs that are not at their
     defaults: `fine+coarse split=0.3, 10 h, seed 0`. Neither is part of its identity.
@@ -160,7 +161,7 @@ def _settings(study: Study, entry: MethodEntry, wrong: dict[str, None]) -> list[
         except BadInput as error:
             wrong[str(error)] = None
             continue
-        knobs: dict[str, Any] = adapter.dump_python(method, mode="json")
+        knobs: dict[str, Any] = adapter.dump_python(method, mode="json", exclude=_unsaid(method))
         share, split = knobs.get(SPLIT), {}
         if isinstance(share, float):
             first, second = kinds_of(cls)
@@ -169,6 +170,12 @@ def _settings(study: Study, entry: MethodEntry, wrong: dict[str, None]) -> list[
         label = " ".join([entry.name, *changed])
         found.append(_Setting(method=entry.name, knobs=knobs, budgets=budgets, split=split, label=label))
     return found
+
+
+def _unsaid(method: object) -> set[str]:
+    """Knobs that came later than cells that exist, at their defaults: these cells keep their keys."""
+    assert is_dataclass(method)
+    return {f.name for f in fields(method) if not enters(f, method)}
 
 
 def _short(value: object) -> str:

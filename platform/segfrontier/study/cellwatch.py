@@ -15,6 +15,8 @@ from segfrontier.basics.disk import is_full
 from segfrontier.home.layout import CUT, LOG, STATUS
 from segfrontier.home.progress import ProgressLog
 from segfrontier.home.records import StageNote
+from segfrontier.lab.measures import ABOUT as MEASURED
+from segfrontier.lab.passes.label import ABOUT as LABELLED
 from segfrontier.lab.training.loop import LEFT_OUT
 from segfrontier.lab.watching import Watcher
 from segfrontier.store.entry import Manifest
@@ -23,6 +25,7 @@ from segfrontier.study.config import Asha
 _Lines = list[tuple[int, dict[str, float]]]
 _TRAIN_LOG = "log.jsonl"  # in a training's entry
 _PACE = ("samples_a_second", "data_wait")  # differ from run to run, and are in no log
+_FAULTS = {"label": (LABELLED, "faults"), "measure": (MEASURED, "faults"), "score": ("scores.json", "left_out")}
 _TELL_SECONDS, _ASK_SECONDS, _POINTS = 0.5, 0.3, 200
 
 
@@ -42,6 +45,7 @@ class CellWatch(Watcher):
         self._asha = asha
         self.notes: dict[str, float] = {}
         self.pictures: list[str] = []
+        self.left_out: dict[str, tuple[str, ...]] = {}  # "kind key" of a stage -> the scenes that it lacks, and why
         self._folder, self._stop, self._tell = folder, stop, tell
         self._found: set[str] = set()
         self._used: dict[str, Manifest] = {}
@@ -142,9 +146,9 @@ class CellWatch(Watcher):
         if manifest.key not in self._used:
             if manifest.kind == "train":
                 self._logs.append(_lines(folder / _TRAIN_LOG))
-            if (folder / LEFT_OUT).exists():
-                left_out = json.loads((folder / LEFT_OUT).read_text(encoding="utf-8"))
-                self.log(f"{manifest.kind} {manifest.key}: left out {left_out}")
+            if lines := _left_out(manifest.kind, folder):
+                self.left_out[f"{manifest.kind} {manifest.key}"] = lines
+                self.log(f"{manifest.kind} {manifest.key}: left out {' | '.join(lines)}")
         self._used.setdefault(manifest.key, manifest)
         self._heard = []
 
@@ -190,3 +194,13 @@ class CellWatch(Watcher):
 def _lines(log: Path) -> _Lines:
     plain = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
     return [(int(line.pop("step")), {name: float(value) for name, value in line.items()}) for line in plain]
+
+
+def _left_out(kind: str, folder: Path) -> tuple[str, ...]:
+    """The scenes that a stored stage lacks because their images are at fault, one line each."""
+    name, key = _FAULTS.get(kind, (LEFT_OUT, ""))
+    if not (folder / name).exists():
+        return ()
+    plain = json.loads((folder / name).read_text(encoding="utf-8"))
+    lines = plain.get(key, []) if key else [f"{stream}: {line}" for stream, some in plain.items() for line in some]
+    return tuple(map(str, lines))

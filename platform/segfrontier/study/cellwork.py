@@ -70,6 +70,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
         with watch, _sampled(means, watch), _open(cell, key, home, means, atlas, watch) as lab:
             done = perform(lab, cell)
         more = _scored(done.scores) | _best(done.best) | {"model": noted(done.model)}
+        more |= {"steps": lab.trained.steps, "images": lab.trained.images}
         state: State = "done"
     except Stopped:
         if not watch.is_cut:
@@ -83,6 +84,7 @@ def _attempt(home: Home, key: str, means: Means, watch: CellWatch, atlas: Atlas)
     record = Record(
         key=key, state=state, cell=plain_cell(cell), facet=cell.facet.digest, facet_words=str(cell.facet),
         notes=watch.notes, pictures=tuple(watch.pictures), curves=watch.curves(), stages=watch.stages(),
+        left_out=watch.left_out,
         started=began, ended=began + time.monotonic() - clock,
         code=code_of(cell.method, (stage.kind for stage in watch.stages())), commit=commit(), environment=environment(),
         worlds={ref: digest for ref, digest in atlas.digests().items() if ref in (cell.world, cell.source)},

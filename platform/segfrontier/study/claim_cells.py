@@ -17,7 +17,7 @@ def study_of(claims: Claims, claim: Claim, side: Side) -> Study:
     """One side of a claim as a study of its own: a cell for each seed."""
     plain: dict[str, Any] = {"name": "claims", **{k: v for k, v in claims.base.items() if k != "budgets"}}
     plain["recipe"] = dict(claims.base.get("recipe", {})) | claim.recipe
-    plain["methods"] = [{"name": side.method, "knobs": side.knobs}]
+    plain["methods"] = [{"name": side.method, "knobs": claims.knobs.get(side.method, {}) | side.knobs}]
     if claim.seeds is not None:
         plain["seeds"] = list(claim.seeds)
     if budget_of(method_class(side.method)) == "any":

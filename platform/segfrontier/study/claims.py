@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from segfrontier.basics.installed import folder_of, installed, packaged
 from segfrontier.basics.reading import parse_yaml
@@ -82,9 +82,13 @@ class Claim(Strict):
 
 
 class Claims(Strict):
-    """A `claims.yaml`. `base` holds the parts of a study file that its claims share."""
+    """A `claims.yaml`. `base` holds the parts of a study file that its claims share.
+
+    `knobs` has what a method is always set to, by its name; what a side says itself goes before it.
+    """
 
     base: dict[str, Any] = Field(default_factory=dict)
+    knobs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     claims: tuple[Claim, ...]
 
     @field_validator("claims")
@@ -95,6 +99,15 @@ class Claims(Strict):
         if twice:
             raise ValueError(f"every claim needs an id of its own; found twice: {', '.join(twice)}")
         return claims
+
+    @model_validator(mode="after")
+    def _have_whom_knobs_are_for(self) -> Self:
+        """A name that no side has would be a knob that is set nowhere."""
+        methods = sorted({side.method for _, side in self.sides()})
+        for name in self.knobs:
+            if name not in methods:
+                raise ValueError(f"knobs are for the methods of sides, {', '.join(methods)}; found {name!r}")
+        return self
 
     def sides(self) -> Iterator[tuple[Claim, Side]]:
         """Every side of every comparison, controls included, with its claim."""

@@ -69,8 +69,10 @@ class Atlas:
         return {ref: world.digest for ref, world in self._open.items()}
 
     def target(self, cell: Cell) -> World:
-        """The world whose labels a cell buys."""
-        return self.world(cell.world)
+        """The world whose labels a cell buys; one that no model could be scored on is refused."""
+        world = self.world(cell.world)
+        world.require_target()
+        return world
 
     def source(self, cell: Cell) -> World | None:
         """The world of a cell's synthetic scenes, where it names one."""

@@ -123,7 +123,7 @@ def facets(recipe: Plain) -> dict[str, str | None]:
 def values(record: Plain) -> Iterator[Value]:
     """All finite metrics of a cell's end. The headline's step is the minutes spent: its chart is cost vs score."""
     headline = {HEADLINE: record["values"].get(HEADLINE, float("nan"))}  # first, for it is compared first
-    single = {**headline, "hours": record["seconds"] / 3600, **record["values"], **_compute(record["stages"])}
+    single = {**headline, "hours": record["seconds"] / 3600, **record["values"], **_compute(record)}
     single |= {f"iou/{name}": v for name, v in record["iou"].items()}
     single |= {f"notes/{name}": v for name, v in record["notes"].items()}
     for name, value in single.items():
@@ -199,11 +199,13 @@ def _clipped(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: clip(text) for name, text in tags.items()}
 
 
-def _compute(stages: list[Plain]) -> dict[str, float]:
-    """Hours of processes, and seconds of GPUs where there were any."""
+def _compute(record: Plain) -> dict[str, float]:
+    """Hours of processes, seconds of GPUs where there were any, and what was trained, where that is known."""
+    stages = record["stages"]
     gpu = float(sum(s["seconds"] * s["devices"] for s in stages if s["gpu"]))
     hours = {"compute_hours": sum(s["seconds"] * s["devices"] for s in stages) / 3600}
-    return hours | ({"gpu_seconds": gpu} if gpu else {})
+    trained = {f"trained_{what}": float(record[what]) for what in ("steps", "images") if record.get(what)}
+    return hours | ({"gpu_seconds": gpu} if gpu else {}) | trained
 
 
 def _made_with(record: Plain, study: Plain) -> Plain:

@@ -170,7 +170,7 @@ def _optimiser(module: nn.Module, settings: Network) -> torch.optim.Optimizer:
     groups = parameter_groups(
         module, lr=settings.optimiser.lr, weight_decay=settings.optimiser.weight_decay,
         encoder_factor=settings.encoder_lr, head_factor=settings.head_lr,
-        decay_norm_and_bias=settings.decay_norm_and_bias,
+        decay_norm_and_bias=settings.decay_norm_and_bias, encoder_repeats=settings.encoder_repeats,
     )  # fmt: skip
     return settings.optimiser.build(groups)
 

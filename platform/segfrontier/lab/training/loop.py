@@ -17,6 +17,7 @@ from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadInput, Diverged, Stopped
 from segfrontier.lab.leftout import LeftOut
+from segfrontier.lab.looking import Looking
 from segfrontier.lab.objective import Batch, Moment, Objective
 from segfrontier.lab.shares import Shares
 from segfrontier.lab.streams import Stream, stable_seed
@@ -78,6 +79,7 @@ class Job:
     plan: Plan
     start: Mapping[str, str] = field(default_factory=dict)  # network name -> weights file to begin with
     peeks: tuple[int, ...] = ()  # after which steps weights are laid out for early stopping; no part of any key
+    looking: Looking = field(default_factory=Looking)  # how they are looked at there; no part of the key either
 
     @property
     def steps_an_epoch(self) -> int:

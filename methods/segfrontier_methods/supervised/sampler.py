@@ -1,4 +1,6 @@
-"""Model-based sampling (section 3.3): which images to label, so that every class is seen in about as many of them.
+"""Model-based sampling (paper 000, section 3.3): which images to label, so that classes are seen in about as many each.
+
+All of a comparison may choose like this: the paper's own method, and the yardsticks of its Fig. 3.
 
 Letters: N image, K class, P pattern of classes.
 """
@@ -6,15 +8,18 @@ Letters: N image, K class, P pattern of classes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.lab import Gauge, Known, Lab, Model, Part, Predictors
 from segfrontier.maths import require_finite
+
+Kind = Literal["fine", "coarse"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,29 @@ class PredictedContent(Gauge):
         require_finite("the highest logits of a network", scores_NKHW.amax(1))
         labels = scores_NKHW.argmax(1).flatten().cpu().numpy()
         return {"share": (np.bincount(labels, minlength=len(models.classes)) / labels.size).astype(np.float32)}
+
+
+def random_order(lab: Lab, kind: Kind) -> list[str]:
+    """All scenes of which such masks can be bought, in the order that the seed decides."""
+    sold = set(lab.sold(kind))
+    return [scene for scene in lab.shuffled() if scene in sold]
+
+
+def sampled_order(
+    lab: Lab, kind: Kind, train: Callable[[Part], Model], *, first: int, present_above: float
+) -> tuple[list[str], Model | None]:
+    """An order to buy masks of a kind in with all of the budget, and the model that made it.
+
+    It buys the masks of `first` random images, which the model learns from. Where the budget pays for no more than
+    these, or for all there are, there is nothing to choose: the random order, and no model.
+    """
+    order, price = random_order(lab, kind), lab.price(kind)
+    if not price * first + price <= lab.budget < price * len(order):
+        return order, None
+    labels = lab.buy_masks(kind, spend=lab.budget, scenes=order[:first])
+    model = train(Part(images=lab.pool, labels=labels))
+    wanted = int(lab.budget / price) + 1  # the last one is not paid for any more
+    return order_by_content(lab, model, order, first=first, present_above=present_above, wanted=wanted), model
 
 
 def order_by_content(

@@ -9,7 +9,7 @@ from toyworld import TOY
 
 from segfrontier.errors import Diverged
 from segfrontier.lab import Looking, Predictor
-from segfrontier_methods.coarse_to_fine.sampler import PredictedContent, near_equal_order, order_by_content
+from segfrontier_methods.supervised.sampler import PredictedContent, near_equal_order, order_by_content
 
 
 def tails(seed, images=300):
