@@ -54,13 +54,15 @@ def test_claims_are_studies_whose_budget_pays_for_the_masks():
     claims = claims_of("high_low")
     assert [c.id for c in claims.claims] == [
         "s4gan-beats-supervised", "each-term-helps", "self-training-keeps-the-critic-in-doubt",
-        "both-branches-beat-each", "the-teacher-beats-the-supervised-classifier",
+        "both-branches-beat-each-where-images-hold-few-classes",
+        "the-classifier-adds-nothing-where-images-hold-nearly-all", "the-teacher-beats-the-supervised-classifier",
     ]  # fmt: skip
     for claim, side in claims.sides():
         cells = expand(study_of(claims, claim, side))
         assert len(cells) == 6
         for cell in cells:
             assert cell.hours * 3600 >= int(dict(cell.knobs)["labelled"] * 200) * 5400
+            assert cell.world == (claim.worlds or claims.base["worlds"])
     assert any(pair.controls for claim in claims.claims for pair in claim.compare)
 
 
