@@ -1,6 +1,7 @@
 """A study's answers and its table, checked by hand on three methods with simple scores."""
 
 import math
+from decimal import Decimal
 from math import nan
 
 import numpy as np
@@ -9,10 +10,12 @@ from madestudy import baselines, record, study
 from test_frontier_points import CHEAP
 
 from segfrontier.errors import BadInput
+from segfrontier.market.prices import Money
 from segfrontier.report.findings import Reading, findings
 from segfrontier.report.load import harvest
 from segfrontier.report.sentences import answers, caption, columns, headline, interval_words, prices_words, rows
 from segfrontier.report.statements import sentences
+from segfrontier.report.tables import point_rows
 
 OTHER = {"facet": "bbbb2222", "words": "street:train=48 convnext/fpn #bbbb2222"}
 
@@ -43,6 +46,20 @@ def test_the_table_by_hand(tmp_path):
     assert "% full: of oracle's score" in caption(finding)
     assert interval_words(finding) == "95 % Student t intervals over 3 seeds"
     assert prices_words(finding) == "prices: street (version 1)"
+
+
+def test_money_stands_beside_hours_where_the_prices_say_what_an_hour_is_paid(tmp_path):
+    paid = CHEAP.model_copy(update={"money": Money(per_hour=Decimal("12.5"), currency="EUR")})
+    dear, free = only(tmp_path / "a", prices=paid), only(tmp_path / "b", prices=CHEAP)
+    assert columns(dear)[4:6] == ["hours", "EUR"] and "EUR: at 12.5 an hour" in caption(dear)
+    assert "EUR" not in columns(free) and "EUR" not in caption(free)
+    for row, plain, point in zip(rows(dear), rows(free), point_rows([dear]), strict=True):
+        assert row[:5] + row[6:] == plain and row[5] == f"{point['hours'] * 12.5:,.2f}"
+        assert point["currency"] == "EUR" and point["money"] == pytest.approx(point["hours"] * 12.5)
+    assert {(p["money"], p["currency"]) for p in point_rows([free])} == {(None, "")}
+    needs = told(only(tmp_path / "c", prices=paid, target=0.55), "To reach 0.55")
+    assert "oracle: 0.55 needs at most 8.0 h, 100 EUR" in needs
+    assert any(line.startswith("coarse: 0.55 needs 6.010 h (") and ", 75.13 EUR (" in line for line in needs)
 
 
 def test_the_target_is_nine_tenths_of_the_oracle_or_the_best_of_fine_or_the_best(tmp_path):

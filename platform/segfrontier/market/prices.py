@@ -21,6 +21,7 @@ from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadPrices
 from segfrontier.market.acts import KINDS, Counter
+from segfrontier.market.budget import SECONDS_PER_HOUR
 
 FORMAT = 1
 _MOST_ACTS, _TOLD = 100, 10
@@ -68,6 +69,10 @@ class Money(_Strict):
 
     per_hour: _Positive
     currency: Annotated[str, Field(pattern=r"^[\w$€£¥ .]{1,16}$")]
+
+    def of(self, seconds: float) -> float:
+        """What so many seconds are paid."""
+        return float(self.per_hour) * seconds / SECONDS_PER_HOUR
 
 
 class Count(Protocol):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
 from segfrontier.market.budget import hours, seconds_from_hours
-from segfrontier.market.prices import PriceList
+from segfrontier.market.prices import Money, PriceList
 from segfrontier.report.answers import BreakEven, Need, needs, percent_of_full
 from segfrontier.report.breakeven import turning_prices
 from segfrontier.report.contenders import FULL, YARDSTICK, Comparisons, Contender, compared
@@ -105,6 +105,11 @@ class Finding:
     def prices(self) -> PriceList | None:
         """What hours are made from."""
         return self.harvest.prices.get(self.front.facet)
+
+    @property
+    def money(self) -> Money | None:
+        """What an hour is paid, where the price list says so."""
+        return None if self.prices is None else self.prices.money
 
     @cached_property
     def percent(self) -> Mapping[Point, float | None]:

@@ -73,7 +73,7 @@ def _points(finding: Finding) -> str:
     return table(
         [names[i] for i in order],
         [[line[i] for i in order] for line in lines],
-        right=_NUMBERS,
+        right=(*_NUMBERS, *([] if finding.money is None else [finding.money.currency])),
         first="method",
         strong=True,
     )

@@ -29,12 +29,15 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def columns(finding: Finding) -> list[str]:
     """The names of the columns of `rows`; `caption` explains them."""
     compute = f"{finding.harvest.compute} h"
-    return ["", "method", "knobs", "budget", "hours", "mIoU", "% full", "P(on)", "steps", compute, "seeds"]
+    money = [] if finding.money is None else [finding.money.currency]
+    return ["", "method", "knobs", "budget", "hours", *money, "mIoU", "% full", "P(on)", "steps", compute, "seeds"]
 
 
 def caption(finding: Finding) -> str:
     """What the columns mean."""
     told = ["* on the frontier: no point costs less and scores as much", "hours: annotation, as bought"]
+    if finding.money is not None:
+        told.append(f"{finding.money.currency}: at {finding.money.per_hour:f} an hour")
     if any(percent is not None for percent in finding.percent.values()):
         told.append(f"% full: of {FULL}'s score")
     told += ["P(on): how often a point is on the frontier when seeds are drawn again"]
@@ -146,6 +149,7 @@ def _row(finding: Finding, entry: Entry) -> list[str]:
         entry.knobs,
         "all" if entry.budget == "all" else budget_words(entry.budget),
         f"{hours(point.seconds):.2f}",
+        *([] if finding.money is None else [f"{finding.money.of(point.seconds):,.2f}"]),
         score_words(finding.reading.summary(point)),
         "" if percent is None else f"{percent:.0f}",
         "" if chance is None else f"{chance:.2f}",

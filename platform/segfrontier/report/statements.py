@@ -150,9 +150,11 @@ def _need_words(finding: Finding, one: Contender, bottom: float, top: float) -> 
         return f"cannot tell whether {most} reaches {goal}"
     if need.seconds == 0 and top == 0:
         return f"{goal} needs no annotation"
+    costs = [(1.0, "h")] + ([] if finding.money is None else [(finding.money.of(3600), finding.money.currency)])
     if bottom == 0 and top > 0:
-        return f"{goal} needs at most {rounded(top, top / 20)} h"
-    return f"{goal} needs {estimated(hours(need.seconds), bottom, top, unit='h')}"
+        return f"{goal} needs at most " + ", ".join(f"{rounded(x * top, x * top / 20)} {unit}" for x, unit in costs)
+    own = hours(need.seconds)
+    return f"{goal} needs " + ", ".join(estimated(x * own, x * bottom, x * top, unit=unit) for x, unit in costs)
 
 
 def _savings(finding: Finding) -> Iterator[Sentence]:

@@ -43,7 +43,8 @@ def _point(finding: Finding, entry: Entry) -> dict[str, Any]:
     low, high = summary.interval or (None, None)
     return {
         "facet": finding.words, "method": p.method, "knobs": entry.knobs, "budget": budget_words(entry.budget),
-        "seconds": float(p.seconds), "hours": hours(p.seconds), "score": finite(p.score), "low": low, "high": high,
+        "seconds": float(p.seconds), "hours": hours(p.seconds), **_money(finding, p.seconds),
+        "score": finite(p.score), "low": low, "high": high,
         "interval": f"{summary.level * 100:g} % {summary.how}" if summary.interval else "",
         "percent_of_full": finding.percent.get(p), "on_frontier": p in finding.front.on,
         "p_frontier": finding.probability.get(p), "compute_hours": finite(p.gpu), "compute": finding.harvest.compute,
@@ -51,6 +52,13 @@ def _point(finding: Finding, entry: Entry) -> dict[str, Any]:
         "seeds": " ".join(map(str, p.scores)), "missing_seeds": " ".join(map(str, entry.missing)),
         "runs": " ".join(p.runs),
     }  # fmt: skip
+
+
+def _money(finding: Finding, seconds: float) -> dict[str, Any]:
+    """What a point's labels cost, where its price list says what an hour is paid."""
+    if finding.money is None:
+        return {"money": None, "currency": ""}
+    return {"money": finding.money.of(seconds), "currency": finding.money.currency}
 
 
 def _cell(harvest: Harvest, record: Record) -> dict[str, Any]:
