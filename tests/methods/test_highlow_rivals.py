@@ -8,7 +8,8 @@ from pointhere import larger_toy
 from test_highlow_objective import batches, do_steps, learners, real_map
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Adam, Ema, Network, Sgd
+from segfrontier.lab import Adam, Ema, Network, Sgd, installed, make_method
+from segfrontier.lab.methods import demo_methods
 from segfrontier.models.discriminator import PatchDiscriminatorSpec
 from segfrontier_methods.high_low import AdversarialSemi, MeanTeacher
 from segfrontier_methods.high_low.adversarial import PixelGame
@@ -108,3 +109,11 @@ def test_they_share_the_labelled_images_of_the_method(tmp_path, method):
 def test_wrong_knobs_are_told_at_once(kind, knobs):
     with pytest.raises(BadInput, match="found"):
         kind(**knobs)
+
+
+def test_the_demo_shows_the_method_and_not_its_rivals():
+    shown = {each["name"]: each["knobs"] for each in demo_methods()}
+    assert set(shown) == set(installed()) - {"mean_teacher", "adversarial_semi"}
+    assert shown["fine"] == {} and shown["high_low"]["lr"] is None
+    for name, knobs in shown.items():
+        make_method(name, knobs)

@@ -71,7 +71,7 @@ def _judged(critic: object, maps_NKHW: Tensor) -> Tensor:
 class AdversarialSemi:
     """Spend the budget on fine masks; the discriminator's trust in pixels makes the other images count."""
 
-    demo: ClassVar[Mapping[str, object]] = {"critic_width": 8}
+    demo: ClassVar[None] = None  # a rival of high_low, which the demo shows
 
     labelled: float | None = None  # as in high_low, whose series of labelled images this shares
     draw: int | None = None

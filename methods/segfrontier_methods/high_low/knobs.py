@@ -17,7 +17,8 @@ class Knobs:
 
     split_kinds: ClassVar[tuple[str, str]] = ("tag", "fine")
     demo: ClassVar[Mapping[str, object]] = {
-        "lr": None, "tag_lr": None, "critic_width": 8, "tag_unlabelled": 1, "ema_decay": 0.9,
+        "lr": None, "tag_lr": None, "critic_width": 8, "critic_lr": 0.003, "gamma": 0.5, "tag_unlabelled": 1,
+        "ema_decay": 0.9, "note_tags": False,
     }  # fmt: skip
 
     low: Literal["s4gan", "supervised"] = "s4gan"

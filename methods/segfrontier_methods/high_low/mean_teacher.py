@@ -57,7 +57,7 @@ class MapTeacher(Objective):
 class MeanTeacher:
     """Spend the budget on fine masks; a teacher makes the other images count. The result is the teacher."""
 
-    demo: ClassVar[Mapping[str, object]] = {"ema_decay": 0.9}
+    demo: ClassVar[None] = None  # a rival of high_low, which the demo shows
 
     labelled: float | None = None  # as in high_low, whose series of labelled images this shares
     draw: int | None = None
