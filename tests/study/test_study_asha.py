@@ -7,7 +7,7 @@ import torch
 from toystudy import RECIPE, toy_study
 
 from segfrontier.home.layout import CUT, Home
-from segfrontier.home.records import Record
+from segfrontier.home.records import Record, records
 from segfrontier.lab import Bench
 from segfrontier.study.cells import expand
 from segfrontier.study.cellwatch import CellWatch
@@ -15,6 +15,7 @@ from segfrontier.study.cellwork import Means, do_cell
 from segfrontier.study.config import Asha
 from segfrontier.study.keys import Atlas, keyed, write_cell
 from segfrontier.study.ray_tune import Cutting
+from segfrontier.study.run import run_study
 
 MEANS = Means(bench=Bench(device="cpu", threads=1, log_steps=2))
 
@@ -62,6 +63,28 @@ def test_epochs_of_stages_that_are_found_count_too(tmp_path):
     watch.trained(3.5)
     assert watch.peeks_at(10, 2) == [1, 9], "4 and 8 epochs are half an epoch and four and a half away"
     assert CellWatch(home.cell(one), stop=lambda: False).peeks_at(10, 1) == []
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_on_ray_the_worse_cell_is_cut_while_it_trains_and_its_record_says_so(tmp_path, ray_here):
+    """No score and no cut is made by the test: the cells' own ones decide, in the order in which Tune starts them."""
+    here, long = Home(tmp_path / "here"), RECIPE | {"steps": 200}  # a cut takes a moment
+    knobs = {"name": "fine+coarse", "knobs": {"split": [0.3, 0.6]}}
+    heard = {}
+    for key, cell in cells_in(tmp_path, here, methods=[knobs], recipe=long).items():
+        told = heard.setdefault(cell.knobs["split"], {})
+        assert do_cell(here, key, MEANS, tell=told.__setitem__, asha=Asha()) == "done"
+    rung = min(heard[0.3].keys() & heard[0.6].keys())  # the first training is the same, and found by the second cell
+    assert heard[0.3][rung] != heard[0.6][rung]
+    better, worse = sorted(heard, key=lambda split: heard[split][rung], reverse=True)
+    study = toy_study(
+        tmp_path, methods=[knobs | {"knobs": {"split": [better, worse]}}], budgets=[400 / 3600], seeds=[0], recipe=long,
+        search={"asha": {"grace": 1}}, executor={"kind": "ray", "parallel_cells": 1},
+    )  # fmt: skip
+    finished = run_study(study, home=tmp_path / "runs", tracking="none")
+    states = {r.cell["knobs"]["split"]: r.state for r in records(finished.study, states=("done", "cut"))}
+    assert states == {better: "done", worse: "cut"}
 
 
 @pytest.mark.parametrize("worse_first", [False, True])
