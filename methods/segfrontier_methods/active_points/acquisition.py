@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 import numpy as np
@@ -92,6 +92,14 @@ def entropy_map(seen: ViewMean) -> NDArray[np.float32]:
     return found
 
 
+@lru_cache(maxsize=64)
+def _boxes(size: tuple[int, int], rows: int, columns: int) -> NDArray[np.int64]:
+    """The grid of images of a size, of which a pool has few; not to be written to."""
+    boxes = grid_boxes(*size, rows=rows, columns=columns)
+    boxes.flags.writeable = False
+    return boxes
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draw:
     """The random points of every patch of a scene, drawn once and for all: whatever is asked later, it is these."""
@@ -108,7 +116,7 @@ class Draw:
 
     def all(self, scene: str, size: tuple[int, int]) -> NDArray[np.int64]:
         """(P, n, 2) x and y."""
-        boxes = grid_boxes(*size, rows=self.rows, columns=self.columns)
+        boxes = _boxes(size, self.rows, self.columns)
         return draw_points(np.random.default_rng(stable_seed(self.seed, scene, "points")), boxes, points=self.points)
 
     def patches(self, xy: NDArray[np.integer], size: tuple[int, int]) -> NDArray[np.int64]:
