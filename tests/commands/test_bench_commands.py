@@ -76,7 +76,7 @@ def test_json_for_scripts(tmp_path):
     assert plain["spent_seconds"] == 0 and set(plain["iou"]) == {"ground", "wall", "car"}
     assert plain["oracle_best"]["miou"] >= plain["values"]["miou_present"]
     methods = json.loads(segfrontier("methods", "--json", folder=tmp_path).stdout)
-    assert methods["fine+coarse"]["knobs"] == {"split": 0.5}
+    assert methods["fine+coarse"]["knobs"]["split"] == 0.5
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from snippethere import ROOT, blocks, commands_in, documented, helped, mentioned
 
 from segfrontier.market.prices import parse_prices
 from segfrontier.scenes.folders import FolderSpec
+from segfrontier.study.claims import parse_claims
 from segfrontier.study.config import Study
 
 STUDY_KEYS = ("recipe", "search", "limits", "executor", "models", "track", "prices")
@@ -57,7 +58,8 @@ def is_tree(block):
 
 def test_every_yaml_is_what_it_says_it_is():
     kinds = {"own-images": lambda text: FolderSpec.model_validate(yaml.safe_load(text)),
-             "prices": lambda text: parse_prices(text, where="README"), "": Study.parse}  # fmt: skip
+             "prices": lambda text: parse_prices(text, where="README"), "": Study.parse,
+             "claims": lambda text: parse_claims(text, where="docs")}  # fmt: skip
     found = [block for block in blocks() if block.kind == "yaml"]
     assert len(found) >= 3
     for block in found:

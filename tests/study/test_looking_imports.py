@@ -8,6 +8,7 @@ import sys
 import pytest
 from madestudy import record, study
 
+from segfrontier.basics.atomic import write_json
 from segfrontier.market.acts import Acts
 from segfrontier.market.ledger import Ledger
 from segfrontier.market.lines import Order, Terms
@@ -82,7 +83,10 @@ def test_claims_are_judged_without_what_trains_once_their_keys_are_known(home, t
     from segfrontier.study.kept_keys import keep_keys
 
     claims = claims_of("coarse_to_fine")
-    keep_keys("coarse_to_fine", claims, lambda claim, side: ["no-such-cell"])
+    place, encoder = home / "runs", claims.base["recipe"]["encoder"]
+    assert claims.base["recipe"]["pretrained"] == "auto"
+    write_json(place / "weights.json", {encoder: "package:some-weights 1.0"})  # as the run has decided it
+    keep_keys(place, "coarse_to_fine", claims, lambda claim, side: ["no-such-cell"])
     out, packages = loaded(home, "claims", "show", "coarse_to_fine")
     assert "cannot tell" in out and "not measured" in out
     assert not packages & HEAVY, packages & HEAVY

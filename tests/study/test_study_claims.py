@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from toystudy import toy_study
 
+from segfrontier.basics.atomic import write_json
 from segfrontier.basics.installed import installed
 from segfrontier.commands.claims import _markdown
 from segfrontier.errors import BadInput, BadStudy
@@ -299,29 +300,29 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SEGFRONTIER_CACHE", str(tmp_path / "cache"))
 
 
-def test_kept_keys_are_those_that_are_computed(cache, monkeypatch):
+def test_kept_keys_are_those_that_are_computed(cache, tmp_path, monkeypatch):
     claims = parse_claims(BUILT_IN, where="c")
-    assert kept_keys("fine", claims) is None
+    assert kept_keys(tmp_path, "fine", claims) is None
     computed = {(c.id, s.words): [f"{c.id} {s.words}"] for c, s in claims.sides()}
 
     def keys(claim, side):
         return computed[claim.id, side.words]
 
-    keep_keys("fine", known(claims, ["one"]), keys)
-    assert kept_keys("fine", claims) is None, "not of all of them"
-    keep_keys("fine", known(claims, ["two"]), keys)
-    kept = kept_keys("fine", claims)
+    keep_keys(tmp_path, "fine", known(claims, ["one"]), keys)
+    assert kept_keys(tmp_path, "fine", claims) is None, "not of all of them"
+    keep_keys(tmp_path, "fine", known(claims, ["two"]), keys)
+    kept = kept_keys(tmp_path, "fine", claims)
     assert {(c.id, s.words): kept(c, s) for c, s in claims.sides()} == computed
-    assert kept_keys("coarse", claims) is None, "of another method's package"
+    assert kept_keys(tmp_path, "coarse", claims) is None, "of another method's package"
     other = parse_claims(BUILT_IN.replace("hours: 10", "hours: 11"), where="c")
-    assert kept_keys("fine", other) is None
+    assert kept_keys(tmp_path, "fine", other) is None
     monkeypatch.setattr("segfrontier.study.kept_keys.code_of", lambda places: "edited")
-    assert kept_keys("fine", claims) is None, "other code makes other keys"
+    assert kept_keys(tmp_path, "fine", claims) is None, "other code makes other keys"
 
 
-def test_keys_of_worlds_that_may_change_are_not_kept(cache, claims):
-    keep_keys("fine", claims, lambda claim, side: ["k"])
-    assert kept_keys("fine", claims) is None
+def test_keys_of_worlds_that_may_change_are_not_kept(cache, tmp_path, claims):
+    keep_keys(tmp_path, "fine", claims, lambda claim, side: ["k"])
+    assert kept_keys(tmp_path, "fine", claims) is None
 
 
 def test_a_claim_may_have_a_world_of_its_own(cache):
@@ -338,21 +339,36 @@ def test_a_claim_may_have_a_world_of_its_own(cache):
 
 
 @pytest.mark.parametrize("recipe", ["{}", "{pretrained: auto}", "{pretrained: [never, auto]}"])
-def test_keys_of_weights_that_are_still_to_be_found_are_not_kept(cache, recipe):
+def test_keys_of_weights_that_are_still_to_be_found_are_not_kept(cache, tmp_path, recipe):
     claims = parse_claims(BUILT_IN.replace("{pretrained: never}", recipe), where="c")
-    keep_keys("fine", claims, lambda claim, side: ["k"])
-    assert kept_keys("fine", claims) is None
+    keep_keys(tmp_path, "fine", claims, lambda claim, side: ["k"])
+    assert kept_keys(tmp_path, "fine", claims) is None
 
 
 def test_damaged_or_unwritable_kept_keys_are_none(cache, tmp_path):
     claims = parse_claims(BUILT_IN, where="c")
-    keep_keys("fine", claims, lambda claim, side: ["k"])
+    keep_keys(tmp_path, "fine", claims, lambda claim, side: ["k"])
     (file,) = (tmp_path / "cache").glob("claims-*.json")
     whole = json.loads(file.read_text())
     for damage in ([], {}, whole | {"keys": []}, whole | {"keys": dict.fromkeys(whole["keys"], 3)}):
         file.write_text(json.dumps(damage))
-        assert kept_keys("fine", claims) is None
+        assert kept_keys(tmp_path, "fine", claims) is None
     file.unlink()
     file.mkdir()
-    keep_keys("fine", claims, lambda claim, side: ["k"])
-    assert kept_keys("fine", claims) is None
+    keep_keys(tmp_path, "fine", claims, lambda claim, side: ["k"])
+    assert kept_keys(tmp_path, "fine", claims) is None
+
+
+def test_keys_of_weights_that_a_home_has_decided_are_kept_until_it_decides_otherwise(cache, tmp_path):
+    auto = "{pretrained: [never, auto], encoder: resnet18}"
+    claims = parse_claims(BUILT_IN.replace("{pretrained: never}", auto), where="c")
+    write_json(tmp_path / "weights.json", {"resnet50": "hub:b"})
+    keep_keys(tmp_path, "fine", claims, lambda claim, side: ["k"])
+    assert kept_keys(tmp_path, "fine", claims) is None, "decided of another encoder"
+    write_json(tmp_path / "weights.json", {"resnet18": "hub:a"})
+    keep_keys(tmp_path, "fine", claims, lambda claim, side: ["k"])
+    assert kept_keys(tmp_path, "fine", claims) is not None
+    write_json(tmp_path / "weights.json", {"resnet18": "hub:a", "resnet50": "hub:b"})
+    assert kept_keys(tmp_path, "fine", claims) is not None, "no cell starts from it"
+    write_json(tmp_path / "weights.json", {"resnet18": "hub:b"})
+    assert kept_keys(tmp_path, "fine", claims) is None

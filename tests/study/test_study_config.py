@@ -142,7 +142,7 @@ def test_set_changes_values_before_validation():
         ],
     )
     assert study.recipe["steps"] == 7 and study.budgets == ("all", 5.0, 20.0)
-    assert study.methods[1].knobs == {"split": [0.1]} and study.executor.parallel_cells == 3
+    assert study.methods[1].knobs["split"] == [0.1] and study.executor.parallel_cells == 3
 
 
 def test_wrong_sets_name_the_nearest_place():

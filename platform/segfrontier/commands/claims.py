@@ -56,7 +56,7 @@ def run(
             )
         if finished.signalled:
             raise typer.Exit(130)
-        keep_keys(name, claims, keys_of(claims, Atlas(pins=Pins(home.absolute()))))
+        keep_keys(home.absolute(), name, claims, keys_of(claims, Atlas(pins=Pins(home.absolute()))))
         failed |= "failed" in finished.outcomes.values() or bool(finished.why)
         show(name, claim, home)
     if failed:
@@ -102,14 +102,14 @@ def _keys(home: Home, method: str, claims: Claims) -> KeysOf:
 
     if not any(home.path.glob("cells/*/record.json")):
         return _none  # whatever the keys are
-    if (kept := kept_keys(method, claims)) is not None:
+    if (kept := kept_keys(home.path, method, claims)) is not None:
         return kept
     from segfrontier.study.claim_cells import keys_of
     from segfrontier.study.keys import Atlas
     from segfrontier.study.pins import Pins
 
     keys = keys_of(claims, Atlas(pins=Pins(home.path)))
-    keep_keys(method, claims, keys)
+    keep_keys(home.path, method, claims, keys)
     return keys
 
 

@@ -1,8 +1,8 @@
 """The keys of claims' cells, kept in the cache: whoever looks again need not compute them again.
 
-Computing them takes every library that trains, for seconds. What is kept holds only while the claims, the methods and
-whatever makes keys are the same; worlds of files may change meanwhile, and so may what `pretrained: auto` finds, so
-claims that stand on one of these are not kept.
+Computing them takes every library that trains, for seconds. What is kept holds only while the claims, the methods,
+whatever makes keys, and what the home has decided of `pretrained: auto` are the same. Worlds of files may change
+meanwhile, and so may what `auto` finds where nothing is decided: claims that stand on one of these are not kept.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from segfrontier.basics.installed import installed, packaged
 from segfrontier.basics.marks import mark
 from segfrontier.basics.reading import read_json
 from segfrontier.errors import DiskFull
+from segfrontier.home.weights import decided_weights
 from segfrontier.scenes.cache import cache_folder
 from segfrontier.scenes.files import digest
 from segfrontier.study.claims import Claim, Claims, Side
@@ -28,21 +29,25 @@ _MAKERS = (
 """What else makes a key, or the digest of a built-in world."""
 
 
-def keep_keys(method: str, claims: Claims, keys: KeysOf) -> None:
+def keep_keys(home: Path, method: str, claims: Claims, keys: KeysOf) -> None:
     """Keep what was computed, beside what is kept already; where the cache cannot be written, nothing is."""
-    if any(world.partition(":")[0] != "street" for world in _worlds(claims)) or "auto" in _weights(claims):
+    decided = _decided(home, claims)
+    if decided is None or any(world.partition(":")[0] != "street" for world in _worlds(claims)):
         return
     found = {_name(claim, side): list(keys(claim, side)) for claim, side in claims.sides()}
     with suppress(OSError, DiskFull, RuntimeError):
         mark(cache_folder(), "cache")
-        made_from = _made_from(method)
+        made_from = _made_from(method, decided)
         write_json(_file(method), {"made_from": made_from, "keys": _read(method, made_from) | found}, sync=False)
 
 
-def kept_keys(method: str, claims: Claims) -> KeysOf | None:
+def kept_keys(home: Path, method: str, claims: Claims) -> KeysOf | None:
     """What was kept; None where not of all of these claims, or where it may not hold any more."""
+    decided = _decided(home, claims)
+    if decided is None:
+        return None
     with suppress(RuntimeError):  # a user without a home
-        keys = _read(method, _made_from(method))
+        keys = _read(method, _made_from(method, decided))
         if all(_name(claim, side) in keys for claim, side in claims.sides()):
             return lambda claim, side: keys[_name(claim, side)]
     return None
@@ -56,9 +61,17 @@ def _read(method: str, made_from: str) -> dict[str, list[str]]:
     return {n: ks for n, ks in keys.items() if isinstance(ks, list) and all(isinstance(key, str) for key in ks)}
 
 
-def _made_from(method: str) -> str:
+def _made_from(method: str, decided: Mapping[str, str]) -> str:
     """What changes with anything that the keys depend on."""
-    return digest(repr([packaged(method, "claims.yaml"), code_of([*installed().values(), *_MAKERS])]).encode())
+    code = code_of([*installed().values(), *_MAKERS])
+    return digest(repr([packaged(method, "claims.yaml"), code, sorted(decided.items())]).encode())
+
+
+def _decided(home: Path, claims: Claims) -> Mapping[str, str] | None:
+    """What the claims leave to `auto`, as the home has decided it; None where it has not."""
+    known = decided_weights(home) or {}
+    asked = set(_left_to_auto(claims))
+    return {encoder: known[encoder] for encoder in asked} if asked <= known.keys() else None
 
 
 def _worlds(claims: Claims) -> Iterable[str]:
@@ -68,10 +81,13 @@ def _worlds(claims: Claims) -> Iterable[str]:
         yield from (str(ref) for ref in world.values() if ref) if isinstance(world, Mapping) else [str(world)]
 
 
-def _weights(claims: Claims) -> Iterable[str]:
+def _left_to_auto(claims: Claims) -> Iterable[str]:
+    """Encoders; "" is the default one, of which no home decides by that name."""
     for claim in claims.claims:
-        given = (claims.base.get("recipe", {}) | claim.recipe).get("pretrained", "auto")
-        yield from map(str, given) if isinstance(given, list) else [str(given)]
+        recipe = claims.base.get("recipe", {}) | claim.recipe
+        weights, encoders = recipe.get("pretrained", "auto"), recipe.get("encoder", "")
+        if "auto" in (weights if isinstance(weights, list) else [weights]):
+            yield from map(str, encoders) if isinstance(encoders, list) else [str(encoders)]
 
 
 def _name(claim: Claim, side: Side) -> str:

@@ -12,13 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segfrontier.basics.atomic import write_json
-from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadInput
 from segfrontier.home.layout import tell_damage
+from segfrontier.home.weights import WEIGHTS, decided_weights
 from segfrontier.lab.recipe import Recipe
 from segfrontier.models.weights import find_weights, is_origin, pinned
-
-_FILE = "weights.json"
 
 
 def weights_sentences(asked: Collection[tuple[str, str]], recipes: Iterable[Recipe]) -> list[str]:
@@ -67,13 +65,13 @@ class Pins:
     @property
     def _file(self) -> Path:
         assert self.home is not None, "decisions are kept in a home"
-        return self.home / _FILE
+        return self.home / WEIGHTS
 
     def _all(self) -> dict[str, str]:
         if self.home is None:
             return {}
-        plain = read_json(self._file)
-        if isinstance(plain, dict) and all(isinstance(name, str) and is_origin(name) for name in plain.values()):
-            return plain
+        found = decided_weights(self.home)
+        if found is not None and all(map(is_origin, found.values())):
+            return found
         tell_damage(self._file, "where weights come from, by encoder; they are looked for anew")
         return {}
