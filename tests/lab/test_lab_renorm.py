@@ -76,7 +76,9 @@ def features(model, lab):
 def test_statistics_are_those_of_the_images_and_all_else_stays(toy_world, tmp_path, blueprint):
     with toy_lab(tmp_path / "home", toy_world, bench=BENCH, watcher=Recorder()) as lab:
         model = trained(lab, blueprint).looked(Looking(resize=(16, 16)))
+        steps = lab.trained.steps
         again = lab.renorm(model, images_of(lab))
+        assert lab.trained.steps == steps == 4, "no optimiser stepped"
         seen = features(model, lab).reshape(-1, 8)
         ear = watcher_of(lab)
     before, after = weights(model)["segmenter"], weights(again)["segmenter"]

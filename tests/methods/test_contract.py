@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from highlowhere import KNOBS as HIGH_LOW_KNOBS
 from pointhere import KNOBS as POINT_KNOBS
 from pointhere import larger_toy
 from toylab import Recorder
@@ -61,6 +62,9 @@ METHODS = {
     ),
     "proxy_curriculum": Case("proxy_curriculum", spends=False, knobs={"weighted": ["wall", "car"], "looks": 2}),
     "active_points": Case("active_points", foreseen=False, knobs=POINT_KNOBS | {"allocate": "pool", "lr": 0.001}),
+    "high_low": Case("high_low", hours=6.0, knobs=HIGH_LOW_KNOBS | {"lr": 0.001}),
+    "mean_teacher": Case("mean_teacher", hours=6.0, knobs={"ramp": "none"}),
+    "adversarial_semi": Case("adversarial_semi", hours=6.0, knobs={"critic_width": 4}),
 }  # fmt: skip
 every = pytest.mark.parametrize("case", METHODS.values(), ids=list(METHODS))
 

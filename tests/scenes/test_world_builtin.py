@@ -61,6 +61,34 @@ def test_it_speaks_in_groups_of_the_same_scenes(monkeypatch):
         open_world(SMALL + ",classes=groups")
 
 
+def test_a_window_of_each_scene_shows_few_classes(tmp_path):
+    """The very pixels of the whole scenes, at places of their own; without a window nothing is another world."""
+    text = "street:train=6,val=3,synthetic=5,size=96x192"
+    assert "window" not in parse_street(text).rendered
+    options = parse_street(text + ",window=40x56")
+    whole, cut = write_street(tmp_path / "whole", parse_street(text)), write_street(tmp_path / "cut", options)
+    assert whole.digest != cut.digest
+    corners, shown = set(), {whole: [], cut: []}
+    for number, scene in enumerate(whole.truth().scenes(), start=5):
+        top, left = options.corner(number)
+        assert 0 <= top <= 96 - 40 and 0 <= left <= 192 - 56
+        corners.add((top, left))
+        seen = np.s_[top : top + 40, left : left + 56]
+        np.testing.assert_array_equal(cut.pool().image(scene), whole.pool().image(scene)[seen])
+        np.testing.assert_array_equal(cut.truth().semantic(scene), whole.truth().semantic(scene)[seen])
+        np.testing.assert_array_equal(cut.truth().instance(scene), whole.truth().instance(scene)[seen])
+        for world, counts in shown.items():
+            counts.append(len(np.unique(world.truth().semantic(scene))))
+    assert len(corners) == 6 and np.mean(shown[cut]) < np.mean(shown[whole]) - 3
+    for wrong, message in (
+        ("97x56", "window must be 16x16 to the size of a scene, 96x192; found 97x56"),
+        ("15x56", "window must be 16x16"),
+        ("40", "window must be HEIGHTxWIDTH"),
+    ):
+        with pytest.raises(BadWorld, match=message):
+            parse_street(f"{text},window={wrong}")
+
+
 def test_scenes_are_the_renderers_own(tmp_path):
     from segfrontier.scenes.street import render_scene
 

@@ -325,6 +325,19 @@ def test_keys_of_worlds_that_may_change_are_not_kept(cache, tmp_path, claims):
     assert kept_keys(tmp_path, "fine", claims) is None
 
 
+def test_a_claim_may_have_a_world_of_its_own(cache, tmp_path):
+    own = BUILT_IN.replace("    says: Half", "    worlds: street:train=5,val=1,synthetic=2,size=64x128\n    says: Half")
+    claims = parse_claims(own, where="c")
+    assert {(cell.method, cell.world.partition(",")[0]) for cell in all_cells(claims)} == {
+        ("fine", "street:train=4"), ("fine+coarse", "street:train=5"), ("synthetic", "street:train=5")
+    }  # fmt: skip
+    files = parse_claims(own.replace("street:train=5,val=1,synthetic=2,size=64x128", "worlds/mine"), where="c")
+    keep_keys(tmp_path, "fine", files, lambda claim, side: ["k"])
+    assert kept_keys(tmp_path, "fine", files) is None, "a world of files may change"
+    keep_keys(tmp_path, "fine", claims, lambda claim, side: ["k"])
+    assert kept_keys(tmp_path, "fine", claims) is not None
+
+
 @pytest.mark.parametrize("recipe", ["{}", "{pretrained: auto}", "{pretrained: [never, auto]}"])
 def test_keys_of_weights_that_are_still_to_be_found_are_not_kept(cache, tmp_path, recipe):
     claims = parse_claims(BUILT_IN.replace("{pretrained: never}", recipe), where="c")

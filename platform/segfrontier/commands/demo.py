@@ -15,25 +15,23 @@ def demo(
         list[str] | None, typer.Option("--set", help="Change the study, e.g. --set seeds=[0,1,2,3].")
     ] = None,
 ) -> None:
-    """Run every installed method on the built-in street world, at two budgets, on all cores; show the frontier.
+    """Run the installed methods on the built-in street world, at two budgets, on all cores; show the frontier.
 
     About five minutes on two cores, without a GPU, a download or an account. Started again it goes on where it was.
     """
     from importlib.resources import files
 
-    from segfrontier.basics.installed import installed
     from segfrontier.commands.board import LiveBoard
     from segfrontier.commands.console import console
     from segfrontier.commands.frontier import frontier
     from segfrontier.commands.study import SIGNALLED
     from segfrontier.home.status import Board, counts
-    from segfrontier.lab.methods import demo_knobs, method_class
+    from segfrontier.lab.methods import demo_methods
     from segfrontier.study.config import Study
     from segfrontier.study.run import run_study
 
     text = files("segfrontier.study").joinpath("examples/demo.yaml").read_text(encoding="utf-8")
-    methods = json.dumps([{"name": name, "knobs": demo_knobs(method_class(name))} for name in installed()])
-    study = Study.parse(text, [f"methods={methods}", *(set_ or [])], where="demo")
+    study = Study.parse(text, [f"methods={json.dumps(demo_methods())}", *(set_ or [])], where="demo")
     with LiveBoard() as board:
         finished = run_study(study, home=home, watcher=board)
     if finished.why:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from segfrontier.lab.handles import Model
+from segfrontier.lab.joining import Joining
 from segfrontier.lab.passes.draw import DrawPass
 from segfrontier.lab.passes.gauges import Gauge
 from segfrontier.lab.passes.inference import Predictor, Predictors
@@ -31,6 +32,7 @@ _LOOKING = (Predictor, Predictors, Model)
 ROOTS: Mapping[str, tuple[object, ...]] = {
     "train": (training.run, Worker),
     "renorm": (training.run, Worker),
+    "join": (Joining, Model),
     "label": (LabelPass, *_LOOKING),
     "measure": (MeasurePass, *_LOOKING),
     "draw": (DrawPass, *_LOOKING),
@@ -63,6 +65,12 @@ def train_key(job: Job, start: Mapping[str, Model], *, kind: str = "train") -> s
     blueprints = [network.blueprint for network in networks.values()]
     code = _code(kind, job.objective, job.plan, job.streams, networks, networks=blueprints)
     return stage_key(kind, arguments, inputs, code)
+
+
+def join_key(work: Joining) -> str:
+    """Key of a model that is made of others."""
+    inputs = {f"part/{name}": model.digest for name, model in work.models.items()}
+    return stage_key("join", {"blueprint": work.blueprint}, inputs, _code("join", networks=[work.blueprint]))
 
 
 def label_key(models: Mapping[str, Model], part: Part, rule: Rule) -> str:

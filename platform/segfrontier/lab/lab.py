@@ -1,8 +1,9 @@
-"""The bench that a method works at. Seven verbs; each call is a stage whose result is stored and computed once.
+"""The bench that a method works at. Eight verbs; each call is a stage whose result is stored and computed once.
 
 lab.buy(request)                     the ledger is charged, the bought labels come back
 lab.train(objective, streams, plan)  a trained model
 lab.renorm(model, stream)            the model with batch-norm statistics of other images
+lab.join(blueprint, models)          one model of several that were trained apart
 lab.label(models, part, rule)        labels made by a model, several, or none
 lab.measure(models, part, gauge)     numbers of fixed shapes for each image
 lab.score(models)                    the evaluator's verdict on the validation split
@@ -36,7 +37,8 @@ from segfrontier.lab.doors import (
     require_tasks,
 )
 from segfrontier.lab.handles import Model
-from segfrontier.lab.keying import draw_key, label_key, measure_key, quality_key, score_key, train_key
+from segfrontier.lab.joining import Joining
+from segfrontier.lab.keying import draw_key, join_key, label_key, measure_key, quality_key, score_key, train_key
 from segfrontier.lab.leftout import sift
 from segfrontier.lab.looking import Looking
 from segfrontier.lab.passes.base import Outcome, Pass
@@ -68,7 +70,7 @@ from segfrontier.scenes.world import Pool
 from segfrontier.store import Entry, Store
 
 if TYPE_CHECKING:
-    from segfrontier.lab.objective import Network, Objective
+    from segfrontier.lab.objective import Blueprint, Network, Objective
     from segfrontier.lab.places import Places
 
 
@@ -186,6 +188,18 @@ class Lab(ABC):
         job = renorm_job(model, stream, seed=stable_seed(self.seed, "renorm"))
         start = {model.network: model}
         return self._model("renorm", train_key(job, start, kind="renorm"), job, start).looked(model.looking)
+
+    def join(self, blueprint: Blueprint, models: Mapping[str, Model]) -> Model:
+        """One model, built by a blueprint, each part of which has the weights of the model of that name.
+
+        Nothing is trained. What the parts together answer is the blueprint's to say.
+        """
+        work = Joining(blueprint=blueprint, models=require_models(dict(models)))
+        key = join_key(work)
+        self._stage("join", key, lambda out: self._join(work, out), inputs=_keys(work.models))
+        return Model(
+            store=self._store.root, key=key, network=work.NAME, classes=self.classes, blueprints={work.NAME: blueprint}
+        )
 
     def _model(self, kind: str, key: str, job: Job, start: Mapping[str, Model]) -> Model:
         """What a job of the training loop makes of its networks."""
@@ -387,6 +401,9 @@ class Lab(ABC):
     def _power(self, kind: str) -> tuple[int, bool]:  # noqa: ARG002
         """How many processes compute a stage of this kind side by side, and whether on GPUs."""
         return 1, self.bench.torch_device().type == "cuda"
+
+    def _join(self, work: Joining, out: Path) -> None:
+        work.write(out, self.classes, world=unseal(self._places).world.name)
 
     @abstractmethod
     def _train(self, job: Job, work: Path, out: Path) -> None:

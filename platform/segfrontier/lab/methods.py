@@ -45,10 +45,13 @@ def method_class(name: str) -> type[Any]:
     return cls
 
 
-def demo_knobs(cls: type[Any]) -> Mapping[str, Any]:
-    """What a method class declares as `demo: ClassVar`: knobs with which it shows itself within seconds."""
-    knobs: Mapping[str, Any] = getattr(cls, "demo", {})
-    return knobs
+def demo_methods() -> list[dict[str, Any]]:
+    """What the demo runs: every installed method, with the knobs that its class declares as `demo: ClassVar`.
+
+    They show the method within seconds. One that declares None stays out: the rival of another that is shown.
+    """
+    declared = {name: getattr(method_class(name), "demo", {}) for name in installed()}
+    return [{"name": name, "knobs": dict(knobs)} for name, knobs in declared.items() if knobs is not None]
 
 
 def make_method(name: str, knobs: Mapping[str, Any] | None = None) -> Method:

@@ -37,11 +37,18 @@ if TYPE_CHECKING:
     from segfrontier.maths.calibration import expected_calibration_error as expected_calibration_error
     from segfrontier.maths.calibration import reliability as reliability
     from segfrontier.maths.checks import require_finite as require_finite
+    from segfrontier.maths.class_masking import AllMasked as AllMasked
+    from segfrontier.maths.class_masking import large_classes as large_classes
+    from segfrontier.maths.class_masking import likely_classes as likely_classes
+    from segfrontier.maths.class_masking import mask_classes as mask_classes
     from segfrontier.maths.confusion import Confusion as Confusion
     from segfrontier.maths.confusion import confusion_counts as confusion_counts
     from segfrontier.maths.confusion import restrict as restrict
     from segfrontier.maths.curriculum import ramp as ramp
     from segfrontier.maths.curriculum import spell as spell
+    from segfrontier.maths.consistency import Consistency as Consistency
+    from segfrontier.maths.consistency import softmax_mse as softmax_mse
+    from segfrontier.maths.consistency import tag_consistency as tag_consistency
     from segfrontier.maths.curves import Area as Area
     from segfrontier.maths.curves import curve_area as curve_area
     from segfrontier.maths.curves import precision_recall as precision_recall
@@ -50,6 +57,9 @@ if TYPE_CHECKING:
     from segfrontier.maths.differences import central_difference as central_difference
     from segfrontier.maths.entropy import normalised_entropy as normalised_entropy
     from segfrontier.maths.entropy import self_information as self_information
+    from segfrontier.maths.image_game import MatchingNorm as MatchingNorm
+    from segfrontier.maths.image_game import feature_matching as feature_matching
+    from segfrontier.maths.image_game import real_or_fake as real_or_fake
     from segfrontier.maths.instances import CITYSCAPES_THRESHOLDS as CITYSCAPES_THRESHOLDS
     from segfrontier.maths.instances import VOC_THRESHOLDS as VOC_THRESHOLDS
     from segfrontier.maths.instances import InstanceHits as InstanceHits
@@ -92,6 +102,8 @@ if TYPE_CHECKING:
     from segfrontier.maths.panoptic import panoptic_counts as panoptic_counts
     from segfrontier.maths.panoptic import panoptic_quality as panoptic_quality
     from segfrontier.maths.panoptic import panoptic_scores as panoptic_scores
+    from segfrontier.maths.ramps import Ramp as Ramp
+    from segfrontier.maths.ramps import ramp_up as ramp_up
     from segfrontier.maths.schedules import Schedule as Schedule
     from segfrontier.maths.schedules import constant as constant
     from segfrontier.maths.schedules import cosine as cosine
@@ -101,6 +113,8 @@ if TYPE_CHECKING:
     from segfrontier.maths.similarity import Similarity as Similarity
     from segfrontier.maths.similarity import mean_similarity as mean_similarity
     from segfrontier.maths.similarity import weight_similarity as weight_similarity
+    from segfrontier.maths.self_training import self_training_loss as self_training_loss
+    from segfrontier.maths.self_training import trusted as trusted
     from segfrontier.maths.tally import Tally as Tally
     from segfrontier.maths.views import View as View
     from segfrontier.maths.views import ViewMean as ViewMean

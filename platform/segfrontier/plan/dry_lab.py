@@ -22,6 +22,7 @@ import numpy as np
 
 from segfrontier.lab import Lab, Model, Part, Rule
 from segfrontier.lab.doors import Models
+from segfrontier.lab.joining import Joining
 from segfrontier.lab.passes.base import Outcome, Pass
 from segfrontier.lab.passes.gauges import Row
 from segfrontier.lab.passes.label import LabelPass
@@ -59,7 +60,7 @@ class Shadow(Store):
 
     def get(self, key: str, *, verify: bool = False) -> Entry | None:
         """See `Store.get`. Weights are left where they are: they are large, and nobody here looks at them."""
-        if key in self.stored and self.stored[key].kind not in ("train", "renorm"):
+        if key in self.stored and self.stored[key].kind not in ("train", "renorm", "join"):
             return self.at_home(key)
         return super().get(key, verify=verify)
 
@@ -123,6 +124,10 @@ class RehearsalLab(Lab):
         for name in ("weights.pt", *kept):
             (out / name).touch()
         (out / "log.jsonl").write_text(json.dumps({"step": job.plan.steps}) + "\n")
+
+    def _join(self, work: Joining, out: Path) -> None:  # noqa: ARG002
+        (out / "weights.pt").touch()
+        (out / "log.jsonl").write_text(json.dumps({"step": 0}) + "\n")
 
     def label(self, models: Models, part: Part, rule: Rule) -> LabelSet:
         """See `Lab.label`; labels to come have the key of their stage for an identity."""

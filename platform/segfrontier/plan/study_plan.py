@@ -14,7 +14,7 @@ from segfrontier.scenes.published import Published
 from segfrontier.study.cells import Cell
 from segfrontier.study.config import Study
 
-KINDS = ("train", "renorm", "label", "measure", "score", "draw")
+KINDS = ("train", "renorm", "join", "label", "measure", "score", "draw")
 """Kinds of stages, in the order of the table."""
 
 

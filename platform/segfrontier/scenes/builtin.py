@@ -3,6 +3,7 @@
 street                                   200 train, 60 val and 400 synthetic scenes of 96x192
 street:train=64,val=32,size=128x256,gap=0.5
 street:size=64x128,classes=groups7                the same scenes in seven classes instead of nineteen
+street:size=192x384,window=64x64                  a window of each scene, which shows few of the classes
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -26,6 +27,8 @@ TABLES: Mapping[str, tuple[ClassTable, Mapping[str, str]]] = {
 """The class tables that `street` speaks, and how its own classes map to them."""
 
 MOST_SCENES = 1_000_000
+SMALLEST = 16
+"""Pixels of a side of a window."""
 _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 _SEEDS = 2**63
 
@@ -41,6 +44,7 @@ class StreetOptions:
     gap: float = 1.0
     seed: int = 0
     classes: str = CITYSCAPES.name  # the table it speaks; of the same scenes
+    window: str = ""  # "64x96": all that is kept of each scene, at a place of its own; a small one shows few classes
 
     def __post_init__(self) -> None:
         if self.train < 1 or self.val < 1 or self.synthetic < 0:
@@ -56,6 +60,7 @@ class StreetOptions:
         if not 0 <= self.seed < _SEEDS:
             raise BadWorld(f"street: seed must be from 0 to 2**63 - 1; found {shown(self.seed)}. Choose another one.")
         self._require_size()
+        self._require_window()
         if self.classes not in TABLES:
             raise BadWorld(f"street: classes must be one of {', '.join(TABLES)}; found {shown(self.classes)}")
 
@@ -69,18 +74,35 @@ class StreetOptions:
                 f"{self.size}. Render at the nearest size that fits and resize."
             )
 
+    def _require_window(self) -> None:
+        (height, width), (down, right) = self.shape, self.kept
+        if not (SMALLEST <= down <= height and SMALLEST <= right <= width):
+            raise BadWorld(
+                f"street: window must be {SMALLEST}x{SMALLEST} to the size of a scene, {self.size}; found {self.window}"
+            )
+
     @property
     def rendered(self) -> dict[str, object]:
-        """All that the scenes' bytes depend on."""
-        return {name: value for name, value in asdict(self).items() if name != "classes"}
+        """All that the scenes' bytes depend on; without a window, what it always was."""
+        left_out = {"classes"} if self.window else {"classes", "window"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width)."""
-        match = _SIZE.fullmatch(self.size)
-        if match is None:
-            raise BadWorld(f"street: size must be HEIGHTxWIDTH, e.g. 96x192; found {shown(self.size)}")
-        return int(match[1]), int(match[2])
+        """(height, width) that scenes are rendered at."""
+        return _sides("size", self.size)
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """(height, width) of the world's scenes: the window's, or all of what is rendered."""
+        return _sides("window", self.window) if self.window else self.shape
+
+    def corner(self, index: int) -> tuple[int, int]:
+        """Row and column of a scene's window: its number and the world's seed decide."""
+        room = [whole - part + 1 for whole, part in zip(self.shape, self.kept, strict=True)]
+        drawn = hashlib.blake2b(f"window {self.seed} {index}".encode(), digest_size=16).digest()
+        top, left = (int.from_bytes(drawn[8 * i : 8 * i + 8], "big") % room[i] for i in range(2))
+        return top, left
 
     def plan(self) -> list[tuple[str, str, int]]:
         """(domain, split, index) of every scene, in the order in which they stand in the world."""
@@ -90,6 +112,13 @@ class StreetOptions:
             *(("target", "train", i) for i in range(self.synthetic, first)),
             *(("target", "val", i) for i in range(first, first + self.val)),
         ]
+
+
+def _sides(what: str, text: str) -> tuple[int, int]:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise BadWorld(f"street: {what} must be HEIGHTxWIDTH, e.g. 96x192; found {shown(text)}")
+    return int(match[1]), int(match[2])
 
 
 def parse_street(text: str) -> StreetOptions:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, ClassTable
+from segfrontier.scenes.pascal import PASCAL_CONTEXT, VOC
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,12 @@ PUBLISHED: Mapping[str, Published] = {
         _synthetic("synthia", "SYNTHIA-RAND-CITYSCAPES", (760, 1280), train=9400),
         Published(name="camvid", about="CamVid in the SegNet layout", size=(360, 480), classes=CAMVID,
                   scenes={("target", "train"): 367, ("target", "val"): 101}),
+        _street("cityscapes-half", "Cityscapes, finely labelled part, at half its size", (512, 1024),
+                train=2975, val=500),
+        Published(name="voc", about="PASCAL VOC 2012 with the masks of SBD", size=(375, 500), classes=VOC,
+                  scenes={("target", "train"): 10_582, ("target", "val"): 1449}),
+        Published(name="pascal-context", about="PASCAL-Context, 59 classes and a background", size=(375, 500),
+                  classes=PASCAL_CONTEXT, scenes={("target", "train"): 4998, ("target", "val"): 5105}),
     )
 }  # fmt: skip
 

@@ -20,6 +20,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from segfrontier.basics.children import die_with_parent
 from segfrontier.errors import SegFrontierError
 from segfrontier.scenes.codec import encode_image
@@ -88,10 +90,13 @@ def _render(options: StreetOptions, place: tuple[str, str, int]) -> Scene:
         seed=options.seed, index=index, domain="game" if domain == "source" else "city",
         height=height, width=width, gap=options.gap,
     )  # fmt: skip
+    (top, left), (down, right) = options.corner(index), options.kept
+    seen = slice(top, top + down), slice(left, left + right)
     return Scene(
         id=f"{'game' if domain == 'source' else 'city'}/{split}/{index:06d}",
-        domain=domain, split=split, height=height, width=width,
-        image=encode_image(drawn.image), semantic=drawn.semantic, instance=drawn.instance,
+        domain=domain, split=split, height=down, width=right,
+        image=encode_image(np.ascontiguousarray(drawn.image[seen])),
+        semantic=np.ascontiguousarray(drawn.semantic[seen]), instance=np.ascontiguousarray(drawn.instance[seen]),
     )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ def study_of(claims: Claims, claim: Claim, side: Side) -> Study:
     plain: dict[str, Any] = {"name": "claims", **{k: v for k, v in claims.base.items() if k != "budgets"}}
     plain["recipe"] = dict(claims.base.get("recipe", {})) | claim.recipe
     plain["methods"] = [{"name": side.method, "knobs": claims.knobs.get(side.method, {}) | side.knobs}]
+    if claim.worlds is not None:
+        plain["worlds"] = claim.worlds
     if claim.seeds is not None:
         plain["seeds"] = list(claim.seeds)
     if budget_of(method_class(side.method)) == "any":

@@ -77,6 +77,7 @@ class Claim(Strict):
     where: str
     paper: dict[str, Any] = Field(default_factory=dict)
     compare: Annotated[tuple[Pairing, ...], Field(min_length=1)]
+    worlds: str | None = None
     recipe: dict[str, Any] = Field(default_factory=dict)
     seeds: tuple[int, ...] | None = None
 

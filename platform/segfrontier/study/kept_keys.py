@@ -76,7 +76,8 @@ def _decided(home: Path, claims: Claims) -> Mapping[str, str] | None:
 
 def _worlds(claims: Claims) -> Iterable[str]:
     given = claims.base.get("worlds", "street")
-    for world in given if isinstance(given, list) else [given]:
+    own = [claim.worlds for claim in claims.claims if claim.worlds is not None]
+    for world in [*(given if isinstance(given, list) else [given]), *own]:
         yield from (str(ref) for ref in world.values() if ref) if isinstance(world, Mapping) else [str(world)]
 
 

@@ -1,0 +1,119 @@
+"""The two yardsticks of paper 004: one step of each written out by hand, and what they refuse."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from highlowhere import RECIPE, PlainSpec, highlow_lab
+from pointhere import larger_toy
+from test_highlow_objective import batches, do_steps, learners, real_map
+
+from segfrontier.errors import BadInput
+from segfrontier.lab import Adam, Ema, Network, Sgd, installed, make_method
+from segfrontier.lab.methods import demo_methods
+from segfrontier.models.discriminator import PatchDiscriminatorSpec
+from segfrontier_methods.high_low import AdversarialSemi, MeanTeacher
+from segfrontier_methods.high_low.adversarial import PixelGame
+from segfrontier_methods.high_low.data import series
+from segfrontier_methods.high_low.mean_teacher import MapTeacher
+from segfrontier_methods.high_low.mlmt import STRONG
+
+
+def pixel_game(**changes):
+    settings = {
+        "segmenter": Network(blueprint=PlainSpec(), optimiser=Sgd(lr=0.1)),
+        "critic": Network(blueprint=PatchDiscriminatorSpec(channels=3, width=2), optimiser=Adam(lr=1e-2)),
+        "num_classes": 3, "labelled_pull": 0.01, "unlabelled_pull": 0.001, "self_training": 0.1,
+        "self_training_after": 0.1, "trust": 0.5,
+    }  # fmt: skip
+    return PixelGame(**(settings | changes))
+
+
+def judged(critic, maps):
+    return F.interpolate(critic(maps), size=maps.shape[-2:], mode="bilinear", align_corners=False)[:, 0].sigmoid()
+
+
+def masked_bce(scores, answer, known):
+    return F.binary_cross_entropy(scores[known], torch.full_like(scores[known], answer))
+
+
+def test_three_steps_are_those_of_hungs_loop():
+    batch = batches(size=64)
+    trust = do_steps(pixel_game(), batch)[1][1]["score_fake"]  # a mean, with pixels on both of its sides
+    goal = pixel_game(trust=trust)
+    mine, values = do_steps(goal, batch)
+    assert values[0]["selected"] == 0.0 and any(0 < v["selected"] < 1 for v in values[1:])
+    start = learners(goal)
+    s, d = start.bare["segmenter"], start.bare["critic"]
+    for step in range(3):
+        for name, rate in (("segmenter", 0.1), ("critic", 1e-2)):
+            start.optimisers[name].zero_grad()
+            for group in start.optimisers[name].param_groups:
+                group["lr"] = rate * (1 - step / 10) ** 0.9
+        d.requires_grad_(False)
+        pred, label = s(batch["labelled"].image).mean_logits, batch["labelled"].label
+        other = s(batch["unlabelled"].image).mean_logits
+        scores = judged(d, other.softmax(1))
+        loss = F.cross_entropy(pred, label, ignore_index=255)
+        loss = loss + 0.01 * masked_bce(judged(d, pred.softmax(1)), 1.0, label != 255)
+        loss = loss + 0.001 * F.binary_cross_entropy(scores, torch.ones_like(scores))
+        own = torch.where(scores >= trust, other.argmax(1), 255)
+        if step >= 1 and (own != 255).any():
+            loss = loss + 0.1 * F.cross_entropy(other, own, ignore_index=255)
+        loss.backward()
+        d.requires_grad_(True)
+        (masked_bce(judged(d, pred.detach().softmax(1)), 0.0, label != 255) / 2).backward()
+        truth = batch["truth"]
+        (masked_bce(judged(d, real_map(truth)), 1.0, truth.label != 255) / 2).backward()
+        for optimiser in start.optimisers.values():
+            optimiser.step()
+    for name, module in mine.bare.items():
+        for key, value in module.state_dict().items():
+            torch.testing.assert_close(start.bare[name].state_dict()[key], value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_mean_teacher_of_maps_adds_the_distance_of_its_answers():
+    teaching = Network(blueprint=PlainSpec(), optimiser=Sgd(lr=0.1), ema=Ema(decay=0.9))
+    goal = MapTeacher(segmenter=teaching, consistency=4.0, ramp="none")
+    batch = {n: b._replace(views={STRONG: b.image.flip(1)}) for n, b in batches().items() if n != "truth"}
+    _, values = do_steps(goal, batch, steps=1)
+    network = learners(goal).bare["segmenter"]
+    known = F.cross_entropy(
+        network(batch["labelled"].views[STRONG]).mean_logits, batch["labelled"].label, ignore_index=255
+    )
+    apart = [
+        (network(b.views[STRONG]).mean_logits.softmax(1) - network(b.image).mean_logits.softmax(1)).square().mean()
+        for b in batch.values()
+    ]
+    assert values[0]["labels_and_consistency"] == pytest.approx((known + 4 * sum(apart) / 2).item(), rel=1e-5)
+    assert values[0]["consistency"] > 0
+
+
+@pytest.mark.parametrize("method", [MeanTeacher(labelled=0.5), AdversarialSemi(labelled=0.5, critic_width=4)])
+def test_they_share_the_labelled_images_of_the_method(tmp_path, method):
+    world = larger_toy(tmp_path / "w")
+    with highlow_lab(tmp_path / "home", world) as lab:
+        model = method.run(lab, RECIPE)
+        assert lab.spent == 3 * 5400 and len(series(lab.pool.scenes(), lab.seed)) == 6
+        assert model.network == ("segmenter/teacher" if isinstance(method, MeanTeacher) else "segmenter")
+
+
+@pytest.mark.parametrize(
+    ("kind", "knobs"),
+    [
+        (MeanTeacher, {"consistency": -1.0}), (MeanTeacher, {"ema_decay": 1.0}), (MeanTeacher, {"colour": 1.0}),
+        (MeanTeacher, {"labelled": 2.0}), (AdversarialSemi, {"trust": 1.1}), (AdversarialSemi, {"self_training": -0.1}),
+        (AdversarialSemi, {"labelled": 0.0}), (AdversarialSemi, {"critic_width": 0}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_wrong_knobs_are_told_at_once(kind, knobs):
+    with pytest.raises(BadInput, match="found"):
+        kind(**knobs)
+
+
+def test_the_demo_shows_the_method_and_not_its_rivals():
+    shown = {each["name"]: each["knobs"] for each in demo_methods()}
+    assert set(shown) == set(installed()) - {"mean_teacher", "adversarial_semi"}
+    assert shown["fine"] == {} and shown["high_low"]["lr"] is None
+    for name, knobs in shown.items():
+        make_method(name, knobs)
