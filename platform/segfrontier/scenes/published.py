@@ -43,6 +43,7 @@ PUBLISHED: Mapping[str, Published] = {
         _street("bdd100k", "BDD100K, segmentation part", (720, 1280), train=7000, val=1000),
         _synthetic("synscapes", "Synscapes", (720, 1440), train=25000),
         _synthetic("gta5", "GTA5 (Playing for Data)", (1052, 1914), train=24966),
+        _synthetic("cityscapes-source", "Cityscapes, finely labelled, as the source of another city", (1024, 2048), train=2975),
         _synthetic("synthia", "SYNTHIA-RAND-CITYSCAPES", (760, 1280), train=9400),
         Published(name="camvid", about="CamVid in the SegNet layout", size=(360, 480), classes=CAMVID,
                   scenes={("target", "train"): 367, ("target", "val"): 101}),
