@@ -248,8 +248,9 @@ def test_every_claim_and_every_table_that_is_installed_can_be_read():
     methods = sorted(installed())
     for claims in {str(claims): claims for claims in map(claims_of, methods) if claims is not None}.values():
         assert all_cells(claims)
-    for method, table in {table.says: (method, table) for method in methods for table in tables_of(method)}.values():
-        assert load_study(f"{method}:{table.id}").methods and table.printed
+    tables = {table.says: (name, table) for name in methods for table in tables_of(name)}
+    for name, table in tables.values():
+        assert load_study(f"{name}:{table.id}").methods and table.printed
 
 
 def test_the_claims_of_the_documentation_can_be_read():
