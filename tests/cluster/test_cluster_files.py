@@ -1,4 +1,4 @@
-"""The files that start clusters and jobs: read as Ray, the shell and Kubernetes read them, and held to what they say."""
+"""The files that start clusters and jobs: read as Ray, the shell and Kubernetes read them, and held to their words."""
 
 import json
 import re
