@@ -30,6 +30,9 @@ STOP_SECONDS = 120
 ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 _OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 _STOPPED = 130
+_TALKERS = (
+    "ray._private.runtime_env.packaging", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,7 @@ def job_server(address: str) -> Iterator[JobSubmissionClient]:
             f"the address of a job server must be that of a cluster's dashboard, http://HOST:8265; found {address!r}. "
             f"`ray dashboard cluster.yaml` brings it to {ADDRESS}."
         )
-    for name in ("ray._private.runtime_env.packaging", "ray.dashboard.modules.dashboard_sdk"):
+    for name in _TALKERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     before = {name: os.environ.pop(name) for name in _OVERRIDES if name in os.environ}
     try:
