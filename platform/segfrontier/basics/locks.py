@@ -171,3 +171,12 @@ def _require_locks(path: Path, error: OSError) -> None:
     if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
         why = "the disk does not lock files (flock); choose a local one, NFS 4, Lustre or CephFS"
         raise OSError(error.errno, why, str(path)) from error
+
+
+def require_locks_and_links(folder: Path) -> None:
+    """Take a lock and make a hard link in a folder, which ledgers and stores need; OSError where its disk has none."""
+    file = folder / "a"
+    with file.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        stream.write("a")
+    os.link(file, folder / "b")

@@ -22,6 +22,7 @@ from segfrontier.commands import (
     predict,
     store,
     study,
+    submit,
     train,
     ui,
     world,
@@ -72,6 +73,7 @@ def options(
 app.command("demo", epilog="Example: segfrontier demo --home runs")(demo.demo)
 app.command("plan", epilog=plan.EPILOG)(plan.plan)
 app.command("run", epilog="Example: segfrontier run study.yaml --set seeds=[0,1,2]")(study.run)
+app.command("submit", epilog=submit.EPILOG)(submit.submit)
 app.command("status", epilog="Example: segfrontier status street-baselines --cells")(study.status)
 app.command("logs", epilog="Example: segfrontier logs 55faf96e")(study.logs)
 app.command("stop", epilog="Example: segfrontier stop street-baselines")(study.stop)

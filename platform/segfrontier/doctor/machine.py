@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from segfrontier.basics.atomic import scratch_folder
+from segfrontier.basics.locks import require_locks_and_links
 from segfrontier.errors import BadInput
 from segfrontier.store import human_size
 from segfrontier.study.config import Executor
@@ -56,23 +57,13 @@ def writable(home: Path) -> Check:
     place = existing(home)
     try:
         with scratch_folder(place) as folder:
-            _lock_and_link(folder)
+            require_locks_and_links(folder)
     except OSError as error:
         advice = "give a --home on a local disk, NFS 4, Lustre or CephFS that you may write to"
         return Check(name="home", state="fail", found=f"{place}: {error}", advice=advice)
     return ok(
         "home", f"{home} takes files, locks and links" if place == home.absolute() else f"{home} can be made in {place}"
     )
-
-
-def _lock_and_link(folder: Path) -> None:
-    import fcntl
-
-    file = folder / "a"
-    with file.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        stream.write("a")
-    os.link(file, folder / "b")
 
 
 def existing(path: Path) -> Path:

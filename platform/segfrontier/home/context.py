@@ -16,7 +16,7 @@ StudyState = Literal["running", "done", "failed", "stopped"]
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "state": str, "began": (int, float), "at": (int, float), "worlds": dict, "facets": list, "environment": dict,
-    "commit": str, "cells": list, "earlier": dict,
+    "commit": str, "job": str, "cells": list, "earlier": dict,
 }  # fmt: skip
 
 
@@ -24,6 +24,7 @@ def read_context(study: StudyHome) -> dict[str, Any]:
     """What was written last, as far as it is sound; empty where nothing was.
 
     `state`, `began`, `at`: how it stands, since when. `worlds`, `facets`, `environment`, `commit`: what it ran with.
+    `job`: the id of the job of Ray as which it ran; empty where it was none.
     `cells`: the keys of all cells that its table ever had. `earlier`: what an earlier version knew of its cells.
     """
     plain = read_json(file := study.path / CONTEXT)

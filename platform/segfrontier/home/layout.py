@@ -21,8 +21,9 @@ from segfrontier.basics.reading import read_json
 from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BadStudy
 
-STATUS, CUT, LOG = "status.json", "cut", "log.txt"
-"""Files in a cell's folder. `cut` is written by the executor when early stopping ends the cell."""
+CELL, STATUS, CUT, LOG = "cell.json", "status.json", "cut", "log.txt"
+"""Files in a cell's folder. `cell.json` says what the cell is, before it begins; `cut` is written by the executor when
+early stopping ends it."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import read_json
 from segfrontier.errors import BadInput, BadWorld
-from segfrontier.home.layout import Home
+from segfrontier.home.layout import CELL, Home
 from segfrontier.home.records import Record
 from segfrontier.lab.methods import method_class
 from segfrontier.market import prices_for
@@ -68,6 +68,10 @@ class Atlas:
         """The digest of every world that was opened."""
         return {ref: world.digest for ref, world in self._open.items()}
 
+    def opened(self) -> dict[str, World]:
+        """Every world that was opened."""
+        return dict(self._open)
+
     def target(self, cell: Cell) -> World:
         """The world whose labels a cell buys; one that no model could be scored on is refused."""
         world = self.world(cell.world)
@@ -87,12 +91,12 @@ def keyed(cells: Iterable[Cell], atlas: Atlas) -> dict[str, Cell]:
 
 def write_cell(home: Home, key: str, cell: Cell) -> None:
     """Keep what a cell is, for whoever computes it."""
-    write_json(home.cell(key) / "cell.json", plain_cell(cell))
+    write_json(home.cell(key) / CELL, plain_cell(cell))
 
 
 def read_cell(home: Home, key: str) -> Cell:
     """The cell that `write_cell` kept."""
-    file = home.cell(key) / "cell.json"
+    file = home.cell(key) / CELL
     try:
         return _CELL.validate_python(read_json(file))
     except (ValidationError, TypeError, ValueError):

@@ -9,6 +9,7 @@ from segfrontier.home.context import StudyState, write_context
 from segfrontier.home.layout import StudyHome
 from segfrontier.home.records import RECORD
 from segfrontier.study.environment import commit, environment
+from segfrontier.study.job import this_job
 from segfrontier.tracking import Companion, resolve
 from segfrontier.tracking.legacy import adopt_spool
 
@@ -26,7 +27,10 @@ class Publisher:
     ) -> None:
         self._study = study
         self._companion = None if uri == NONE else Companion(study, resolve(uri, study.home.path))
-        self._about = {"worlds": worlds, "facets": sorted(facets), "environment": environment(), "commit": commit()}
+        self._about = {
+            "worlds": worlds, "facets": sorted(facets), "environment": environment(), "commit": commit(),
+            "job": this_job(),
+        }  # fmt: skip
         self.left = 0
         """How many runs MLflow does not have in full, where it is wanted, once the block has ended."""
 

@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from ray.tune.search import Searcher
 
 from segfrontier.errors import BadStudy
-from segfrontier.home.layout import CUT, LOG, Home
+from segfrontier.home.layout import CELL, CUT, LOG, Home
 from segfrontier.home.records import Record
 from segfrontier.lab._ray import start_ray, stop_ray
 from segfrontier.lab._ray.start import is_ours, what_died
@@ -34,9 +34,12 @@ from segfrontier.study.config import Asha, Executor
 from segfrontier.study.deaths import cause, oom_kills
 from segfrontier.study.executing import Work
 from segfrontier.study.keys import Atlas, plain_cell, read_cell
+from segfrontier.study.preflight import needs_of, require_nodes, unseen
 
 _TRIAL_CPU, _LOST = 0.01, 2
 _SCORE, _EPOCH = "score", "epoch"
+_UNSEEN = "unseen"
+"""The outcome of a trial whose node does not see the home. It is told, not raised: Tune would try it again there."""
 _TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the only output that can be silent
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -47,14 +50,22 @@ _TUNE = {
 }
 
 
-def run_on_ray(work: Work, executor: Executor, *, folder: Path, asha: Asha | None, address: str | None) -> None:
-    """Compute cells as trials until the feed is over; `folder` is Tune's own, and empty afterwards."""
+def run_on_ray(
+    work: Work, executor: Executor, *, folder: Path, asha: Asha | None, address: str | None,
+    weights: Collection[tuple[str, str]] = (),
+) -> None:  # fmt: skip
+    """Compute cells as trials until the feed is over; `folder` is Tune's own, and empty afterwards.
+
+    On a cluster that others started each node is looked at first, `weights` by encoder included.
+    """
     os.environ |= _TUNE
     mine = not ray.is_initialized()
     start_ray(address)
     for name in ("ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
+        if not is_ours():
+            require_nodes(needs_of(work.home.path, work.atlas.opened(), weights))
         _fit(work, executor, folder, asha)
     except Exception as error:
         raise what_died() or error from None
@@ -138,7 +149,9 @@ class _Cells(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A cell has ended; where its process has died once too often, `lost` follows."""
-        if not error and result is not None and "outcome" in result:
+        if not error and result is not None and result.get("outcome") == _UNSEEN:
+            self._blind(self._running.pop(trial_id), result["why"])
+        elif not error and result is not None and "outcome" in result:
             self._work.settle(self._running.pop(trial_id), result["outcome"])
         elif not error:
             self.lost(trial_id, None)
@@ -150,6 +163,12 @@ class _Cells(Searcher):
         key = self._running.pop(trial_id)
         why = cause(error, self._work.home.cell(key) / LOG, kills=oom_kills() - self._kills)
         _write_failure(self._work.home, key, f"the process that computed it died {_LOST + 1} times; {why}")
+        self._work.settle(key, "failed")
+
+    def _blind(self, key: str, why: str) -> None:
+        """A node does not see the files of its cell. No further cell is begun: it would take them all, one by one."""
+        _write_failure(self._work.home, key, why)
+        self._work.feed.halt(why)
         self._work.settle(key, "failed")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -209,6 +228,9 @@ def _trial(config: dict[str, Any], order: dict[str, Any]) -> None:
     """A cell in the process of its trial."""
     home, means, leave, key = Home(Path(order["home"])), order["means"], order["leave"], config["key"]
     latest = [0.0, math.nan]
+    if why := unseen(home.cell(key) / CELL):
+        tune.report({"outcome": _UNSEEN, "why": why})
+        return
 
     def tell(epochs: float, score: float) -> None:
         latest[:] = [epochs, score]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from segfrontier.study.cells import Cell, expand
 from segfrontier.study.cellwork import Means, Outcome
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
+from segfrontier.study.job import require_lasting
 from segfrontier.study.keys import Atlas, is_stale, keyed, write_cell
 from segfrontier.study.pins import Pins, weights_sentences
 from segfrontier.study.publishing import Publisher
@@ -84,6 +85,7 @@ def run_study(
     study.require_device_here()
     if address is not None and study.executor.kind == "ray":
         ray_host(address)  # before a home, a database or a record is made
+    require_lasting(Path(home))
     watcher = watcher or StudyWatcher()
     place = open_home(Path(home)).study(study.name)
     with (
@@ -115,7 +117,7 @@ def _run(
             home=place.home, feed=limited, means=_means(study.executor, system=study.track.system), leave=leave,
             ended=ended, atlas=atlas,
         )  # fmt: skip
-        _execute(work, study, place, address)
+        _execute(work, study, place, address, {(cell.recipe.encoder, cell.recipe.pretrained) for cell in named})
         publisher.settle()
         report = write_report(place)
         publisher.state(_state(place, limited.why))
@@ -128,7 +130,9 @@ def _state(place: StudyHome, why: str) -> Literal["done", "failed", "stopped"]:
     return "failed" if counts(Board(place).look())["failed"] else "done"
 
 
-def _execute(work: Work, study: Study, place: StudyHome, address: str | None) -> None:
+def _execute(
+    work: Work, study: Study, place: StudyHome, address: str | None, weights: Collection[tuple[str, str]]
+) -> None:
     if study.executor.kind == "local":
         run_here(work)
         return
@@ -136,7 +140,9 @@ def _execute(work: Work, study: Study, place: StudyHome, address: str | None) ->
         return  # Ray takes seconds to start
     from segfrontier.study.ray_tune import run_on_ray
 
-    run_on_ray(work, study.executor, folder=place.path / "tune", asha=study.search.asha, address=address)
+    run_on_ray(
+        work, study.executor, folder=place.path / "tune", asha=study.search.asha, address=address, weights=weights
+    )
 
 
 def _feed(study: Study, place: StudyHome, atlas: Atlas, cells: tuple[Cell, ...]) -> Feed:

@@ -37,6 +37,8 @@ def study_payload(
         STUDY_TAG: name, "mlflow.source.name": "segfrontier", "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": str(study.get("commit") or ""),
     }  # fmt: skip
+    if job := study.get("job"):
+        tags["segfrontier.job"] = str(job)  # Ray's submission id; the job's metadata names the study in turn
     documents = {"study.yaml": study.get("config") or "", "environment.yaml": yaml.safe_dump(dict(environment))}
     return RunPayload(
         name=name, status=STATES[study.get("state", "stopped")], tags={k: clip(v) for k, v in tags.items()},

@@ -1,0 +1,72 @@
+"""A user and a cluster in one process: a head with a token and its job server, and what is submitted there.
+
+To be run in a network namespace of its own, where whatever Ray listens on is loopback. The last line printed is JSON.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from driverhere import trains
+from ray.job_submission import JobSubmissionClient
+from rayhere import LOOPBACK
+from terminal import segfrontier
+from waiting import until
+
+ADDRESS = "http://127.0.0.1:28265"
+HEAD = (
+    "ray", "start", "--head", "--node-ip-address=127.0.0.1", "--port=26379", "--dashboard-host=127.0.0.1",
+    "--dashboard-port=28265", "--num-cpus=2", "--disable-usage-stats",
+)  # fmt: skip
+
+
+def main(folder):
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    subprocess.run([*HEAD, f"--temp-dir={folder / 'ray'}"], check=True, stdout=subprocess.DEVNULL)
+    work, home = folder / "work", folder / "runs"
+    words = ("submit", "study.yaml", "--home", home, "--tracking", "none", "--address", ADDRESS)
+
+    first = segfrontier(*words, "--no-wait", folder=work)
+    assert first.returncode == 0, first.stderr
+    client = JobSubmissionClient(ADDRESS)
+    (job,) = [each for each in client.list_jobs() if each.submission_id]
+    assert until(lambda: trains(home), 120), client.get_job_logs(job.submission_id)
+    second = segfrontier(*words, folder=work)
+    client.stop_job(job.submission_id)
+    assert until(lambda: ended(client, job.submission_id), 120)
+    stopped = client.get_job_info(job.submission_id)
+    left = {
+        "records": len(list(home.glob("cells/*/record.json"))),
+        "checkpoints": len(list(home.rglob("checkpoints/*"))),
+    }
+
+    third = segfrontier(*words, folder=work)
+    plain = client.submit_job(
+        entrypoint="segfrontier run study.yaml",  # whose home is relative
+        runtime_env={"working_dir": str(work), "env_vars": {"PYTHONPATH": "platform:methods"}},
+    )
+    assert until(lambda: ended(client, plain), 120)
+    jobs = {each.submission_id: dict(each.metadata) for each in client.list_jobs() if each.submission_id != plain}
+    return {
+        "id": job.submission_id, "second": [second.returncode, second.stderr], "stopped": stopped.status.value,
+        "left": left, "third": [third.returncode, third.stdout + third.stderr], "jobs": jobs,
+        "plain": [client.get_job_info(plain).driver_exit_code, client.get_job_logs(plain)],
+        "elsewhere": sorted(listeners() - LOOPBACK),
+    }  # fmt: skip
+
+
+def ended(client, job):
+    return client.get_job_status(job).is_terminal()
+
+
+def listeners():
+    """Whatever listens in this namespace."""
+    lines = [line.split() for t in ("tcp", "tcp6") for line in Path(f"/proc/net/{t}").read_text().splitlines()[1:]]
+    return {fields[1].rpartition(":")[0] for fields in lines if fields[3] == "0A"}
+
+
+if __name__ == "__main__":
+    began, found = time.monotonic(), main(Path(sys.argv[1]))
+    print(json.dumps(found | {"seconds": time.monotonic() - began}))
