@@ -34,24 +34,26 @@ def main(folder):
     (job,) = [each for each in client.list_jobs() if each.submission_id]
     assert until(lambda: trains(home), 120), client.get_job_logs(job.submission_id)
     second = segfrontier(*words, folder=work)
+    began = time.monotonic()
     client.stop_job(job.submission_id)
     assert until(lambda: ended(client, job.submission_id), 120)
+    stop_seconds = time.monotonic() - began
     stopped = client.get_job_info(job.submission_id)
     left = {
         "records": len(list(home.glob("cells/*/record.json"))),
         "checkpoints": len(list(home.rglob("checkpoints/*"))),
     }
 
-    third = segfrontier(*words, folder=work)
     plain = client.submit_job(
         entrypoint="segfrontier run study.yaml",  # whose home is relative
         runtime_env={"working_dir": str(work), "env_vars": {"PYTHONPATH": "platform:methods"}},
     )
+    third = segfrontier(*words, folder=work)
     assert until(lambda: ended(client, plain), 120)
     jobs = {each.submission_id: dict(each.metadata) for each in client.list_jobs() if each.submission_id != plain}
     return {
         "id": job.submission_id, "second": [second.returncode, second.stderr], "stopped": stopped.status.value,
-        "left": left, "third": [third.returncode, third.stdout + third.stderr], "jobs": jobs,
+        "stop_seconds": stop_seconds, "left": {"records": len(ends), "checkpoints": len(saved)}, "third": [third.returncode, third.stdout + third.stderr], "jobs": jobs,
         "plain": [client.get_job_info(plain).driver_exit_code, client.get_job_logs(plain)],
         "elsewhere": sorted(listeners() - LOOPBACK),
     }  # fmt: skip
