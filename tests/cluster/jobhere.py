@@ -53,7 +53,8 @@ def main(folder):
     jobs = {each.submission_id: dict(each.metadata) for each in client.list_jobs() if each.submission_id != plain}
     return {
         "id": job.submission_id, "second": [second.returncode, second.stderr], "stopped": stopped.status.value,
-        "stop_seconds": stop_seconds, "left": {"records": len(ends), "checkpoints": len(saved)}, "third": [third.returncode, third.stdout + third.stderr], "jobs": jobs,
+        "stop_seconds": stop_seconds, "left": left,
+        "third": [third.returncode, third.stdout + third.stderr], "jobs": jobs,
         "plain": [client.get_job_info(plain).driver_exit_code, client.get_job_logs(plain)],
         "elsewhere": sorted(listeners() - LOOPBACK),
     }  # fmt: skip

@@ -212,14 +212,14 @@ def test_every_node_of_a_ray_sees_the_home(tmp_path, ray_here, monkeypatch):
 
 @pytest.mark.ray
 def test_a_node_that_cannot_write_the_home_is_named(tmp_path, ray_here, monkeypatch):
-    def refuse(question, node):
+    def refuse(question, node, look):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("segfrontier.lab._ray.start.stop_ray", lambda: None)
     monkeypatch.setattr("segfrontier.lab._ray.health._repeat", refuse)
     _, node = services.ray_cluster(tmp_path, None)
     assert node.state == "fail" and "Permission denied" in node.found and "mount" in node.advice
-    monkeypatch.setattr("segfrontier.lab._ray.health._repeat", lambda question, node: None)
+    monkeypatch.setattr("segfrontier.lab._ray.health._repeat", lambda question, node, look: [])
     assert "not seen here" in services.ray_cluster(tmp_path, None)[1].found
 
 
