@@ -44,14 +44,18 @@ if TYPE_CHECKING:
     from segfrontier.maths.confusion import Confusion as Confusion
     from segfrontier.maths.confusion import confusion_counts as confusion_counts
     from segfrontier.maths.confusion import restrict as restrict
-    from segfrontier.maths.curriculum import ramp as ramp
-    from segfrontier.maths.curriculum import spell as spell
     from segfrontier.maths.consistency import Consistency as Consistency
     from segfrontier.maths.consistency import softmax_mse as softmax_mse
     from segfrontier.maths.consistency import tag_consistency as tag_consistency
+    from segfrontier.maths.curriculum import ramp as ramp
+    from segfrontier.maths.curriculum import spell as spell
     from segfrontier.maths.curves import Area as Area
     from segfrontier.maths.curves import curve_area as curve_area
     from segfrontier.maths.curves import precision_recall as precision_recall
+    from segfrontier.maths.dense_crf import DEEPLAB as DEEPLAB
+    from segfrontier.maths.dense_crf import DIN as DIN
+    from segfrontier.maths.dense_crf import DenseCRF as DenseCRF
+    from segfrontier.maths.dense_crf import mean_field as mean_field
     from segfrontier.maths.differences import Border as Border
     from segfrontier.maths.differences import boundary_map as boundary_map
     from segfrontier.maths.differences import central_difference as central_difference
@@ -110,11 +114,11 @@ if TYPE_CHECKING:
     from segfrontier.maths.schedules import per_epoch as per_epoch
     from segfrontier.maths.schedules import poly as poly
     from segfrontier.maths.schedules import warm_up as warm_up
+    from segfrontier.maths.self_training import self_training_loss as self_training_loss
+    from segfrontier.maths.self_training import trusted as trusted
     from segfrontier.maths.similarity import Similarity as Similarity
     from segfrontier.maths.similarity import mean_similarity as mean_similarity
     from segfrontier.maths.similarity import weight_similarity as weight_similarity
-    from segfrontier.maths.self_training import self_training_loss as self_training_loss
-    from segfrontier.maths.self_training import trusted as trusted
     from segfrontier.maths.tally import Tally as Tally
     from segfrontier.maths.views import View as View
     from segfrontier.maths.views import ViewMean as ViewMean
