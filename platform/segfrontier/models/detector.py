@@ -122,7 +122,8 @@ class Detector(Network):
         )  # fmt: skip
         self.roi_heads = RoIHeads(
             pool, TwoMLPHead(spec.width * _POOLED**2, spec.hidden),
-            FastRCNNPredictor(spec.hidden, 1 + len(spec.things)), 0.5, 0.5, spec.sampled_proposals, 0.25, None, 0.05, 0.5, 100,
+            FastRCNNPredictor(spec.hidden, 1 + len(spec.things)),
+            0.5, 0.5, spec.sampled_proposals, 0.25, None, 0.05, 0.5, 100,
         )  # fmt: skip
         self.register_buffer("_things", torch.tensor(spec.things), persistent=False)
 
