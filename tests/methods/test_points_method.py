@@ -175,9 +175,16 @@ def purchases(home, knobs):
 # ------------------------------------------------------------------------------------------------ bad input
 
 
-def test_frozen_statistics_cannot_be_estimated_anew(world, home):
-    with pytest.raises(BadInput, match="rebn estimates batch-norm statistics anew, which norm: frozen keeps"):
-        run(home, world, {"rebn": True}, recipe=replace(RECIPE, norm="frozen"), watcher=(ear := Recorder()))
+@pytest.mark.parametrize(
+    "recipe",
+    [{"norm": "frozen"}, {"encoder": "convnext_atto", "head": "deeplab_v2"}],
+    ids=["frozen", "layer norms only"],
+)
+def test_statistics_that_cannot_move_are_not_estimated_anew(world, home, recipe):
+    """Told before anything is trained."""
+    recipe = replace(RECIPE, **recipe)
+    with pytest.raises(BadInput, match=f"rebn needs batch norms .* found encoder {recipe.encoder}, head"):
+        run(home, world, {"rebn": True}, recipe=recipe, watcher=(ear := Recorder()))
     assert not ear.begun
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segfrontier.errors import BadInput
 from segfrontier.lab import Lab, LabelSet, Measures, Model, Part, Recipe
+from segfrontier.models.model import needs_batch_norm
 from segfrontier_methods.active_points.acquisition import Choice, Draw, PatchEntropy, steps_of_asking
 from segfrontier_methods.active_points.adaptation import adapted, source_of, trained
 from segfrontier_methods.active_points.class_sets import CLASS_SETS, miou_over, require
@@ -59,11 +59,8 @@ class ActivePoints(Knobs):
     def _check(self, lab: Lab, draw: Draw, recipe: Recipe) -> list[int]:
         """Refuse what cannot work before anything is trained; returns how much is asked by the end of each round."""
         require(self.class_sets, lab)
-        if self.rebn and recipe.norm == "frozen":
-            raise BadInput(
-                "rebn estimates batch-norm statistics anew, which norm: frozen keeps; found both. Choose norm: batch, "
-                "frozen_affine or sync, or rebn: false."
-            )
+        if self.rebn:
+            needs_batch_norm(recipe.model(len(lab.classes), aux=self.levels == 2), "the knob rebn")
         if self.selector == "none":
             return []
         draw.check(lab.pool.size(lab.pool.scenes()[0]))

@@ -7,6 +7,7 @@ from both, and becomes the next teacher.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Argmax, Lab, Looking, Model, Part, Recipe
@@ -19,6 +20,8 @@ from segfrontier_methods.supervised.objective import CrossEntropy
 @dataclass(frozen=True, kw_only=True)
 class NaiveStudent(Sampled):
     """Spend all of the budget on fine masks; label up to `unlabelled` other images (default: all) by the model."""
+
+    demo: ClassVar[None] = None  # a rival of coarse_to_fine, which the demo shows
 
     iterations: int = 1
     unlabelled: int | None = None

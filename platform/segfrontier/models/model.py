@@ -13,7 +13,7 @@ from torch.nn import functional
 from segfrontier.errors import BadInput
 from segfrontier.models.encoder import Encoder
 from segfrontier.models.heads import head_class, make_aux, make_head
-from segfrontier.models.network import Network, build_network, check_network
+from segfrontier.models.network import Network, build_network, check_network, has_batch_norm
 from segfrontier.models.spec import EncoderSpec, must
 
 
@@ -126,6 +126,16 @@ def build_model(spec: ModelSpec, *, seed: int) -> SegModel:
 def check_spec(spec: ModelSpec, *, workers: int = 1, gpu: bool = False) -> None:
     """BadInput if `spec` cannot be trained on so many workers. Costs no memory and tenths of a second."""
     check_network(SegModel, spec, workers=workers, gpu=gpu)
+
+
+def needs_batch_norm(spec: ModelSpec, purpose: str) -> None:
+    """BadInput if `spec` has no batch norm whose statistics move, which `purpose` needs."""
+    if spec.norm == "frozen" or not has_batch_norm(SegModel, spec):
+        raise BadInput(
+            f"{purpose} needs batch norms whose statistics are not frozen; found encoder {spec.encoder}, head "
+            f"{spec.head}, norm: {spec.norm}. Choose an encoder with batch norm and norm: batch, frozen_affine or "
+            "sync, or leave it out."
+        )
 
 
 def _frozen(value: Any) -> Any:

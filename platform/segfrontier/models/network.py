@@ -111,6 +111,13 @@ def _rehearse(kind: type[Network], spec: EncoderSpec) -> frozenset[str]:
     return frozenset(name for name, p in network.named_parameters() if p.requires_grad and p.grad is None)
 
 
+def has_batch_norm(kind: type[Network], spec: EncoderSpec) -> bool:
+    """Whether any batch norm is in the network; built on the meta device, in tenths of a second."""
+    bare = replace(spec, pretrained="never")
+    with torch.device("meta"):
+        return bool(batch_norms(_assemble(kind, bare, plan_encoder(bare), Weights(origin="none"), seed=0)))
+
+
 def _assemble(kind: type[N], spec: EncoderSpec, plan: EncoderPlan, weights: Weights, seed: int) -> N:
     with init_seed(seed, "encoder"):
         encoder = build_encoder(spec, plan, weights)

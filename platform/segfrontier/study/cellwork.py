@@ -107,7 +107,7 @@ def perform(lab: Lab, cell: Cell) -> Performed:
     """All that a cell does in its lab."""
     model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
     lab.trained.require_whole()
-    return Performed(model, lab.score(model), lab.oracle_best(model) if cell.recipe.snapshots else None)
+    return Performed(model, lab.score(model), lab.oracle_best(model) if lab.snapshots(model) else None)
 
 
 def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: CellWatch) -> Lab:
