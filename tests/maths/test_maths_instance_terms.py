@@ -1,4 +1,4 @@
-"""The unary of the instance CRF and the loss that does not mind how instances are numbered, by hand and by brute force."""
+"""The unary of the instance CRF and the permutation-matched loss, by hand and by brute force."""
 
 from itertools import permutations
 from math import exp, log

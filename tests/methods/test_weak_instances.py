@@ -113,7 +113,7 @@ def test_the_two_weights_learn_so_much_faster_and_stay_above_zero():
     optimiser = torch.optim.SGD([net.terms["box"]], lr=0.01)
     (3 * net.weight("box")).backward()
     optimiser.step()
-    assert float(net.weight("box")) == pytest.approx(1 - 10 * 0.01 * 3)
+    assert net.weight("box").item() == pytest.approx(1 - 10 * 0.01 * 3)
     net.terms["box"].data.fill_(-5.0)
     assert net.weight("box") == 0
     assert replace(SPEC, box_term=False).build(seed=0).weight("box") == 0.0

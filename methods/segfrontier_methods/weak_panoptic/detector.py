@@ -128,9 +128,10 @@ class Detect(Rule):
     def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:  # noqa: ARG002
         """See `Rule.label`. The image is seen whole, at its own size."""
         detector = models.only if len(models) == 1 else models[DETECTOR]
+        module: Any = detector.module
         pixels = torch.from_numpy(image).to(detector.device).permute(2, 0, 1)[None].float().div_(255)
         with torch.inference_mode():
-            (found,) = detector.module.detect(pixels, above=self.above, nms=self.nms, most=self.most)
+            (found,) = module.detect(pixels, above=self.above, nms=self.nms, most=self.most)
         size = (image.shape[0], image.shape[1])
         return SceneLabels(size=size, detections=as_detections(found, size))
 

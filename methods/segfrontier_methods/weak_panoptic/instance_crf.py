@@ -119,7 +119,7 @@ class PanopticNet(nn.Module):
         return self
 
     def forward(self, images: Tensor, found: Sequence[Boxed] | None = None) -> Semantic | United:
-        """Of images (N, 3, H, W) in [0, 1] alone, what any segmentation network says; with detections, instances too."""
+        """Of images (N, 3, H, W) in [0, 1] what any segmentation network says; with detections, instances too."""
         logits = self.segmenter(images).mean_logits
         if found is None:
             return Semantic((logits,))

@@ -24,7 +24,7 @@ segment at all. `rank` orders instances for AP: by detection score, or by the me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -37,11 +37,11 @@ from segfrontier.lab import Detections, Known, Lab, Model, Predictors, Rule, Sce
 from segfrontier.models.detector import DetectorSpec
 from segfrontier.models.model import ModelSpec
 from segfrontier_methods.weak_panoptic.detector import Detect, as_detections
-from segfrontier_methods.weak_panoptic.instance_crf import Boxed, PanopticSpec
+from segfrontier_methods.weak_panoptic.instance_crf import Boxed, PanopticNet, PanopticSpec
 
 _VOID = 255
 Rank = Literal["detection", "confidence"]
-"""By what instances are ordered for AP; the `oracle` order is the task's own (`Instances(oracle=True)`)."""
+"""By what instances are ordered for AP; the `oracle` order is the task's, `Instances(rankings=("score", "oracle"))`."""
 
 
 def join_panoptic(lab: Lab, segmenter: Model, detector: Model, **settings: Any) -> Model:
@@ -52,7 +52,8 @@ def join_panoptic(lab: Lab, segmenter: Model, detector: Model, **settings: Any) 
             f"a panoptic model joins a segmenter and a detector; found a {type(first).__name__} and a "
             f"{type(second).__name__}. Give both in this order."
         )
-    spec = PanopticSpec(**({"segmenter": first, "detector": second, "stuff": lab.classes.stuff} | settings))
+    parts: dict[str, Any] = {"segmenter": first, "detector": second, "stuff": lab.classes.stuff}
+    spec = PanopticSpec(**(parts | settings))
     return lab.join(spec, {"segmenter": segmenter, "detector": detector})
 
 
@@ -60,14 +61,14 @@ def join_panoptic(lab: Lab, segmenter: Model, detector: Model, **settings: Any) 
 class Panoptically(Rule):
     """What a joined model makes of an image: class and instance of each pixel, and the instances with their scores."""
 
-    detect: Detect = Detect()
+    detect: Detect = field(default_factory=Detect)
     rank: Rank = "confidence"
 
     def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:  # noqa: ARG002
         """See `Rule.label`. Segmenter, views and windows as the model is looked at; the detector sees it whole."""
         model = models.only
         net, size = model.module, (image.shape[0], image.shape[1])
-        if not isinstance(getattr(net, "spec", None), PanopticSpec):
+        if not isinstance(net, PanopticNet):
             raise BadInput(f"instances are those of a joined panoptic model; found {type(net).__name__}. Join one.")
         pixels = torch.from_numpy(image).to(model.device).permute(2, 0, 1)[None].float().div_(255)
         ways = self.detect
