@@ -60,10 +60,10 @@ def from_boxes_to_instances(lab, *, steps=(2, 2, 2), above=0.05, end_to_end=True
     return Judged(model=model, rule=Panoptically(detect=Detect(above=above)), tasks=TASKS)
 
 
-def outcome(home, world, *, kind=LocalLab, **more):
+def outcome(home, world, *, kind=LocalLab, end_to_end=True):
     settings = LabSettings(home=home, world=world, prices="street", hours=100.0, bench=BENCH)
-    with open_lab(settings, kind=kind, **more) as lab:
-        model, scores = judge(lab, from_boxes_to_instances(lab))
+    with open_lab(settings, kind=kind) as lab:
+        model, scores = judge(lab, from_boxes_to_instances(lab, end_to_end=end_to_end))
         return torch.load(model.file(), weights_only=True)[PANOPTIC], scores.values
 
 
@@ -104,8 +104,10 @@ def test_nothing_found_is_scored_too_and_semantics_are_not_judged_twice(world, t
 @pytest.mark.ray
 @pytest.mark.slow
 def test_both_labs_come_to_the_same(world, local, tmp_path, ray_here):
+    """On the same detector and segmenter; what comes after them is Ray's."""
     from segfrontier.lab._ray import RayLab
 
+    outcome(tmp_path, world, end_to_end=False)
     weights, values = outcome(tmp_path, world, kind=RayLab)
     assert [name for name, value in local[0].items() if not torch.equal(value, weights[name])] == []
     assert values == local[1]
