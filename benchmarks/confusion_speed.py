@@ -1,6 +1,7 @@
 """How fast the confusion matrix is counted, beside torchmetrics: `python benchmarks/confusion_speed.py`.
 
-Both count the same label maps on the same CPU and must agree. torchmetrics gets them as it likes them best (bytes or
+All count the same label maps on the same CPU and must agree; hotcoco (Rust) takes part where it is installed (`pip
+install hotcoco`, one thread: it knows no more for a single map). torchmetrics gets them as it likes them best (bytes or
 int64, made beforehand), with and without its argument checks; ours always checks. Needed: at least 3x its fastest.
 """
 
@@ -10,6 +11,7 @@ import argparse
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -41,9 +43,10 @@ def make_pair(seed: int, *, height: int = 512, width: int = 1024) -> Pair:
 def race(runs: dict[str, Callable[[int], object]], *, items: int, rounds: int) -> dict[str, float]:
     """Milliseconds an item: all runs take turns on each item, the median over rounds counts.
 
-    One thread is timed by the CPU time that it got, which other work on the machine does not lengthen.
+    One thread is timed by the CPU time that its process got, which other work on the machine does not lengthen: hotcoco
+    counts in a thread of its own.
     """
-    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     spent = np.zeros((rounds, items, len(runs)))
     for i, j in np.ndindex(rounds, items):
         for k, run in enumerate(runs.values()):
@@ -68,6 +71,14 @@ class Contest:
                 metric = MulticlassConfusionMatrix(NUM_CLASSES, ignore_index=255, validate_args=checks)
                 self.metrics[label] = metric
                 self.runs[label] = partial(self.update_theirs, metric, tensors)
+        self.rust = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
+        if find_spec("hotcoco"):
+            from hotcoco.metrics import pixel_confusion
+
+            def update_rust(j: int) -> None:
+                self.rust += pixel_confusion(*pairs[j], num_classes=NUM_CLASSES, ignore_index=255).astype(np.int64)
+
+            self.runs["hotcoco, bytes"] = update_rust
 
     @staticmethod
     def update_theirs(metric: MulticlassConfusionMatrix, tensors: list[tuple[Tensor, Tensor]], j: int) -> None:
@@ -83,6 +94,7 @@ class Contest:
         """Raise unless all counted the same."""
         for label, metric in self.metrics.items():
             assert np.array_equal(metric.compute().numpy(), self.sums.counts_CC), label
+        assert "hotcoco, bytes" not in self.runs or np.array_equal(self.rust, self.sums.counts_CC), "hotcoco"
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from toylab import Recorder
 from segfrontier.errors import BadInput, Stopped
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
-from segfrontier.lab import Bench, LabSettings, LocalLab, Watcher, make_method, open_lab
+from segfrontier.lab import Bench, LabSettings, LocalLab, Watcher, judge, make_method, open_lab
 from segfrontier.plan.planning import plan_study
 from segfrontier.store import Store
 from segfrontier.study.cells import expand
@@ -87,8 +87,7 @@ def outcome(case, world, home, *, kind=LocalLab, watcher=None, **more):
     )  # fmt: skip
     with open_lab(settings, kind=kind, **more) as lab:
         whole = lab.budget
-        model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
-        scores = lab.score(model)
+        model, scores = judge(lab, make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe))
         assert lab.spent <= whole and lab.budget == whole - lab.spent, "the budget holds"
         return {
             "key": model.key, "spent": lab.spent, "values": scores.values, "sums": scores.sums.to_plain(),

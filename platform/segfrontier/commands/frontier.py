@@ -53,6 +53,9 @@ def frontier(
     target: Annotated[
         float | None, typer.Option(help="The score to reach; default: 90 % of oracle's, else the best of fine.")
     ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="What scores are in, e.g. pq_things; default: the study's, else mIoU.")
+    ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Computing hours are a second cost beside annotation.")] = False,
     references: Annotated[
         list[Path] | None,
@@ -79,7 +82,7 @@ def frontier(
     from segfrontier.report.findings import Reading, findings
 
     reading = Reading(target=target, gpu=gpu, how=how.value, level=level)
-    found, folder = _read(study, home, table, prices, references)
+    found, folder = _read(study, home, table, prices, references, metric)
     facets = findings(found, reading)
     if as_json:
         from segfrontier.report.as_json import to_json
@@ -98,7 +101,12 @@ def frontier(
 
 
 def _read(
-    study: str | None, home: Path, table: Path | None, prices: str | None, references: list[Path] | None
+    study: str | None,
+    home: Path,
+    table: Path | None,
+    prices: str | None,
+    references: list[Path] | None,
+    metric: str | None,
 ) -> tuple[Harvest, Path | None]:
     """What to report on, and the folder where its report belongs."""
     from segfrontier.errors import BadInput
@@ -111,6 +119,10 @@ def _read(
 
         if table is None or prices is not None:
             raise BadInput("--prices must go with a study, which knows its acts; found it beside --from. Leave it out.")
+        if metric is not None:
+            raise BadInput(
+                "--metric must go with a study, whose cells have several; found it beside --from. Leave it out."
+            )
         return read_scores(table, references=references), None
     from segfrontier.home.layout import Home
     from segfrontier.market.prices import load_prices
@@ -118,7 +130,7 @@ def _read(
     from segfrontier.report.outputs import require_ended
 
     place = Home(home).find(study)
-    ended = harvest(place, prices=load_prices(prices) if prices else None, references=references)
+    ended = harvest(place, prices=load_prices(prices) if prices else None, references=references, metric=metric)
     require_ended(ended)
     return ended, place.report / "what-if" if prices else place.report
 
@@ -137,7 +149,7 @@ def print_findings(harvest: Harvest, found: tuple[Finding, ...], out: Console) -
 
     out.print(f"[bold]{escape(harvest.name)}[/]  {escape(harvest.words)}", highlight=False)
     for finding in found:
-        _print_facet(finding, out)
+        _print_facet(finding, harvest.measure, out)
     failed = harvest.ended("failed")
     for record in failed[:_MOST_FAILED]:
         log = harvest.log(record)
@@ -149,7 +161,7 @@ def print_findings(harvest: Harvest, found: tuple[Finding, ...], out: Console) -
         out.print(f"[yellow]note[/] {escape(fault)}", highlight=False)
 
 
-def _print_facet(finding: Finding, out: Console) -> None:
+def _print_facet(finding: Finding, measure: str, out: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -163,7 +175,7 @@ def _print_facet(finding: Finding, out: Console) -> None:
     table.add_column(mark)
     table.add_column("method, knobs")
     for i in filled:
-        table.add_column(numbers[i], justify="left" if numbers[i] == "mIoU" else "right", no_wrap=True)
+        table.add_column(numbers[i], justify="left" if numbers[i] == measure else "right", no_wrap=True)
     for first, method, knobs, *more in table_rows:
         told = (first, f"{method} {knobs}".strip(), *(more[i] for i in filled))
         table.add_row(*map(escape, told), style=None if first else "dim")

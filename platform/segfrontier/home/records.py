@@ -17,6 +17,8 @@ from segfrontier.errors import BadInput
 from segfrontier.home.layout import Home, StudyHome, tell_damage
 
 RECORD = "record.json"
+HEADLINE = "miou_present"
+"""The metric that every cell has."""
 WARNING = "warning/"
 """Notes and logged values of such a name say in words what a reader of the cell's score must know."""
 
@@ -96,7 +98,11 @@ class Record:
     @property
     def miou(self) -> float:
         """The headline; NaN where there is none."""
-        return float(self.values.get("miou_present", float("nan")))
+        return self.score(HEADLINE)
+
+    def score(self, metric: str) -> float:
+        """Its score in a metric; NaN where there is none."""
+        return float(self.values.get(metric, float("nan")))
 
     @property
     def warnings(self) -> tuple[str, ...]:

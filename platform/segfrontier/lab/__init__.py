@@ -7,6 +7,8 @@ place besides the study's executor that imports Ray) on a cluster.
 from segfrontier.basics.installed import installed as installed
 from segfrontier.lab.augment import Augment as Augment
 from segfrontier.lab.handles import Model as Model
+from segfrontier.lab.judged import Judged as Judged
+from segfrontier.lab.judged import judge as judge
 from segfrontier.lab.lab import Lab as Lab
 from segfrontier.lab.local import LocalLab as LocalLab
 from segfrontier.lab.looking import Looking as Looking

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.scenes.classes import VOID
-from segfrontier.scenes.known import SceneLabels
+from segfrontier.scenes.known import Detections, SceneLabels
 
 _PAD = (124, 116, 104)  # ImageNet's mean colour pads images that are smaller than the crop; its label is void
 
@@ -74,6 +74,13 @@ class Geometry:
         moved = np.column_stack([x0, y0, x1, y1, boxes[:, 4:]]).astype(np.int32)
         return moved[(x0 < x1) & (y0 < y1)]
 
+    def detections(self, found: Detections) -> Detections:
+        """Those of which the window shows a pixel, their masks moved as maps are."""
+        masks = [self.map(mask.astype(np.uint8), outside=0) > 0 for mask in found.mask]
+        seen = [i for i, mask in enumerate(masks) if mask.any()]
+        moved = np.stack([masks[i] for i in seen]) if seen else np.zeros((0, *self.shape), np.bool_)
+        return Detections(label=found.label[seen], score=found.score[seen], mask=moved)
+
     def sparse(self, known: SceneLabels) -> SceneLabels:
         """What is known at coordinates, where it has come to lie; tags speak of the scene and stay."""
         return SceneLabels(
@@ -81,6 +88,7 @@ class Geometry:
             points=None if known.points is None else self.points(known.points),
             boxes=None if known.boxes is None else self.boxes(known.boxes),
             tags=known.tags,
+            detections=None if known.detections is None else self.detections(known.detections),
         )
 
     def labels(self, known: SceneLabels | None) -> NDArray[np.uint8]:

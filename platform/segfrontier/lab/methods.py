@@ -13,6 +13,7 @@ from segfrontier.basics.installed import entries, installed
 from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
+from segfrontier.lab.judged import Judged
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.recipe import Recipe
 
@@ -21,8 +22,8 @@ from segfrontier.lab.recipe import Recipe
 class Method(Protocol):
     """One published recipe for spending a labelling budget: a frozen dataclass whose fields are its knobs."""
 
-    def run(self, lab: Lab, recipe: Recipe) -> Model:
-        """Buy labels, train, label, train again ...; return the model to be scored."""
+    def run(self, lab: Lab, recipe: Recipe) -> Model | Judged:
+        """Buy labels, train, label, train again ...; return the model to be scored, and what else it is judged for."""
         ...
 
 

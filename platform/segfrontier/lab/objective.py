@@ -93,7 +93,7 @@ class Batch(NamedTuple):
     scene: Sequence[str]
     views: Mapping[str, Tensor] = {}  # other views of the same samples, as `Stream.views` names them
     labels: Mapping[str, Sequence[SceneLabels]] = {}
-    """By set, what is known of each sample at coordinates (points, boxes) or as a whole (tags)."""
+    """By set, what is known of each sample at coordinates (points, boxes, detections) or as a whole (tags)."""
 
 
 class Loss(NamedTuple):

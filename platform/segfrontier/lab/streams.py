@@ -74,9 +74,13 @@ class Part:
         return reduce(SceneLabels.over, found) if found else None
 
     def sparse(self, scene: str) -> dict[str, SceneLabels]:
-        """By name, what is known at coordinates or of the scene as a whole: points, boxes, tags."""
-        found = {name or one.kind: one for name, one in self.sets().items() if one.kind in COLUMNS and scene in one}
-        return {name: one.labels(scene) for name, one in found.items()}
+        """By name, what is known at coordinates or of the scene as a whole: points, boxes, tags, detections."""
+        here = {name or one.kind: one for name, one in self.sets().items() if scene in one}
+        found = {name: one.labels(scene) for name, one in here.items() if one.kind in COLUMNS}
+        for name, one in here.items():
+            if one.kind == "pseudo" and (detections := one.detections(scene)) is not None:
+                found[name] = SceneLabels(size=one.size(scene), detections=detections)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

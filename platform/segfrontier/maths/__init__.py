@@ -52,6 +52,11 @@ if TYPE_CHECKING:
     from segfrontier.maths.curves import Area as Area
     from segfrontier.maths.curves import curve_area as curve_area
     from segfrontier.maths.curves import precision_recall as precision_recall
+    from segfrontier.maths.dense_crf import DEEPLAB as DEEPLAB
+    from segfrontier.maths.dense_crf import DIN as DIN
+    from segfrontier.maths.dense_crf import DenseCRF as DenseCRF
+    from segfrontier.maths.dense_crf import Filtering as Filtering
+    from segfrontier.maths.dense_crf import mean_field as mean_field
     from segfrontier.maths.differences import Border as Border
     from segfrontier.maths.differences import boundary_map as boundary_map
     from segfrontier.maths.differences import central_difference as central_difference
@@ -60,6 +65,8 @@ if TYPE_CHECKING:
     from segfrontier.maths.image_game import MatchingNorm as MatchingNorm
     from segfrontier.maths.image_game import feature_matching as feature_matching
     from segfrontier.maths.image_game import real_or_fake as real_or_fake
+    from segfrontier.maths.instance_terms import DetectionScore as DetectionScore
+    from segfrontier.maths.instance_terms import instance_evidence as instance_evidence
     from segfrontier.maths.instances import CITYSCAPES_THRESHOLDS as CITYSCAPES_THRESHOLDS
     from segfrontier.maths.instances import VOC_THRESHOLDS as VOC_THRESHOLDS
     from segfrontier.maths.instances import InstanceHits as InstanceHits
@@ -102,6 +109,8 @@ if TYPE_CHECKING:
     from segfrontier.maths.panoptic import panoptic_counts as panoptic_counts
     from segfrontier.maths.panoptic import panoptic_quality as panoptic_quality
     from segfrontier.maths.panoptic import panoptic_scores as panoptic_scores
+    from segfrontier.maths.permutation import matched_cross_entropy as matched_cross_entropy
+    from segfrontier.maths.permutation import permuted_targets as permuted_targets
     from segfrontier.maths.ramps import Ramp as Ramp
     from segfrontier.maths.ramps import ramp_up as ramp_up
     from segfrontier.maths.schedules import Schedule as Schedule

@@ -15,4 +15,5 @@ seeding         random weights that leave the caller's random state alone
 parameters      optimiser groups: encoder and head, each parameter once
 discriminator   the two adversaries that the methods need
 classifier      image-level tags: encoder, pooling, linear layer
+detector        boxes of things: encoder, feature pyramid, Faster R-CNN
 """

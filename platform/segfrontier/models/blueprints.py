@@ -14,12 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadInput
 from segfrontier.models.classifier import ClassifierSpec
+from segfrontier.models.detector import DetectorSpec
 from segfrontier.models.discriminator import ImageDiscriminatorSpec, PatchDiscriminatorSpec
 from segfrontier.models.model import ModelSpec
 
 KINDS: Mapping[str, type[Any]] = {
     "segmentation": ModelSpec,
     "classifier": ClassifierSpec,
+    "detector": DetectorSpec,
     "patch_discriminator": PatchDiscriminatorSpec,
     "image_discriminator": ImageDiscriminatorSpec,
 }

@@ -21,6 +21,7 @@ def to_json(harvest: Harvest, found: Sequence[Finding]) -> dict[str, Any]:
     """A study's outcome."""
     return {
         "study": harvest.name,
+        "metric": harvest.metric,
         "cells": harvest.words,
         "sentences": [_sentence(s, finding) for finding in found for s in sentences(finding)],
         "points": point_rows(found),

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segfrontier.basics.reading import parse_yaml, read_text
+from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BadStudy, LedgerError
 from segfrontier.home.layout import StudyHome
-from segfrontier.home.records import Record
+from segfrontier.home.records import HEADLINE, Record
 from segfrontier.market import Ledger
 from segfrontier.market.acts import KINDS
 from segfrontier.market.prices import PriceList
 from segfrontier.report.frontier import Facet, Point
-from segfrontier.report.points import Entry, compute_unit, entries, facet_of, facet_words
+from segfrontier.report.points import Entry, compute_unit, entries, facet_of, facet_words, metric_words
 from segfrontier.report.references import Reference, load_references, stars
 
 
@@ -40,10 +41,16 @@ class Harvest:
     compute: Literal["GPU", "CPU"]
     yaml: str
     faults: tuple[str, ...]
+    metric: str = HEADLINE  # what scores are in
 
     def log(self, record: Record) -> Path | None:
         """Where a cell's log lies."""
         return None if self.study is None else self.study.home.cell(record.key) / "log.txt"
+
+    @property
+    def measure(self) -> str:
+        """What scores are in, in a word."""
+        return metric_words(self.metric)
 
     @property
     def facets(self) -> dict[Facet, str]:
@@ -75,9 +82,13 @@ class Harvest:
 
 
 def harvest(
-    study: StudyHome, *, prices: PriceList | None = None, references: Sequence[str | Path] | None = None
-) -> Harvest:
-    """Read a study. `prices` replace those that the cells bought under, `references` the files that the study names."""
+    study: StudyHome, *, prices: PriceList | None = None, references: Sequence[str | Path] | None = None,
+    metric: str | None = None,
+) -> Harvest:  # fmt: skip
+    """Read a study. `prices` replace those that the cells bought under, `references` the files that the study names.
+
+    Scores are in `metric`, by default the one that the study names.
+    """
     faults: list[str] = []
     found, waiting = _records(study, faults)
     text = _text(study.file, faults)
@@ -85,14 +96,28 @@ def harvest(
     runs, bought = study.runs(), {facet_of(r): prices for r in found} if prices else _bought(study, found, faults)
     faults += _mixed(found)
     faults += _warned(found)
-    made = entries(found, prices=prices, runs=runs, seeds=plain.get("seeds") or ())
+    named = _metric(metric, plain.get("metric"), found, faults)
+    made = entries(found, prices=prices, runs=runs, seeds=plain.get("seeds") or (), metric=named)
     words = {e.point.facet: facet_words(e.point.facet) for e in made}
     told = _references(references, plain.get("references") or (), faults)
     return Harvest(
-        name=study.name, study=study, records=found, waiting=waiting, entries=made, stars=stars(told, words),
-        prices={facet: p for facet, p in bought.items() if p is not None}, what_if=prices is not None, runs=runs,
-        compute=compute_unit(found), yaml=text, faults=tuple(faults),
+        name=study.name, study=study, records=found, waiting=waiting, entries=made,
+        stars=stars(told, words, metric=named), prices={facet: p for facet, p in bought.items() if p is not None},
+        what_if=prices is not None, runs=runs, compute=compute_unit(found), yaml=text,
+        faults=tuple(faults), metric=named,
     )  # fmt: skip
+
+
+def _metric(asked: str | None, named: object, records: Iterable[Record], faults: list[str]) -> str:
+    """What scores are in. One that was asked for and that no cell has is refused; the study's own is told."""
+    metric = asked or (named if isinstance(named, str) else HEADLINE)
+    known = sorted({name for r in records if r.state == "done" for name in r.values})
+    if known and metric not in known:
+        wrong = f"a metric must be one that a cell has; found {metric!r} ({nearest(metric, known)})"
+        if asked is not None:
+            raise BadInput(f"{wrong}. There are: {', '.join(known)}.")
+        faults.append(wrong)
+    return metric
 
 
 def _mixed(records: Iterable[Record]) -> Iterator[str]:

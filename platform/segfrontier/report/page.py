@@ -19,7 +19,7 @@ from segfrontier.report.template import image, listed, paragraph, section, table
 from segfrontier.report.training import training_words
 
 _NUMBERS = ("budget", "hours", "steps", "seeds", "acts", "units", "money")
-_PICTURE = "The frontier: mIoU over annotation hours; the table below holds its numbers"
+_PICTURE = "The frontier: {measure} over annotation hours; the table below holds its numbers"
 _MOST_FAILED, _LOG_LINES, _SHEET_WIDTH = 20, 15, 1000
 
 
@@ -33,7 +33,9 @@ def _sections(harvest: Harvest, found: Sequence[Finding], picture: Path) -> Iter
     yield f"<h1>{escape(harvest.name)}</h1>{paragraph(_subtitle(harvest), 'quiet')}"
     yield from (f'<p class="headline">{_of_facet(f, found)}{escape(headline(f))}</p>' for f in found)
     if any(f.points for f in found):
-        yield section("Frontier", image(picture.read_bytes(), _PICTURE, look="card frontier"))
+        yield section(
+            "Frontier", image(picture.read_bytes(), _PICTURE.format(measure=harvest.measure), look="card frontier")
+        )
     elif not found:
         yield paragraph("No cell is done, so that there is nothing to compare yet.", "headline")
     yield from (_facet(finding, found) for finding in found)
@@ -102,7 +104,8 @@ def _sheets(found: Sequence[Finding]) -> Iterator[str]:
             best = max(entries, key=lambda e: e.point.score)
             for record in best.cells:
                 if sheet := _sheet(Path(record.score_folder) / "pictures.png" if record.score_folder else None):
-                    words = f"{record.cell.get('label', best.name)}: mIoU {record.miou:.3f}"
+                    measure, score = finding.harvest.measure, record.score(finding.harvest.metric)
+                    words = f"{record.cell.get('label', best.name)}: {measure} {score:.3f}"
                     caption = f"{_of_facet(finding, found)}{escape(words)}"
                     picture = image(sheet, f"Predictions of {words}", kind="jpeg", look="wide")
                     yield f"<figure><figcaption>{caption}</figcaption>{picture}</figure>"

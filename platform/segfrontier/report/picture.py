@@ -91,7 +91,7 @@ def _frame(axes: Any, panel: Panel) -> None:
     axes.set_xticks([t for t, _ in axis.ticks], labels=[word for _, word in axis.ticks])
     axes.minorticks_off()
     axes.set_xlabel(f"{panel.across}{', logarithmic' if axis.log else ''}")
-    axes.set_ylabel("mIoU")
+    axes.set_ylabel(panel.finding.harvest.measure)
     axes.grid(True, color=GRID, linewidth=0.6, zorder=0)
     if axis.log and axis.zero:  # the axis is broken between 0 and the first cost above it
         gap = (axis.origin * axis.low) ** 0.5

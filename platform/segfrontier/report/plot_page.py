@@ -45,7 +45,9 @@ def write_page(harvest: Harvest, found: Sequence[Finding], picture: Path, path: 
     if shown:
         live = "".join(_section(panel, i) for i, panel in enumerate(shown, 1))
         body.append(f'<div class="live">{paragraph(_HINT, "quiet")}{live}</div>')
-        still = image(picture.read_bytes(), "The frontier: mIoU over annotation hours", look="card frontier")
+        still = image(
+            picture.read_bytes(), f"The frontier: {harvest.measure} over annotation hours", look="card frontier"
+        )
         body.append(f'<div class="static">{paragraph(_ALONE, "quiet")}{still}</div>')
     else:
         body.append(paragraph("No cell has a score yet."))
@@ -76,7 +78,10 @@ def figure(panel: Panel) -> dict[str, Any]:
             "gridcolor": GRID, "zeroline": False, "range": [log10(x) if axis.log else x for x in axis.limits],
             "tickvals": [at for at, _ in axis.ticks], "ticktext": [word for _, word in axis.ticks],
         },
-        "yaxis": {"title": {"text": "mIoU"}, "gridcolor": GRID, "zeroline": False, "range": list(panel.heights)},
+        "yaxis": {
+            "title": {"text": panel.finding.harvest.measure}, "gridcolor": GRID, "zeroline": False,
+            "range": list(panel.heights),
+        },
     }  # fmt: skip
     return {"data": traces, "layout": layout}
 
@@ -117,13 +122,13 @@ def _traces(panel: Panel) -> Iterator[dict[str, Any]]:
         yield shared | _cells(panel, series)
         yield shared | _means(panel, series)
     if panel.stars:
-        at = [panel.xy(s) for s in panel.stars]
+        at, measure = [panel.xy(s) for s in panel.stars], panel.finding.harvest.measure
         yield {
             "mode": "markers+text", "name": "printed in papers", "x": [x for x, _ in at], "y": [y for _, y in at],
             "text": [str(i) for i, _ in enumerate(at, 1)], "textposition": "middle left", "legendrank": 3000,
             "hovertemplate": "%{customdata}<extra></extra>",
             "customdata": [
-                _lines(s.method, s.label, f"{hours(s.seconds):,.4g} h, mIoU {s.score:.3f}", "as printed")
+                _lines(s.method, s.label, f"{hours(s.seconds):,.4g} h, {measure} {s.score:.3f}", "as printed")
                 for s in panel.stars
             ],
             "marker": {"symbol": "star", "size": 14, "color": STAR, "line": {"color": "#333", "width": 1}},
@@ -135,7 +140,8 @@ def _cells(panel: Panel, series: Series) -> dict[str, Any]:
     cells = [(e, r) for e in series.entries for r in e.cells]
     return {
         "mode": "markers", "showlegend": False, "name": _plain(series.name),
-        "x": [panel.xy(e.point)[0] for e, _ in cells], "y": [finite(r.miou) for _, r in cells],
+        "x": [panel.xy(e.point)[0] for e, _ in cells],
+        "y": [finite(r.score(panel.finding.harvest.metric)) for _, r in cells],
         "text": [_about_cell(panel, e, r) for e, r in cells],
         "marker": {"color": series.look.colour, "symbol": "circle", "size": 4, "opacity": 0.5},
     }  # fmt: skip
@@ -170,7 +176,7 @@ def _about(panel: Panel, entry: Entry) -> str:
     computed = [f"{short(point.gpu)} {finding.harvest.compute} hours"] if isfinite(point.gpu) else []
     return _lines(
         f"{entry.name}, {budget_words(entry.budget)}",
-        f"mIoU {score_words(finding.reading.summary(point))}",
+        f"{finding.harvest.measure} {score_words(finding.reading.summary(point))}",
         ", ".join([f"{hours(point.seconds):.2f} annotation hours", *computed]),
         *_trained(point.trained, point.seen),
         f"{'on the frontier' if panel.leads(entry) else 'beaten'}"
@@ -180,10 +186,11 @@ def _about(panel: Panel, entry: Entry) -> str:
 
 
 def _about_cell(panel: Panel, entry: Entry, record: Record) -> str:
-    run = panel.finding.harvest.runs.get(record.key)
+    harvest = panel.finding.harvest
+    run = harvest.runs.get(record.key)
     return _lines(
         f"{entry.name}, {budget_words(entry.budget)}, seed {record.cell['seed']}",
-        f"mIoU {record.miou:.4f}",
+        f"{harvest.measure} {record.score(harvest.metric):.4f}",
         f"{hours(entry.point.seconds):.2f} annotation hours (mean over seeds)",
         *_trained(record.steps or nan, record.images or nan),
         "knobs: " + (", ".join(f"{k}={v}" for k, v in record.cell["knobs"].items()) or "none"),

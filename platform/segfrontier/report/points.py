@@ -9,7 +9,7 @@ from math import isfinite
 from statistics import fmean
 from typing import Literal
 
-from segfrontier.home.records import Record
+from segfrontier.home.records import HEADLINE, Record
 from segfrontier.market.prices import PriceList
 from segfrontier.report.frontier import Facet, Point
 
@@ -53,11 +53,13 @@ def entries(
     prices: PriceList | None = None,
     runs: Mapping[str, str] | None = None,
     seeds: Collection[int] = (),
+    metric: str = HEADLINE,
 ) -> tuple[Entry, ...]:
     """One entry for each method, knobs, budget and facet, over the seeds that are done, in the order of the records.
 
     Costs are those of the prices that the cells bought under, or of `prices`. `runs` are MLflow's ids by key; a cell
-    without one goes by its key. `seeds` are those of the study; whichever a record names are among them.
+    without one goes by its key. `seeds` are those of the study; whichever a record names are among them. `metric` is
+    what their scores are in.
     """
     records = tuple(records)
     expected = {*seeds, *(_seed(r) for r in records)}
@@ -67,7 +69,7 @@ def entries(
         groups.setdefault(_group(r), {})[_seed(r)] = r
     place = {key: i for i, key in enumerate(dict.fromkeys(map(_group, records)))}
     ordered = sorted(groups.items(), key=lambda item: place[item[0]])
-    return _distinct(_entry(dict(sorted(g.items())), prices, runs or {}, expected, use) for _, g in ordered)
+    return _distinct(_entry(dict(sorted(g.items())), prices, runs or {}, expected, use, metric) for _, g in ordered)
 
 
 def facet_of(record: Record) -> Facet:
@@ -78,6 +80,11 @@ def facet_of(record: Record) -> Facet:
 def facet_words(facet: Facet) -> str:
     """The words of a facet that `facet_of` made."""
     return str(dict(facet).get("words", facet))
+
+
+def metric_words(metric: str) -> str:
+    """ "mIoU", or another metric by its own name."""
+    return "mIoU" if metric == HEADLINE else metric
 
 
 def knob_words(record: Record) -> str:
@@ -92,8 +99,9 @@ def compute_unit(records: Iterable[Record]) -> Literal["GPU", "CPU"]:
 
 
 def _entry(
-    group: Mapping[int, Record], prices: PriceList | None, runs: Mapping[str, str], expected: set[int], use: str
-) -> Entry:
+    group: Mapping[int, Record], prices: PriceList | None, runs: Mapping[str, str], expected: set[int], use: str,
+    metric: str,
+) -> Entry:  # fmt: skip
     cells = tuple(group.values())
     first, budget = cells[0], cells[0].cell["hours"]
     costs = [r.seconds if prices is None else prices.bill(r.acts) for r in cells]
@@ -103,7 +111,7 @@ def _entry(
         label=f"{knobs}, {budget_words(budget)}".removeprefix(", "),
         seconds=fmean(costs),
         facet=facet_of(first),
-        scores={seed: r.miou for seed, r in group.items()},
+        scores={seed: r.score(metric) for seed, r in group.items()},
         gpu_hours={seed: r.gpu_hours if use == "GPU" else r.compute_hours for seed, r in group.items()},
         steps={seed: r.steps for seed, r in group.items() if r.steps},
         images={seed: r.images for seed, r in group.items() if r.images},

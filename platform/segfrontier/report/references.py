@@ -17,6 +17,7 @@ from segfrontier.basics.reading import load_yaml
 from segfrontier.basics.settings import Strict
 from segfrontier.basics.wording import explain, shown
 from segfrontier.errors import BadStudy
+from segfrontier.home.records import HEADLINE
 from segfrontier.report.frontier import Facet, Point
 
 _Text = Annotated[str, Field(min_length=1, max_length=bounds.TEXT)]
@@ -34,6 +35,7 @@ class Reference(Strict):
     seconds: _Cost | None = None
     world: str = ""
     facet: str = ""
+    metric: _Text = HEADLINE  # that the score is in: a star is drawn among points of the same alone
 
     @model_validator(mode="after")
     def _has_one_cost(self) -> Self:
@@ -70,9 +72,10 @@ def load_references(file: str | Path) -> tuple[Reference, ...]:
         raise BadStudy(explain(error, tuple[Reference, ...], where=str(file), at=("references",))) from None
 
 
-def stars(references: Iterable[Reference], facets: Mapping[Facet, str]) -> tuple[Point, ...]:
-    """Each reference as a star of every facet that it belongs to. `facets`: facet -> its words."""
-    return tuple(r.star(facet) for r in references for facet, words in facets.items() if r.belongs(words))
+def stars(references: Iterable[Reference], facets: Mapping[Facet, str], *, metric: str = HEADLINE) -> tuple[Point, ...]:
+    """Each reference in a metric as a star of every facet that it belongs to. `facets`: facet -> its words."""
+    own = [r for r in references if r.metric == metric]
+    return tuple(r.star(facet) for r in own for facet, words in facets.items() if r.belongs(words))
 
 
 _ADAPTER: TypeAdapter[tuple[Reference, ...]] = TypeAdapter(tuple[Reference, ...])

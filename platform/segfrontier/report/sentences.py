@@ -30,7 +30,8 @@ def columns(finding: Finding) -> list[str]:
     """The names of the columns of `rows`; `caption` explains them."""
     compute = f"{finding.harvest.compute} h"
     money = [] if finding.money is None else [finding.money.currency]
-    return ["", "method", "knobs", "budget", "hours", *money, "mIoU", "% full", "P(on)", "steps", compute, "seeds"]
+    measured = [finding.harvest.measure, "% full", "P(on)", "steps"]
+    return ["", "method", "knobs", "budget", "hours", *money, *measured, compute, "seeds"]
 
 
 def caption(finding: Finding) -> str:

@@ -101,7 +101,8 @@ def _areas(finding: Finding) -> Iterator[Sentence]:
     if finding.areas is not None and (interval := _area_interval(finding)) is not None:
         (low, high), areas = finding.areas
         about = (
-            f"mean mIoU that {low:.3g} to {high:.3g} h buy, each doubling counting alike, none affordable counting 0"
+            f"mean {finding.harvest.measure} that {low:.3g} to {high:.3g} h buy, each doubling counting alike, "
+            f"none affordable counting 0"
         )
         text = f"area under the frontier: {estimated(areas[''], *interval)}; {about}"
         yield Sentence(

@@ -139,21 +139,25 @@ class LabelSet:
     def labels(self, scene: str) -> SceneLabels:
         """All that this set knows of a scene, whatever its kind."""
         semantic = self._cell(scene, "map")
-        found, size = self._cell(scene, "detections"), self.size(scene)
         return SceneLabels(
-            size=size,
+            size=self.size(scene),
             semantic=None if semantic is None else decode_map(semantic),
             instance=self.instance(scene),
             points=self._sparse(scene, "points"),
             boxes=self._sparse(scene, "boxes"),
             tags=self._sparse(scene, "tags"),
-            detections=None if found is None else unpacked_detections(found, size),
+            detections=self.detections(scene),
         )
 
     def instance(self, scene: str) -> NDArray[np.uint16] | None:
         """(H, W) instance ids, 0 is none; None where the labels carry none."""
         data = self._cell(scene, "instance")
         return None if data is None else decode_map(data).astype(np.uint16, copy=False)
+
+    def detections(self, scene: str) -> Detections | None:
+        """What a model found in a scene; None where the labels carry no such thing."""
+        data = self._cell(scene, "detections")
+        return None if data is None else unpacked_detections(data, self.size(scene))
 
     def values(self, scene: str) -> NDArray[np.int32]:
         """(n, k) rows as named in `COLUMNS`."""

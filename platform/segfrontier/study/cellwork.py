@@ -18,7 +18,7 @@ from segfrontier.basics.wording import one_line
 from segfrontier.errors import BadInput, LedgerError, Stopped
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Counted, Record, State
-from segfrontier.lab import Bench, Lab, LabSettings, Model, Scores, make_method, open_lab
+from segfrontier.lab import Bench, Lab, LabSettings, Model, Scores, judge, make_method, open_lab
 from segfrontier.lab.card import noted
 from segfrontier.market import Ledger
 from segfrontier.study.cells import Cell
@@ -105,9 +105,10 @@ class Performed:
 
 def perform(lab: Lab, cell: Cell) -> Performed:
     """All that a cell does in its lab."""
-    model = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
+    made = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
     lab.trained.require_whole()
-    return Performed(model, lab.score(model), lab.oracle_best(model) if lab.snapshots(model) else None)
+    model, scores = judge(lab, made)
+    return Performed(model, scores, lab.oracle_best(model) if lab.snapshots(model) else None)
 
 
 def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: CellWatch) -> Lab:

@@ -30,6 +30,7 @@ from segfrontier.basics.reading import read_text
 from segfrontier.basics.settings import Mistakes, Strict, raise_all
 from segfrontier.basics.wording import MANY, explain, shown
 from segfrontier.errors import BadPrices, BadStudy
+from segfrontier.home.records import HEADLINE
 from segfrontier.lab import Recipe
 from segfrontier.lab.devices import require_device
 from segfrontier.lab.methods import method_class
@@ -225,6 +226,7 @@ class Study(Strict):
     limits: Limits = Limits()
     models: ModelLog = ModelLog()
     track: Track = Track()
+    metric: Annotated[str, Field(min_length=1, max_length=bounds.NAME)] = HEADLINE  # the frontier's; e.g. pq_things
     references: Annotated[tuple[str, ...], _Many] = ()  # files with points of papers, drawn as stars
 
     @classmethod

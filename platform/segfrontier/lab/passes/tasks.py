@@ -6,8 +6,8 @@ The evaluator's own three, `SEMANTIC`, are the default; a method that finds inst
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
@@ -22,6 +22,7 @@ from segfrontier.maths import (
     Convention,
     InstanceHits,
     PanopticCounts,
+    Ranking,
     TagScores,
     boundary_counts,
     boundary_scores,
@@ -40,6 +41,7 @@ from segfrontier.maths import (
 )
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.known import SceneLabels
+from segfrontier.store.keys import LATER
 
 ABSENT: Literal["present"] = "present"
 """Headline policy: the mean runs over the classes that truth or prediction show; the metric's name says so."""
@@ -168,12 +170,17 @@ class Panoptic(Task):
 
 @dataclass(frozen=True)
 class Instances(Task):
-    """AP of detections, over the classes that can be counted."""
+    """AP of detections, over the classes that can be counted.
+
+    With `stuff`, also over those that cannot, one segment each, and over all (names that end in `_stuff` and `_all`).
+    """
 
     name: ClassVar[str] = "instances"
 
     convention: Convention = "cityscapes"
     thresholds: tuple[float, ...] = CITYSCAPES_THRESHOLDS
+    rankings: tuple[Ranking, ...] = field(default=("score",), metadata=LATER)
+    stuff: bool = field(default=False, metadata=LATER)
 
     def zero(self, classes: ClassTable) -> InstanceHits:
         """See `Task.zero`."""
@@ -194,7 +201,15 @@ class Instances(Task):
 
     def scores(self, sums: InstanceHits, classes: ClassTable) -> dict[str, float]:
         """See `Task.scores`."""
-        return instance_scores(sums, classes=classes.things)
+        groups: dict[str, Sequence[int]] = {"": classes.things}
+        if self.stuff:
+            groups |= {"_stuff": classes.stuff, "_all": range(len(classes))}
+        return {
+            f"{name}{group}": value
+            for group, chosen in groups.items()
+            for ranking in self.rankings
+            for name, value in instance_scores(sums, classes=chosen, ranking=ranking).items()
+        }
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Panoptic segmentation from boxes and tags (Li, Arnab, Torr)."""
