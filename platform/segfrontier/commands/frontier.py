@@ -53,9 +53,7 @@ def frontier(
     target: Annotated[
         float | None, typer.Option(help="The score to reach; default: 90 % of oracle's, else the best of fine.")
     ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="What scores are in, e.g. pq_things; default: the study's, else mIoU.")
-    ] = None,
+    metric: Annotated[str | None, typer.Option(help="What scores are in, e.g. pq; default: the study's.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Computing hours are a second cost beside annotation.")] = False,
     references: Annotated[
         list[Path] | None,
