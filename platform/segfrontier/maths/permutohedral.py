@@ -87,11 +87,13 @@ class Lattice:
 class _Filtered(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values_NL: Tensor, lattice: Lattice) -> Tensor:
+        """Splat, blur and slice."""
         context.lattice = lattice
         return lattice.run(values_NL)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """The filter is linear: its gradient is the filter run backwards."""
         return context.lattice.run(gradients[0].contiguous(), backwards=True), None
 
 
