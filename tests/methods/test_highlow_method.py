@@ -63,6 +63,25 @@ def test_each_variant_trains_what_it_should(world, home, knobs, stages, networks
     assert ("critic/score_fake" in heard.notes) == (knobs.get("low") != "supervised")
 
 
+class Peeking(Recorder):
+    """Looks at every training after its last step, as early stopping does."""
+
+    def __init__(self):
+        super().__init__()
+        self.peeks = []
+
+    def peeks_at(self, steps, steps_an_epoch):
+        return (steps,)
+
+    def peeked(self, epochs, miou):
+        self.peeks.append(miou)
+
+
+def test_early_stopping_looks_at_the_segmenter_and_not_at_tags(world, tmp_path):
+    _, _, heard = run(tmp_path, world, {"note_tags": False}, watcher=Peeking())
+    assert list(heard.stages.values()) == ["train", "train", "join"] and len(heard.peeks) == 1
+
+
 def test_the_control_estimates_statistics_anew(world, home):
     recipe = replace(RECIPE, norm="batch")
     model, _, heard = run(home, world, {"low": "supervised", "high": "none", "renorm": True}, recipe=recipe)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,8 @@ class TagTeacher(Objective):
     Streams: `labelled`, whose tags are bought or read off a mask; `unlabelled` where its consistency counts. Both have
     a view `strong`. Without consistency this is the supervised classifier of Table 5.
     """
+
+    gives_maps: ClassVar[bool] = False
 
     classifier: Network
     num_classes: int

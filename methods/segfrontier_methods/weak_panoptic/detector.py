@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -56,6 +56,8 @@ class Detecting(Objective):
     """The four losses of Faster R-CNN, each over what was sampled in the whole batch. One stream, whose labels hold
     boxes under the name `boxes` (as a part of bought boxes alone has them).
     """
+
+    gives_maps: ClassVar[bool] = False
 
     detector: Network
 

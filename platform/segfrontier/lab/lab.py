@@ -170,7 +170,7 @@ class Lab(ABC):
         job = Job(objective=objective, streams=streams, plan=plan, start={n: str(m.file()) for n, m in start.items()})
         key, an_epoch = train_key(job, start), job.steps_an_epoch
         self.trained.require_room(key, plan.steps)
-        peeks = tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch))
+        peeks = tuple(unseal(self._watcher).peeks_at(plan.steps, an_epoch)) if objective.gives_maps else ()
         job = dataclasses.replace(job, looking=looking, peeks=peeks)
         model = self._model("train", key, job, start)
         self.trained.add(key, plan.steps, lambda: job.images)

@@ -205,6 +205,9 @@ class Objective(ABC):
     skips_parameters: ClassVar[bool] = False
     """True where a step may leave parameters of a network unused; many processes then look for them at each step."""
 
+    gives_maps: ClassVar[bool] = True
+    """False where the network that predicts answers with tags or boxes alone: no score of maps can stop it early."""
+
     @abstractmethod
     def networks(self) -> Mapping[str, Network]:
         """The networks that learn; the first one is the one that predicts."""
