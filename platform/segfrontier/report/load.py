@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segfrontier.basics.reading import parse_yaml, read_text
-from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BadStudy, LedgerError
 from segfrontier.home.layout import StudyHome
 from segfrontier.home.records import HEADLINE, Record
@@ -113,9 +112,9 @@ def _metric(asked: str | None, named: object, records: Iterable[Record], faults:
     metric = asked or (named if isinstance(named, str) else HEADLINE)
     known = sorted({name for r in records if r.state == "done" for name in r.values})
     if known and metric not in known:
-        wrong = f"a metric must be one that a cell has; found {metric!r} ({nearest(metric, known)})"
+        wrong = f"a metric must be one that a cell has; found {metric!r}. Choose one of {', '.join(known)}"
         if asked is not None:
-            raise BadInput(f"{wrong}. There are: {', '.join(known)}.")
+            raise BadInput(wrong)
         faults.append(wrong)
     return metric
 
