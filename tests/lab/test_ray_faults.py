@@ -85,7 +85,7 @@ def driver(call, *arguments):
     code = f"import test_ray_faults as t; t.{call}{tuple(map(str, arguments))!r}"
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS | CLUSTER
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
-    watchdog = threading.Timer(180, lambda: kill(family(process.pid)))
+    watchdog = threading.Timer(420, lambda: kill(family(process.pid)))
     watchdog.start()
     try:
         yield process
