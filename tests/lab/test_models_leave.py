@@ -23,6 +23,7 @@ from segfrontier.lab.passes.inference import Predictor
 from segfrontier.maths import View
 from segfrontier.models.blueprints import KINDS, described, rebuilt
 from segfrontier.models.classifier import ClassifierSpec
+from segfrontier.models.detector import DetectorSpec
 from segfrontier.models.discriminator import ImageDiscriminatorSpec, PatchDiscriminatorSpec
 from segfrontier.models.model import ModelSpec
 from segfrontier.study.run import run_study
@@ -35,6 +36,7 @@ SPECS = [
         encoder="test_resnet", head="deeplab_v2", head_knobs={"branches": 2}, num_classes=3, aux=True, decoders=2
     ),
     ClassifierSpec(encoder="test_resnet", num_classes=4, dropout=0.5),
+    DetectorSpec(encoder="test_resnet", things=(1, 4), width=16, anchor=2.0),
     PatchDiscriminatorSpec(channels=3, width=8),
     ImageDiscriminatorSpec(channels=6, width=8, dropouts=1),
 ]

@@ -108,7 +108,8 @@ def perform(lab: Lab, cell: Cell) -> Performed:
     made = make_method(cell.method, dict(cell.knobs)).run(lab, cell.recipe)
     lab.trained.require_whole()
     model, scores = judge(lab, made)
-    return Performed(model, scores, lab.oracle_best(model) if lab.snapshots(model) else None)
+    best = lab.oracle_best(model) if cell.recipe.snapshots and lab.snapshots(model) else None
+    return Performed(model, scores, best)
 
 
 def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: CellWatch) -> Lab:
