@@ -21,13 +21,15 @@ VALUES = {
     float: ("", "x", "nan", "-1", "1e999"),
     StrEnum: ("", "x"),
 }
+ANYWHERE = ("--set", "worlds=street", "--set", "prices=street")
+"""What a job finds on every node."""
 BASES = {
     "plan": ("study.yaml", "--no-probe"),
     "run": ("nowhere.yaml",),
     "demo": ("--set", "x"),
     "status": ("made",),
     "logs": ("zz",),
-    "submit": ("study.yaml", "--home", "/nowhere/runs", "--address", "http://127.0.0.1:1"),
+    "submit": ("study.yaml", *ANYWHERE, "--home", "/nowhere/runs", "--address", "http://127.0.0.1:1"),
     "stop": ("made",),
     "frontier": ("nope",),
     "doctor": ("nope.yaml",),
