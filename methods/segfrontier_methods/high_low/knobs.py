@@ -16,10 +16,8 @@ class Knobs:
     """The knobs of `high_low`."""
 
     split_kinds: ClassVar[tuple[str, str]] = ("tag", "fine")
-    demo: ClassVar[Mapping[str, object]] = {
-        "lr": None, "tag_lr": None, "critic_width": 8, "critic_lr": 0.003, "gamma": 0.5, "tag_unlabelled": 1,
-        "ema_decay": 0.9, "note_tags": False,
-    }  # fmt: skip
+    demo: ClassVar[Mapping[str, object]] = {"high": "none", "lr": None, "critic_width": 8, "critic_lr": 0.003}
+    """All steps for the segmenter: half of a demo's sixty teach it too little to be fused."""
 
     low: Literal["s4gan", "supervised"] = "s4gan"
     """How the segmenter is trained."""

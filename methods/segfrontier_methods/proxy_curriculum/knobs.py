@@ -18,7 +18,8 @@ class Knobs:
     """What a study file may set. FACTS 3a and 3b are the gaps and misprints that they turn on."""
 
     budget: ClassVar[str] = "none"  # no target label is bought: one cell a study, not one a budget
-    demo: ClassVar[Mapping[str, object]] = {"looks": 0, "pictures": 0}
+    demo: ClassVar[Mapping[str, object]] = {"looks": 0, "pictures": 0, "weighting": "rare"}
+    """The named classes are Cityscapes', of which the demo's world knows groups alone."""
 
     branches: int = 2
     """Decoders on the one encoder; the recipe says of which kind (the paper's is `pspnet`)."""
