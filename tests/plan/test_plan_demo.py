@@ -1,4 +1,4 @@
-"""The demo's own study can run: every installed method with the knobs and on the kind of world that the demo gives it."""
+"""The demo's study can run: every installed method with the knobs, and on the classes, that the demo gives it."""
 
 import json
 from importlib.resources import files
