@@ -21,8 +21,8 @@ VALUES = {
     float: ("", "x", "nan", "-1", "1e999"),
     StrEnum: ("", "x"),
 }
-ANYWHERE = ("--set", "worlds=street", "--set", "prices=street")
-"""What a job finds on every node."""
+ANYWHERE = ("--set", "worlds=street", "--set", "prices=street", "--working-dir", "toy")
+"""What a job finds on every node, and a folder that stays small whatever other calls have made."""
 BASES = {
     "plan": ("study.yaml", "--no-probe"),
     "run": ("nowhere.yaml",),
@@ -209,7 +209,7 @@ KNOWN = (
     refused("stop nope", "nope"),
     refused("submit nope.yaml --home /nowhere/runs", "nope.yaml"),
     refused("submit study.yaml --home runs", "runs"),
-    refused("submit study.yaml --home /nowhere/runs --address garbage", "garbage"),
+    Call(("submit", "study.yaml", *ANYWHERE, "--home", "/nowhere/runs", "--address", "garbage"), (3,), "garbage"),
     refused("submit study.yaml --home /nowhere/runs --working-dir nope", "nope"),
     refused("ledger nope", "nope"),
     refused("ledger file", "file"),
