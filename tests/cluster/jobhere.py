@@ -24,7 +24,7 @@ HEAD = (
 
 def main(folder):
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    subprocess.run([*HEAD, f"--temp-dir={folder / 'ray'}"], check=True, stdout=subprocess.DEVNULL)
+    start_head(folder)
     work, home = folder / "work", folder / "runs"
     words = ("submit", "study.yaml", "--home", home, "--tracking", "none", "--address", ADDRESS)
 
@@ -58,6 +58,14 @@ def main(folder):
         "plain": [client.get_job_info(plain).driver_exit_code, client.get_job_logs(plain)],
         "elsewhere": sorted(listeners() - LOOPBACK),
     }  # fmt: skip
+
+
+def start_head(folder):
+    """Its dashboard has a minute, by Ray's own clock: on a busy machine a second try."""
+    command = [*HEAD, f"--temp-dir={folder / 'ray'}"]
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+        subprocess.run(["ray", "stop", "--force"], check=True, stdout=subprocess.DEVNULL)  # sees this namespace alone
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def ended(client, job):
