@@ -38,7 +38,7 @@ class Case:
     hours: float | str = 1.0
     knobs: dict[str, Any] = field(default_factory=dict)
     spends: bool = True
-    own_stages: bool = True  # whether any of its stages is unlike those of the other cases
+    own_stages: bool = True  # whether any of its stages has networks, streams or passes unlike those of other cases
     foreseen: bool = True  # whether its plan names the very keys: not where stages stand on labels that a model makes
 
     def study(self, world, **recipe):
@@ -64,8 +64,8 @@ METHODS = {
     "proxy_curriculum": Case("proxy_curriculum", spends=False, knobs={"weighted": ["wall", "car"], "looks": 2}),
     "active_points": Case("active_points", foreseen=False, knobs=POINT_KNOBS | {"allocate": "pool", "lr": 0.001}),
     "high_low": Case("high_low", hours=6.0, knobs=HIGH_LOW_KNOBS | {"lr": 0.001}),
-    "mean_teacher": Case("mean_teacher", hours=6.0, knobs={"ramp": "none"}),
-    "adversarial_semi": Case("adversarial_semi", hours=6.0, knobs={"critic_width": 4}),
+    "mean_teacher": Case("mean_teacher", hours=6.0, knobs={"ramp": "none"}, own_stages=False),
+    "adversarial_semi": Case("adversarial_semi", hours=6.0, knobs={"critic_width": 4}, own_stages=False),
 }  # fmt: skip
 every = pytest.mark.parametrize("case", METHODS.values(), ids=list(METHODS))
 
