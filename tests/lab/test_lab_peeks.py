@@ -1,23 +1,9 @@
 """Peeks for early stopping look at a model as its final score does: the way of looking belongs to the model."""
 
 import pytest
-from toylab import Plain, Recorder, fine_part, toy_lab
+from toylab import Peeking, Plain, fine_part, toy_lab
 
 from segfrontier.lab import Bench, Looking, Plan, Stream
-
-
-class Peeking(Recorder):
-    """Wants the score of the last step, and keeps it."""
-
-    def __init__(self):
-        super().__init__()
-        self.peeks = []
-
-    def peeks_at(self, steps, steps_an_epoch):
-        return (steps,)
-
-    def peeked(self, epochs, miou):
-        self.peeks.append((epochs, miou))
 
 
 @pytest.mark.parametrize("looking", [None, Looking(resize=(12, 16))])

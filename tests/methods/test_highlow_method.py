@@ -9,7 +9,7 @@ import pytest
 import torch
 from highlowhere import KNOBS, RECIPE, highlow_lab
 from pointhere import larger_toy
-from toylab import Recorder
+from toylab import Peeking, Recorder
 
 from segfrontier.errors import BadInput, BudgetExceeded
 from segfrontier.lab import Argmax, Part
@@ -61,20 +61,6 @@ def test_each_variant_trains_what_it_should(world, home, knobs, stages, networks
     assert list(torch.load(model.file(), weights_only=True)) == networks
     assert ("tag_map" in heard.notes) == ("score" in stages)
     assert ("critic/score_fake" in heard.notes) == (knobs.get("low") != "supervised")
-
-
-class Peeking(Recorder):
-    """Looks at every training after its last step, as early stopping does."""
-
-    def __init__(self):
-        super().__init__()
-        self.peeks = []
-
-    def peeks_at(self, steps, steps_an_epoch):
-        return (steps,)
-
-    def peeked(self, epochs, miou):
-        self.peeks.append(miou)
 
 
 def test_early_stopping_looks_at_the_segmenter_and_not_at_tags(world, tmp_path):
