@@ -1,17 +1,17 @@
-"""GrabCut from a bought box: one of the paper's two sources of masks (section 3.2), fed so that it works on small objects.
+"""GrabCut from a bought box: one of the paper's two sources of masks (section 3.2), fed to work on small objects.
 
 OpenCV's GrabCut given the image and a tight box finds next to nothing of small objects, since what it knows of the
 background is a whole street and of the foreground a few hundred pixels. So it sees a crop with a margin of half the box
 on each side, brought to one size (small objects grow, large ones cost no more than small ones), the box's core is sure
 foreground, and an answer that can hardly be right is not believed: only the core is kept, the rest of the box is open.
-Nothing here learns, and the state of OpenCV's generator is set before each box: a box has one mask, wherever it is made.
+Nothing here learns, and the state of OpenCV's generator is set before each box: its mask is the same anywhere.
 
 A patch is what a source says of the pixels of one box, (h, w): 1 the object, 0 not the object, 255 open.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import cv2
@@ -53,7 +53,7 @@ class Crop:
     def __post_init__(self) -> None:
         if not 0 < self.margin <= 4 or not 8 <= self.side <= 1024:
             raise BadInput(
-                f"a crop has a margin in (0, 4] and a longer side of 8 to 1024 pixels; found {self.margin} and {self.side}"
+                f"a crop has a margin in (0, 4] and a longer side of 8 to 1024 pixels; found {self.margin}, {self.side}"
             )
 
     def around(self, box: Box, size: tuple[int, int]) -> Box:
@@ -72,7 +72,8 @@ class Crop:
         """The pixels of a part at that size."""
         pixels, (height, width) = image[part.y0 : part.y1, part.x0 : part.x1], self.scaled(part)
         smaller = height < part.size[0]
-        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+        ways = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(pixels, (width, height), interpolation=ways), np.uint8)
 
     def inside(self, box: Box, part: Box) -> Box:
         """Where the box lies in the scaled part; at least one pixel of it."""
@@ -102,7 +103,8 @@ class Guard:
         low, high = self.core
         if not (0 <= self.least <= self.most <= 1 and 0 <= low < high <= 1):
             raise BadInput(
-                f"a guard has 0 <= least <= most <= 1 and a core inside 0 to 1; found {self.least}, {self.most} and {self.core}"
+                f"a guard has 0 <= least <= most <= 1 and a core inside 0 to 1; found {self.least}, {self.most}, "
+                f"{self.core}"
             )
 
     def core_of(self, size: tuple[int, int]) -> tuple[slice, slice]:
@@ -129,8 +131,8 @@ class Guard:
 class GrabCut:
     """OpenCV's GrabCut in `rounds` iterations; 5 as is common, for the paper names no number."""
 
-    crop: Crop = Crop()
-    guard: Guard = Guard()
+    crop: Crop = field(default_factory=Crop)
+    guard: Guard = field(default_factory=Guard)
     rounds: int = 5
     seed: int = 0
 
@@ -139,7 +141,7 @@ class GrabCut:
             raise BadInput(f"GrabCut needs at least one round; found {self.rounds}")
 
     def patch(self, image: NDArray[np.uint8], box: Box) -> Patch:
-        """What GrabCut says of a box; of one without any surroundings, nothing: its core is the object, the rest open."""
+        """What GrabCut says of a box; of one without surroundings nothing: its core is the object, the rest open."""
         return self.guard.guarded(self._mask(image, box), box.size)
 
     def _mask(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.bool_] | None:
@@ -154,5 +156,7 @@ class GrabCut:
         if not (state == cv2.GC_BGD).any():  # a margin of less than a pixel of the scaled crop
             return None
         cv2.setRNGSeed(self.seed)
-        cv2.grabCut(pixels, state, None, np.zeros((1, 65)), np.zeros((1, 65)), self.rounds, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(
+            pixels, state, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), self.rounds, cv2.GC_INIT_WITH_MASK
+        )
         return self.crop.back((state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD), box, part)
