@@ -87,6 +87,23 @@ class Proposals:
         chosen = self.chosen(self.crop.look(image, part), self.crop.inside(box, part))
         return self.guard.guarded(self.crop.back(chosen, box, part), box.size)
 
+    def best_iou(self, image: NDArray[np.uint8], box: Box, truth: NDArray[np.bool_]) -> float:
+        """How good the best of all proposals would be for an object, of which `truth` is the mask in its box.
+
+        Of proposals that go beyond the box their part in it counts, as it does where one is chosen.
+        """
+        part = self.crop.around(box, image.shape[:2])
+        pixels, inner = self.crop.look(image, part), self.crop.inside(box, part)
+        boxed, true = np.zeros((2, *pixels.shape[:2]), np.bool_)
+        place = slice(inner.y0, inner.y1), slice(inner.x0, inner.x1)
+        boxed[place] = True
+        true[place] = cv2.resize(truth.astype(np.float32), inner.size[::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
+        best = 0.0
+        for segments in self.segments(pixels):
+            shared = segments.pixels(true)
+            best = max(best, float((shared / np.maximum(segments.pixels(boxed) + true.sum() - shared, 1)).max()))
+        return best
+
     def segments(self, pixels: NDArray[np.uint8]) -> Iterator[Segments]:
         """All proposals of an image, cut by cut."""
         edges = boundary_map(pixels, scales=self.scales)
