@@ -12,8 +12,8 @@ inside that all sources reject.
 
 What an annotator should not send: boxes are cut at the image's edges; what has no pixel left, and what repeats a box of
 the same class, is left out. Group boxes are no instance and say nothing of any pixel, but what they cover is not
-outside of all boxes. Without boxes, or without one that is left, no pixel is an instance's. A scene of which no boxes were
-bought is a fault of that scene.
+outside of all boxes. Without boxes, or without one that is left, no pixel is an instance's. A scene of which no boxes
+were bought is a fault of that scene.
 """
 
 from __future__ import annotations
