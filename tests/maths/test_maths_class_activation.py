@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segfrontier.maths import cam_masks, grad_cam, linear_cam, smaller_wins
+from segfrontier.maths import PlacedMask, cam_masks, grad_cam, linear_cam, smaller_wins
 
 
 def test_the_vector_of_the_fact_sheet():
@@ -37,14 +37,18 @@ def test_the_closed_form_is_what_autograd_gives_for_logits():
     assert (cams > 0).any(dim=(1, 2)).all() and (cams == 0).any()
 
 
+def placed(masks, labels):
+    return [PlacedMask(mask, label) for mask, label in zip(masks, labels, strict=True)]
+
+
 def test_of_overlapping_maps_the_smaller_wins_and_of_equal_ones_the_first():
     masks = np.zeros((3, 2, 4), np.bool_)
     masks[0] = True
     masks[1, :, 1:3] = True
     masks[2, 0, 1:4] = masks[2, 1, 3] = True
-    labels = smaller_wins(masks, labels=[7, 2, 5])
+    labels = smaller_wins(placed(masks, (7, 2, 5)), size=(2, 4))
     assert labels.tolist() == [[7, 2, 2, 5], [7, 2, 2, 5]] and labels.dtype == np.uint8
-    assert (smaller_wins(masks[:0], labels=[]) == 255).all()
+    assert (smaller_wins([], size=(2, 4)) == 255).all()
 
 
 def test_area_is_counted_before_overlaps_are_settled():
@@ -53,7 +57,12 @@ def test_area_is_counted_before_overlaps_are_settled():
     masks[0, 0, :5] = True
     masks[1, 0, 3:7] = True
     masks[2, 0, 5:8] = True
-    assert smaller_wins(masks, labels=[0, 1, 2]).tolist() == [[0, 0, 0, 1, 1, 2, 2, 2]]
+    assert smaller_wins(placed(masks, (0, 1, 2)), size=(1, 8)).tolist() == [[0, 0, 0, 1, 1, 2, 2, 2]]
+
+
+def test_masks_of_windows_are_laid_where_these_are():
+    masks = [PlacedMask(np.ones((2, 3), np.bool_), 1), PlacedMask(np.ones((1, 2), np.bool_), 0, (1, 2))]
+    assert smaller_wins(masks, size=(3, 5)).tolist() == [[1, 1, 1, 255, 255], [1, 1, 0, 0, 255], [255] * 5]
 
 
 def test_bad_input_is_refused():
@@ -61,5 +70,5 @@ def test_bad_input_is_refused():
         grad_cam(torch.zeros(2, 3, 3), torch.zeros(2, 3, 4))
     with pytest.raises(ValueError, match="share of the maximum must lie in"):
         cam_masks(np.zeros((1, 2, 2)), share=1.1)
-    with pytest.raises(ValueError, match="equally many"):
-        smaller_wins(np.zeros((2, 1, 1), np.bool_), labels=[0])
+    with pytest.raises(ValueError, match=r"place in the image must lie in \[0, 1\]; found 2"):
+        smaller_wins([PlacedMask(np.ones((2, 2), np.bool_), 0, (0, 2))], size=(3, 3))

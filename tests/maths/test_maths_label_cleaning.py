@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from segfrontier.errors import BadInput
 from segfrontier.maths import (
     Cleaning,
     Evidence,
@@ -93,8 +94,13 @@ def test_tags_of_no_rows_say_that_nothing_is_there():
     ("row", "words"), [([0, 5], "class .* 0 to 4; found 5"), ([4, 0], "tile .* 0 to 3; found 4"), ([0, -1], "found -1")]
 )
 def test_a_tag_of_another_table_or_tiling_is_refused(row, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(BadInput, match=words):
         tags_of_tiles(np.array([[0, 0], row]), tiles=4, num_classes=CLASSES)
+
+
+def test_a_box_of_another_table_is_refused():
+    with pytest.raises(BadInput, match="class of a box must be 0 to 4; found 5"):
+        boxed_in_tiles(boxes((0, 0, 2, 2, 5, 0)), TILES, num_classes=CLASSES)
 
 
 def test_tags_of_another_number_of_tiles_are_refused():

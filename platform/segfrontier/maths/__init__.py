@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from segfrontier.maths.calibration import expected_calibration_error as expected_calibration_error
     from segfrontier.maths.calibration import reliability as reliability
     from segfrontier.maths.checks import require_finite as require_finite
+    from segfrontier.maths.class_activation import PlacedMask as PlacedMask
     from segfrontier.maths.class_activation import cam_masks as cam_masks
     from segfrontier.maths.class_activation import grad_cam as grad_cam
     from segfrontier.maths.class_activation import linear_cam as linear_cam

@@ -10,14 +10,14 @@ Letters: C channel, K class, h w the activations' own grid, H W image size.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segfrontier.maths.checks import require_axes, require_same_length, require_within
+from segfrontier.maths.checks import require_axes, require_within
 
 VOID = 255
 
@@ -30,7 +30,7 @@ def grad_cam(activations_Chw: Tensor, gradients_Chw: Tensor) -> Tensor:
             f"a gradient must have its activations' shape {tuple(activations_Chw.shape)}; found "
             f"{tuple(gradients_Chw.shape)}; give what belongs together"
         )
-    return torch.einsum("c,chw->hw", gradients_Chw.mean(dim=(1, 2)), activations_Chw).relu()
+    return (gradients_Chw.mean(dim=(1, 2))[:, None, None] * activations_Chw).sum(0).relu()
 
 
 def linear_cam(activations_Chw: Tensor, weight_KC: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def linear_cam(activations_Chw: Tensor, weight_KC: Tensor) -> Tensor:
     require_axes("activations", activations_Chw, "Chw")
     require_axes("the layer's weight", weight_KC, "KC")
     cells = activations_Chw.shape[1] * activations_Chw.shape[2]
-    return torch.einsum("kc,chw->khw", weight_KC / cells, activations_Chw).relu()
+    return ((weight_KC / cells) @ activations_Chw.flatten(1)).view(-1, *activations_Chw.shape[1:]).relu()
 
 
 def cam_masks(cams_KHW: NDArray[np.floating[Any]], *, share: float) -> NDArray[np.bool_]:
@@ -50,15 +50,25 @@ def cam_masks(cams_KHW: NDArray[np.floating[Any]], *, share: float) -> NDArray[n
     return masks
 
 
-def smaller_wins(masks_KHW: NDArray[np.bool_], *, labels: list[int]) -> NDArray[np.uint8]:
+class PlacedMask(NamedTuple):
+    """Where a class is seen in a window of an image, the first pixel of which is at (y, x) `corner`."""
+
+    mask_hw: NDArray[np.bool_]
+    label: int
+    corner: tuple[int, int] = (0, 0)
+
+
+def smaller_wins(masks: Sequence[PlacedMask], *, size: tuple[int, int]) -> NDArray[np.uint8]:
     """(H, W) the label of the mask that covers a pixel; of several, of the mask of the smallest area. Void elsewhere.
 
-    Areas are those before any overlap is settled; of equal ones, the first label wins.
+    Areas are those of each mask alone, before any overlap is settled; of equal ones, the first in order wins.
     """
-    require_axes("masks", masks_KHW, "KHW")
-    require_same_length("masks and labels", masks_KHW, labels)
-    seeds_HW = np.full(masks_KHW.shape[1:], VOID, np.uint8)
-    areas_K = masks_KHW.sum(axis=(1, 2))
-    for place in np.argsort(areas_K, kind="stable")[::-1]:
-        seeds_HW[masks_KHW[place]] = labels[place]
+    seeds_HW = np.full(size, VOID, np.uint8)
+    # The smallest is laid on last; of equal ones, the first.
+    for place in np.argsort([np.count_nonzero(one.mask_hw) for one in masks], kind="stable")[::-1]:
+        mask_hw, label, (y, x) = masks[place]
+        height, width = mask_hw.shape
+        require_within("a mask's place in the image", y, 0, size[0] - height)
+        require_within("a mask's place in the image", x, 0, size[1] - width)
+        seeds_HW[y : y + height, x : x + width][mask_hw] = label
     return seeds_HW

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from segfrontier.errors import BadInput
 from segfrontier.maths.checks import (
     require_at_least,
     require_axes,
@@ -129,9 +130,9 @@ def tags_of_tiles(tags_R2: Ints, *, tiles: int, num_classes: int) -> NDArray[np.
         found = tags_R2[:, column]
         strange = found[(found < 0) | (found >= end)]
         if strange.size:
-            raise ValueError(
-                f"the {what} of a tag must be 0 to {end - 1}; found {strange[0]}; read tags with the tiling and the "
-                f"classes that they were bought with"
+            raise BadInput(
+                f"the {what} of a tag must be 0 to {end - 1}; found {strange[0]}. Read tags with the tiling and the "
+                f"classes that they were bought with."
             )
     present_TK = np.zeros((tiles, num_classes), np.bool_)
     present_TK[tags_R2[:, 0], tags_R2[:, 1]] = True
@@ -146,6 +147,9 @@ def boxed_in_tiles(boxes_B6: Ints, tiles_T4: Ints, *, num_classes: int) -> NDArr
     present_TK = np.zeros((len(tiles_T4), num_classes), np.bool_)
     left, top, right, bottom = tiles_T4.T
     boxes = _checked(boxes_B6)
+    strange = boxes[(boxes[:, 4] < 0) | (boxes[:, 4] >= num_classes), 4]
+    if strange.size:
+        raise BadInput(f"the class of a box must be 0 to {num_classes - 1}; found {strange[0]}. Use one class table.")
     for x0, y0, x1, y1, label, _ in boxes[(boxes[:, :2] < boxes[:, 2:4]).all(axis=1)].tolist():
         present_TK[(left < x1) & (x0 < right) & (top < y1) & (y0 < bottom), label] = True
     return present_TK
