@@ -47,6 +47,7 @@ from segfrontier.maths import (
     boxed_in_tiles,
     cam_masks,
     linear_cam,
+    require_finite,
     smaller_wins,
     tags_of_tiles,
 )
@@ -185,6 +186,7 @@ def class_maps(net: TagClassifier, image_3HW: Tensor, labels: Sequence[int]) -> 
     """(L, H, W) the evidence for each of these classes, at the image's size."""
     height, width = image_3HW.shape[-2:]
     features_Chw = net(image_3HW[None]).features[0].float()
+    require_finite("the features of the classifier", features_Chw)
     cams_Lhw = linear_cam(features_Chw, net.classify.weight[list(labels)].float())
     padded = net.encoder.padded_size(height, width)
     return F.interpolate(cams_Lhw[None], size=padded, mode="bilinear", align_corners=False)[0, :, :height, :width]
