@@ -138,15 +138,15 @@ def test_the_corners_of_a_box_belong_to_it_and_groups_count():
 
 
 @SEEDS
-@pytest.mark.parametrize("least", [0.2, 0.5])
-def test_boxes_of_low_coverage_are_filled_over_void_and_stuff(seed, least):
+@pytest.mark.parametrize(("least", "groups"), [(0.2, False), (0.5, False), (0.5, True)])
+def test_boxes_of_low_coverage_are_filled_over_void_and_stuff(seed, least, groups):
     labels, rows, *_ = drawn(seed)
-    made = filled_boxes(labels, rows, things=THINGS, least=least)
+    made = filled_boxes(labels, rows, things=THINGS, least=least, groups=groups)
     low = {}
     for number, box in enumerate(rows):
         inside = [labels[p] for p in pixels() if holds(box, *p)]
-        if inside and not box[5] and sum(v == box[4] for v in inside) < least * len(inside):
-            low[number] = (box[2] - box[0]) * (box[3] - box[1])
+        if inside and (groups or not box[5]) and sum(v == box[4] for v in inside) < least * len(inside):
+            low[number] = len(inside)
     order = sorted(low, key=lambda n: (-low[n], n))
     for y, x in pixels():
         over = [n for n in order if holds(rows[n], y, x)]
@@ -157,9 +157,9 @@ def test_boxes_of_low_coverage_are_filled_over_void_and_stuff(seed, least):
 
 def test_half_a_box_is_enough_and_a_small_box_is_filled_over_a_large_one():
     labels = np.array([[3, 3, 255, 0]], np.uint8)
-    assert (filled_boxes(labels, boxes((0, 0, 4, 1, 3, 0)), things=THINGS, least=0.5) == labels).all()
+    assert (filled_boxes(labels, boxes((0, 0, 4, 1, 3, 0)), things=THINGS, least=0.5, groups=False) == labels).all()
     rows = boxes((2, 0, 4, 1, 4, 0), (0, 0, 4, 1, 3, 0))
-    assert filled_boxes(labels, rows, things=THINGS, least=0.51).tolist() == [[3, 3, 4, 4]]
+    assert filled_boxes(labels, rows, things=THINGS, least=0.51, groups=False).tolist() == [[3, 3, 4, 4]]
 
 
 @SEEDS
@@ -168,7 +168,9 @@ def test_instances_are_claimed_by_boxes_in_order(seed, stuff):
     labels, rows, *_ = drawn(seed)
     made = instances_by_boxes(labels, rows, stuff=stuff)
     there = [label for label in stuff if (labels == label).any()]
-    single = list(dict.fromkeys(tuple(box[:5].tolist()) for box in rows if not box[5]))
+    inside = rows.copy()
+    inside[:, :4] = [[min(max(v, 0), SIZE[1 - n % 2]) for n, v in enumerate(box[:4])] for box in rows]
+    single = list(dict.fromkeys(tuple(box[:5].tolist()) for box in inside if not box[5]))
     assert len(single) < sum(1 - rows[:, 5])  # some came twice
     for y, x in pixels():
         own = [n for n, box in enumerate(single) if box[4] == labels[y, x] and holds(box, y, x)]
@@ -176,6 +178,20 @@ def test_instances_are_claimed_by_boxes_in_order(seed, stuff):
         if labels[y, x] in there:
             expected = 1 + there.index(labels[y, x])
         assert made[y, x] == expected
+
+
+def test_boxes_outside_the_image_or_without_area_claim_and_fill_nothing():
+    labels = np.array([[3, 0, 3, 0]], np.uint8)
+    rows = boxes((-4, 0, 0, 1, 3, 0), (2, 0, 2, 1, 3, 0), (9, 0, 12, 1, 3, 0), (3, 0, 1, 1, 3, 0))
+    assert not instances_by_boxes(labels, rows, stuff=()).any()
+    assert (filled_boxes(labels, rows, things=THINGS, least=1.0, groups=True) == labels).all()
+    assert inside_boxes(labels, rows, things=THINGS, outside=255).tolist() == [[255, 0, 255, 0]]
+
+
+def test_of_boxes_that_stick_out_the_part_inside_is_ranked_and_filled():
+    rows = boxes((0, 0, 3, 1, 3, 0), (-9, 0, 2, 1, 4, 0))
+    made = filled_boxes(np.zeros((1, 4), np.uint8), rows, things=THINGS, least=0.5, groups=False)
+    assert made.tolist() == [[4, 4, 3, 0]]
 
 
 def test_a_pixel_that_two_boxes_claim_is_no_instance_of_a_third():
@@ -201,7 +217,7 @@ def test_the_published_chain_merges_for_five_rounds(seed, number):
     if number <= 5:
         made = merged_with_first(made, known.first_HW, things=THINGS)
     made = inside_boxes(made, known.boxes_B6, things=THINGS, outside=255)
-    made = filled_boxes(made, known.boxes_B6, things=THINGS, least=0.5)
+    made = filled_boxes(made, known.boxes_B6, things=THINGS, least=0.5, groups=False)
     before = labels.copy()
     assert (cleaned_labels(labels, scores, known, PUBLISHED, number=number) == made).all()
     assert (labels == before).all()
@@ -211,8 +227,8 @@ def test_the_papers_chain_is_the_box_prior_and_the_order_is_as_given():
     labels, scores, known = evidence(1)
     prior = inside_boxes(labels, known.boxes_B6, things=THINGS, outside=255)
     assert (cleaned_labels(labels, scores, known, PAPER, number=1) == prior).all()
-    turned = Cleaning(steps=("fill", "prior"), outside=0, least_coverage=0.3)
-    filled = filled_boxes(labels, known.boxes_B6, things=THINGS, least=0.3)
+    turned = Cleaning(steps=("fill", "prior"), outside=0, least_coverage=0.3, fill_groups=True)
+    filled = filled_boxes(labels, known.boxes_B6, things=THINGS, least=0.3, groups=True)
     expected = inside_boxes(filled, known.boxes_B6, things=THINGS, outside=0)
     assert (cleaned_labels(labels, scores, known, turned, number=1) == expected).all()
 
@@ -224,7 +240,7 @@ def test_the_first_labels_unite_seeds_and_masks_whatever_the_chain_is():
     assert (first_labels(seeds, known, PAPER) == prior).all()
     checked = merged_with_first(tag_checked(seeds, TILES, known.present_TK), known.first_HW, things=THINGS)
     checked = inside_boxes(checked, known.boxes_B6, things=THINGS, outside=255)
-    checked = filled_boxes(checked, known.boxes_B6, things=THINGS, least=0.5)
+    checked = filled_boxes(checked, known.boxes_B6, things=THINGS, least=0.5, groups=False)
     assert (first_labels(seeds, known, Cleaning(merge_rounds=0)) == checked).all()
 
 

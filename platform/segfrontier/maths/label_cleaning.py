@@ -44,6 +44,7 @@ class Cleaning:
     least_score: float = 0.99
     least_coverage: float = 0.5
     merge_rounds: int = 5
+    fill_groups: bool = False
     outside: int = VOID
     """What a thing's pixel outside all boxes of its class is: void, or the label of the background where that is all
     that things stand before (VOC)."""
@@ -111,7 +112,9 @@ def _taken(step: Step, labels_HW: Labels, known: Evidence, cleaning: Cleaning) -
     if step == "prior" and boxes_B6 is not None:
         return inside_boxes(labels_HW, boxes_B6, things=things, outside=cleaning.outside)
     if step == "fill" and boxes_B6 is not None:
-        return filled_boxes(labels_HW, boxes_B6, things=things, least=cleaning.least_coverage)
+        return filled_boxes(
+            labels_HW, boxes_B6, things=things, least=cleaning.least_coverage, groups=cleaning.fill_groups
+        )
     return labels_HW
 
 
@@ -182,7 +185,7 @@ def merged_with_first(labels_HW: Labels, first_HW: Labels, *, things: Sequence[i
 
 def inside_boxes(labels_HW: Labels, boxes_B6: Ints, *, things: Sequence[int], outside: int) -> Labels:
     """A thing's pixels in a box of its class, of one object or of a group; `outside` in place of its others."""
-    made, boxes = labels_HW.copy(), _checked(boxes_B6)
+    made, boxes = labels_HW.copy(), _clipped(boxes_B6, labels_HW.shape)
     for thing in things:
         within = np.zeros(labels_HW.shape, np.bool_)
         for box in boxes[boxes[:, 4] == thing]:
@@ -191,19 +194,24 @@ def inside_boxes(labels_HW: Labels, boxes_B6: Ints, *, things: Sequence[int], ou
     return made
 
 
-def filled_boxes(labels_HW: Labels, boxes_B6: Ints, *, things: Sequence[int], least: float) -> Labels:
+def filled_boxes(labels_HW: Labels, boxes_B6: Ints, *, things: Sequence[int], least: float, groups: bool) -> Labels:
     """Boxes of which their class covers less than `least`, filled with it over void and stuff, large to small.
 
-    Covered and overwritten is by the labels as they came: a small box is filled over a large one's fill. Groups, and
-    boxes that show no pixel of the image, are passed by.
+    Covered and overwritten is by the labels as they came: a small box is filled over a large one's fill. Boxes that
+    show no pixel of the image are passed by, and those of groups unless `groups`.
     """
-    made, boxes = labels_HW.copy(), _checked(boxes_B6)
+    made, boxes = labels_HW.copy(), _clipped(boxes_B6, labels_HW.shape)
     open_HW = ~np.isin(labels_HW, list(things))
     areas_B = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     for box in boxes[np.argsort(-areas_B, kind="stable")]:
         area, label = _area(box), box[4]
         inside = labels_HW[area]
-        if box[5] or label not in things or not inside.size or np.count_nonzero(inside == label) / inside.size >= least:
+        if (
+            (box[5] and not groups)
+            or label not in things
+            or not inside.size
+            or np.count_nonzero(inside == label) / inside.size >= least
+        ):
             continue
         made[area][open_HW[area]] = label
     return made
@@ -223,7 +231,7 @@ def instances_by_boxes(labels_HW: Labels, boxes_B6: Ints, *, stuff: Sequence[int
         if pixels.any():
             number += 1
             ids_HW[pixels] = number
-    for box in _singles(_checked(boxes_B6)):
+    for box in _singles(_clipped(boxes_B6, labels_HW.shape)):
         number += 1
         require_within("the number of instances", number, 1, _MOST_IDS)
         area = _area(box)
@@ -253,7 +261,15 @@ def _checked(boxes_B6: Ints) -> Ints:
     return boxes_B6
 
 
+def _clipped(boxes_B6: Ints, size: tuple[int, ...]) -> Ints:
+    """The boxes as far as they are in an image of this (height, width); none of a box that ends before it begins."""
+    boxes, (height, width) = _checked(boxes_B6).copy(), size
+    boxes[:, :4] = np.clip(boxes[:, :4], 0, [width, height, width, height])
+    boxes[:, 2:4] = np.maximum(boxes[:, :2], boxes[:, 2:4])
+    return boxes
+
+
 def _area(box: Ints) -> tuple[slice, slice]:
-    """The box's pixels, as far as they are in the image; none of a box that ends before it begins."""
-    x0, y0, x1, y1 = np.maximum(box[:4], 0).tolist()
+    """The pixels of a clipped box."""
+    x0, y0, x1, y1 = box[:4].tolist()
     return slice(y0, y1), slice(x0, x1)
