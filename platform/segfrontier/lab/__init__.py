@@ -55,6 +55,7 @@ from segfrontier.market import Coarse as Coarse
 from segfrontier.market import Fine as Fine
 from segfrontier.market import Points as Points
 from segfrontier.market import Tags as Tags
+from segfrontier.market.tiling import PAPER_002 as PAPER_002
 from segfrontier.market.tiling import WHOLE_IMAGE as WHOLE_IMAGE
 from segfrontier.market.tiling import Tiling as Tiling
 from segfrontier.scenes.known import Detections as Detections

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from segfrontier.maths.calibration import expected_calibration_error as expected_calibration_error
     from segfrontier.maths.calibration import reliability as reliability
     from segfrontier.maths.checks import require_finite as require_finite
+    from segfrontier.maths.class_activation import PlacedMask as PlacedMask
+    from segfrontier.maths.class_activation import cam_masks as cam_masks
+    from segfrontier.maths.class_activation import grad_cam as grad_cam
+    from segfrontier.maths.class_activation import linear_cam as linear_cam
+    from segfrontier.maths.class_activation import smaller_wins as smaller_wins
     from segfrontier.maths.class_masking import AllMasked as AllMasked
     from segfrontier.maths.class_masking import large_classes as large_classes
     from segfrontier.maths.class_masking import likely_classes as likely_classes
@@ -83,6 +88,18 @@ if TYPE_CHECKING:
     from segfrontier.maths.iou import mean_iou as mean_iou
     from segfrontier.maths.iou import pixel_accuracy as pixel_accuracy
     from segfrontier.maths.iou import semantic_scores as semantic_scores
+    from segfrontier.maths.label_cleaning import Cleaning as Cleaning
+    from segfrontier.maths.label_cleaning import Evidence as Evidence
+    from segfrontier.maths.label_cleaning import boxed_in_tiles as boxed_in_tiles
+    from segfrontier.maths.label_cleaning import cleaned_labels as cleaned_labels
+    from segfrontier.maths.label_cleaning import filled_boxes as filled_boxes
+    from segfrontier.maths.label_cleaning import first_labels as first_labels
+    from segfrontier.maths.label_cleaning import inside_boxes as inside_boxes
+    from segfrontier.maths.label_cleaning import instances_by_boxes as instances_by_boxes
+    from segfrontier.maths.label_cleaning import merged_with_first as merged_with_first
+    from segfrontier.maths.label_cleaning import sure_labels as sure_labels
+    from segfrontier.maths.label_cleaning import tag_checked as tag_checked
+    from segfrontier.maths.label_cleaning import tags_of_tiles as tags_of_tiles
     from segfrontier.maths.losses import Normalisation as Normalisation
     from segfrontier.maths.losses import cross_entropy as cross_entropy
     from segfrontier.maths.losses import label_mass as label_mass

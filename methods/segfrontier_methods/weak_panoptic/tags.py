@@ -1,0 +1,200 @@
+"""Where stuff is: a classifier that learns from the tags of fixed crops, and seeds of the classes that it looks at.
+
+    tags = lab.buy(Tags(scenes, PAPER_002, things=False))
+    part = Part(images=lab.pool, labels={"tags": tags, "boxes": boxes})
+    objective = LearnTags(classifier=classifier_network(recipe, len(lab.classes)), things=lab.classes.things)
+    classifier = lab.train(objective, {"tags": tag_stream(part, recipe.batch)}, recipe.plan())
+    seeds = lab.label(classifier, part, StuffSeeds())
+
+Tags of things are not bought: a crop that a box of a class meets is taken to show it. Crops keep their share of an
+image of any size; one with fewer pixels than there are different crops is refused when its tags are bought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segfrontier.errors import BadInput
+from segfrontier.lab import (
+    PAPER_002,
+    Augment,
+    Batch,
+    Known,
+    Loss,
+    Moment,
+    Nets,
+    Network,
+    Objective,
+    Part,
+    Predictors,
+    Recipe,
+    Rule,
+    SceneLabels,
+    Stream,
+    Tiling,
+    stable_seed,
+)
+from segfrontier.maths import (
+    PlacedMask,
+    boxed_in_tiles,
+    cam_masks,
+    linear_cam,
+    require_finite,
+    smaller_wins,
+    tags_of_tiles,
+)
+from segfrontier.models.classifier import ClassifierSpec, TagClassifier
+from segfrontier.models.model import ModelSpec
+
+CLASSIFIER, TAGS, BOXES = "classifier", "tags", "boxes"
+ThingTags = Literal["boxes", "tags", "none"]
+"""What says which things a crop shows: the boxes that meet it, bought tags (`things=True`), or nothing."""
+
+
+def classifier_network(recipe: Recipe, classes: int, **changes: Any) -> Network:
+    """A classifier on the recipe's segmentation trunk, which learns as the recipe says; `changes` are its fields."""
+    network = recipe.network(1)
+    like = network.blueprint
+    assert isinstance(like, ModelSpec)
+    spec = ClassifierSpec(
+        encoder=like.encoder, pretrained=like.pretrained, norm=like.norm, output_stride=like.output_stride,
+        num_classes=classes,
+    )  # fmt: skip
+    return replace(network, **({"blueprint": spec} | changes))
+
+
+def tag_stream(part: Part, batch: int, *, colour: float = 0.0, resize: tuple[int, int] | None = None) -> Stream:
+    """Whole images as they are: the crops are fixed, and one that is moved may not show what its tags say.
+
+    Images of several sizes need `batch` 1, or one size (height, width) that they are brought to.
+    """
+    return Stream(parts=(part,), batch=batch, augment=Augment(colour=colour, resize=resize))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnTags(Objective):
+    """Binary cross-entropy, averaged over the classes, of one of the fixed crops of each image.
+
+    One stream whose part has the label set `tags`, and `boxes` where these say what things are there. A class of which
+    nothing is known in a crop counts for nothing.
+    """
+
+    gives_maps: ClassVar[bool] = False
+
+    classifier: Network
+    things: tuple[int, ...]
+    tiling: Tiling = PAPER_002
+    thing_tags: ThingTags = "boxes"
+
+    def networks(self) -> Mapping[str, Network]:
+        """The classifier."""
+        return {CLASSIFIER: self.classifier}
+
+    def step(self, nets: Nets, batch: Mapping[str, Batch], at: Moment) -> Iterator[Loss]:
+        """Which crop an image shows is drawn anew for each step, and for each image by its name."""
+        (shown,) = batch.values()
+        spec = self.classifier.blueprint
+        assert isinstance(spec, ClassifierSpec)
+        crops, targets = [], []
+        chosen, height, width = int(at.rng.integers(2**31)), *shown.image.shape[-2:]
+        tiles_T4 = self.tiling.crops(height, width)
+        for image, scene, tags, boxes in zip(shown.image, shown.scene, *self._known(shown), strict=True):
+            at_tile = stable_seed(chosen, scene) % len(tiles_T4)
+            known = tile_tags(
+                tags, boxes, tiles_T4, things=self.things, num_classes=spec.num_classes, by=self.thing_tags
+            )
+            x0, y0, x1, y1 = tiles_T4[at_tile].tolist()
+            crops.append(image[:, y0:y1, x0:x1])
+            targets.append(known[at_tile])
+        targets_NK = torch.from_numpy(np.stack(targets)).to(shown.image.device)
+        known_NK = targets_NK >= 0
+        logits_NK = nets[CLASSIFIER](torch.stack(crops)).logits.float()
+        apart_NK = F.binary_cross_entropy_with_logits(logits_NK, targets_NK.clamp(min=0).float(), reduction="none")
+        yield Loss("tags", at.mean((apart_NK * known_NK).sum(), known_NK.sum()))
+
+    def _known(self, shown: Batch) -> tuple[Sequence[SceneLabels], Sequence[SceneLabels]]:
+        if TAGS not in shown.labels or (self.thing_tags == "boxes" and BOXES not in shown.labels):
+            raise BadInput(
+                f"a classifier learns from label sets named {TAGS!r} and, with thing_tags boxes, {BOXES!r}; found "
+                f"{', '.join(shown.labels) or 'none'}. Give its part both, or choose thing_tags tags or none."
+            )
+        return shown.labels[TAGS], shown.labels.get(BOXES, shown.labels[TAGS])
+
+
+def tile_tags(
+    tags: SceneLabels, boxes: SceneLabels, tiles_T4: NDArray[np.int64], *, things: Sequence[int], num_classes: int,
+    by: ThingTags,
+) -> NDArray[np.int64]:  # fmt: skip
+    """(T, K) 1 where a tile shows a class, 0 where it does not, -1 where nobody said."""
+    found = np.full((len(tiles_T4), num_classes), -1, np.int64)
+    if tags.tags is not None:
+        found[:] = tags_of_tiles(tags.tags, tiles=len(tiles_T4), num_classes=num_classes)
+    if by != "tags":
+        found[:, list(things)] = -1
+    if by == "boxes" and boxes.boxes is not None:
+        boxed_TK = boxed_in_tiles(boxes.boxes, tiles_T4, num_classes=num_classes)
+        found[:, list(things)] = boxed_TK[:, list(things)]
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class StuffSeeds(Rule):
+    """Seeds of the stuff that is tagged in each crop: where the classifier's evidence reaches `share` of its maximum.
+
+    Where maps overlap, within a crop or between two, the one that covers fewer pixels of its own crop wins. A class for
+    which nothing in its crop speaks has no seed there, and an image without tags has none at all.
+    """
+
+    share: float = 0.5
+    tiling: Tiling = PAPER_002
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise BadInput(f"seeds reach a share of the maximum in [0, 1]; found {self.share}. Correct it.")
+
+    def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:
+        """See `Rule.label`; one model, the classifier, that sees one crop at a time as it learned to."""
+        tags, model = tags_known(known), models.only
+        size, net, classes = (image.shape[0], image.shape[1]), model.module, models.classes
+        if not isinstance(net, TagClassifier):
+            raise BadInput(f"seeds are those of a tag classifier; found a {type(net).__name__}. Train one.")
+        tiles_T4, masks = self.tiling.crops(*size), list[PlacedMask]()
+        rows = np.zeros((0, 2), np.int32) if tags.tags is None else tags.tags
+        present_TK = tags_of_tiles(rows, tiles=len(tiles_T4), num_classes=len(classes))
+        for (x0, y0, x1, y1), present_K in zip(tiles_T4.tolist(), present_TK, strict=True):
+            labels = [label for label in classes.stuff if present_K[label]]
+            if labels:
+                pixels = torch.from_numpy(image[y0:y1, x0:x1].copy()).to(model.device)
+                with torch.inference_mode():
+                    cams = class_maps(net, pixels.permute(2, 0, 1).float().div_(255), labels).cpu().numpy()
+                masks += [
+                    PlacedMask(mask, label, (y0, x0))
+                    for mask, label in zip(cam_masks(cams, share=self.share), labels, strict=True)
+                ]
+        return SceneLabels(size=size, semantic=smaller_wins(masks, size=size))
+
+
+def class_maps(net: TagClassifier, image_3HW: Tensor, labels: Sequence[int]) -> Tensor:
+    """(L, H, W) the evidence for each of these classes, at the image's size."""
+    height, width = image_3HW.shape[-2:]
+    features_Chw = net(image_3HW[None]).features[0].float()
+    require_finite("the features of the classifier", features_Chw)
+    cams_Lhw = linear_cam(features_Chw, net.classify.weight[list(labels)].float())
+    padded = net.encoder.padded_size(height, width)
+    return F.interpolate(cams_Lhw[None], size=padded, mode="bilinear", align_corners=False)[0, :, :height, :width]
+
+
+def tags_known(known: Known) -> SceneLabels:
+    """The tags of a scene, of the only label set or of the one named `tags`."""
+    if known is None or (isinstance(known, Mapping) and TAGS not in known):
+        names = ", ".join(known) if isinstance(known, Mapping) else "none"
+        raise BadInput(f"seeds need a label set named {TAGS!r}; found {names}. Buy tags, and give them to the part.")
+    return known[TAGS] if isinstance(known, Mapping) else known
