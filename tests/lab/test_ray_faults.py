@@ -142,7 +142,7 @@ def test_a_driver_killed_then_stopped_then_done_without_ray(world, undisturbed, 
         assert second.wait() == STOPPED and "was asked to stop and did, after step" in rest
         wait_until_gone(started, seconds=30)
     rest = Recorder()
-    assert_same(train(tmp_path, world, LocalLab, rest, delay=0.0), undisturbed)
+    assert_same(train(tmp_path, world, LocalLab, rest), undisturbed)
     assert rest.steps[0][0] > 30, "what Ray's workers stored, one process goes on from"
     wait_until_gone(agents, seconds=90)
 
