@@ -171,10 +171,11 @@ class Knobs:
             background=background, rejected=self.rejected if background is not None else "void", clash=self.clash,
         )  # fmt: skip
 
-    def cleaning(self, background: int | None = None) -> Cleaning:
+    def cleaning(self, background: int | None = None, *, tags: bool = True) -> Cleaning:
         """How labels are cleaned; things' pixels outside their boxes are background, where there is such a class."""
+        steps = tuple(step for step in self.steps if tags or step != "tags")
         return Cleaning(
-            steps=self.steps, least_score=self.least_score, least_coverage=self.least_coverage,
+            steps=steps, least_score=self.least_score, least_coverage=self.least_coverage,
             merge_rounds=self.merge_rounds, fill_groups=self.fill_groups,
             outside=_VOID if background is None else background,
         )  # fmt: skip

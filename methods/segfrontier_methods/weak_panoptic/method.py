@@ -52,11 +52,11 @@ class WeakPanoptic(Knobs):
             return None, self._segmenter(lab, next(recipes), data, None)
         masks = lab.label(None, Part(images=lab.pool, labels=data.boxes), self.sources(background_of(self, lab)))
         seeds = masks if data.tags is None else self._seeds(lab, next(recipes), data)
-        labels = [lab.label(None, data.boxed(**{FIRST: masks, SEEDS: seeds}), FirstLabels(**self._ways(lab)))]
+        labels = [lab.label(None, data.boxed(**{FIRST: masks, SEEDS: seeds}), FirstLabels(**self._ways(lab, data)))]
         model = self._segmenter(lab, next(recipes), data, labels[0])
         for number in range(1, self.rounds + 1):
             crf = self.crf_of(DEEPLAB) if self.crf else None
-            rule = NextLabels(**self._ways(lab), number=number, crf=crf, scores_of=self.scores_of)
+            rule = NextLabels(**self._ways(lab, data), number=number, crf=crf, scores_of=self.scores_of)
             labels.append(lab.label(model, data.boxed(**{FIRST: masks}), rule))
             model = self._segmenter(lab, next(recipes), data, labels[-1], number=number, start=model)
         if self.pictures:
@@ -104,9 +104,9 @@ class WeakPanoptic(Knobs):
         stream = second.stream(*data.masked(labels, **{DETECTIONS: found}))
         return lab.train(objective, {"masks": stream}, second.plan(), start={PANOPTIC: model})
 
-    def _ways(self, lab: Lab) -> dict[str, Any]:
-        """How labels are cleaned."""
-        cleaning = self.cleaning(background_of(self, lab))
+    def _ways(self, lab: Lab, data: Data) -> dict[str, Any]:
+        """How labels are cleaned; by tags where there are any."""
+        cleaning = self.cleaning(background_of(self, lab), tags=data.tags is not None)
         return {
             "things": lab.classes.things, "num_classes": len(lab.classes), "cleaning": cleaning,
             "thing_tags": self.thing_tags,

@@ -145,7 +145,7 @@ def _contrast(a: BySeed, b: BySeed, metric: str, *, margin: float = 0.0, share: 
     verdicts: Mapping[str, Verdict] = {"yes": "holds", "no": "fails"}
     return Contrast(
         verdict=verdicts.get(result.verdict, "cannot tell"), reason=_reason(result, margin),
-        a=summarise(first.values()), b=summarise(whole.values()),
+        a=summarise(first.values()), b=summarise(second.values()),
         difference=summarise([first[s] - second[s] for s in sorted(first.keys() & second.keys())]),
     )  # fmt: skip
 
