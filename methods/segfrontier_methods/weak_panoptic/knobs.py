@@ -60,6 +60,10 @@ class Knobs:
 
     thing_tags: ThingTags = "boxes"
     """What says which things a crop shows; `tags` buys their tags, too."""
+    tag_stride: int | None = 8
+    """Output stride of the classifier, as that of the paper's trunk. None: the recipe's."""
+    tag_zoom: float = 1.0
+    """Crops are looked at so much larger: of small images they are a handful of features otherwise."""
     cam_share: float = 0.5
     """Seeds of a class reach this share of its highest evidence (0.15 in Grad-CAM's paper)."""
 
@@ -136,6 +140,7 @@ class Knobs:
                 self.rejected == "void" or self.background is not None,
                 "a class `background` where what all sources reject is background",
             ),
+            "tag_zoom": (1 <= self.tag_zoom <= 8, "a tag_zoom from 1 to 8"),
             "cam_share": (0 <= self.cam_share <= 1, "a cam_share in [0, 1]"),
             "rounds": (self.rounds >= 0, "rounds of 0 or more"),
             "round_lr": (self.round_lr > 0, "a positive round_lr"),

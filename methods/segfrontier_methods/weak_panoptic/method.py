@@ -68,9 +68,11 @@ class WeakPanoptic(Knobs):
     def _seeds(self, lab: Lab, recipe: Recipe, data: Data) -> LabelSet:
         """Where tagged stuff is, by what a classifier looks at."""
         network = classifier_of(self, recipe, len(lab.classes))
-        objective = LearnTags(classifier=network, things=lab.classes.things, thing_tags=self.thing_tags)
+        objective = LearnTags(
+            classifier=network, things=lab.classes.things, thing_tags=self.thing_tags, zoom=self.tag_zoom
+        )
         classifier = lab.train(objective, {"tags": tag_stream(data.tagged(), recipe.batch)}, recipe.plan())
-        return lab.label(classifier, data.boxed(), StuffSeeds(share=self.cam_share))
+        return lab.label(classifier, data.boxed(), StuffSeeds(share=self.cam_share, zoom=self.tag_zoom))
 
     def _segmenter(
         self, lab: Lab, recipe: Recipe, data: Data, labels: LabelSet | None, *, number: int = 0,

@@ -17,7 +17,8 @@ def segmenter_of(knobs: Knobs, recipe: Recipe, classes: int, *, number: int) -> 
 
 def classifier_of(knobs: Knobs, recipe: Recipe, classes: int) -> Network:
     """On the segmenter's trunk, as the paper's is."""
-    return _learning(knobs, classifier_network(recipe, classes), knobs.tag_lr, 1.0)
+    given = recipe if knobs.tag_stride is None else replace(recipe, output_stride=knobs.tag_stride)
+    return _learning(knobs, classifier_network(given, classes), knobs.tag_lr, 1.0)
 
 
 def detector_of(knobs: Knobs, recipe: Recipe, things: tuple[int, ...]) -> Network:

@@ -93,6 +93,8 @@ class LearnTags(Objective):
     things: tuple[int, ...]
     tiling: Tiling = PAPER_002
     thing_tags: ThingTags = "boxes"
+    zoom: float = 1.0
+    """Crops are looked at so much larger."""
 
     def networks(self) -> Mapping[str, Network]:
         """The classifier."""
@@ -116,7 +118,7 @@ class LearnTags(Objective):
             targets.append(known[at_tile])
         targets_NK = torch.from_numpy(np.stack(targets)).to(shown.image.device)
         known_NK = targets_NK >= 0
-        logits_NK = nets[CLASSIFIER](torch.stack(crops)).logits.float()
+        logits_NK = nets[CLASSIFIER](zoomed(torch.stack(crops), self.zoom)).logits.float()
         apart_NK = F.binary_cross_entropy_with_logits(logits_NK, targets_NK.clamp(min=0).float(), reduction="none")
         yield Loss("tags", at.mean((apart_NK * known_NK).sum(), known_NK.sum()))
 
@@ -155,6 +157,8 @@ class StuffSeeds(Rule):
 
     share: float = 0.5
     tiling: Tiling = PAPER_002
+    zoom: float = 1.0
+    """As in the classifier's training."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
@@ -174,7 +178,8 @@ class StuffSeeds(Rule):
             if labels:
                 pixels = torch.from_numpy(image[y0:y1, x0:x1].copy()).to(model.device)
                 with torch.inference_mode():
-                    cams = class_maps(net, pixels.permute(2, 0, 1).float().div_(255), labels).cpu().numpy()
+                    image_3HW = pixels.permute(2, 0, 1).float().div_(255)
+                    cams = class_maps(net, image_3HW, labels, zoom=self.zoom).cpu().numpy()
                 masks += [
                     PlacedMask(mask, label, (y0, x0))
                     for mask, label in zip(cam_masks(cams, share=self.share), labels, strict=True)
@@ -182,14 +187,25 @@ class StuffSeeds(Rule):
         return SceneLabels(size=size, semantic=smaller_wins(masks, size=size))
 
 
-def class_maps(net: TagClassifier, image_3HW: Tensor, labels: Sequence[int]) -> Tensor:
+def zoomed(images_N3HW: Tensor, by: float) -> Tensor:
+    """The images so much larger, as they are by 1."""
+    if by == 1:
+        return images_N3HW
+    return F.interpolate(images_N3HW, scale_factor=by, mode="bilinear", align_corners=False)
+
+
+def class_maps(net: TagClassifier, image_3HW: Tensor, labels: Sequence[int], *, zoom: float = 1.0) -> Tensor:
     """(L, H, W) the evidence for each of these classes, at the image's size."""
-    height, width = image_3HW.shape[-2:]
-    features_Chw = net(image_3HW[None]).features[0].float()
+    size, seen = image_3HW.shape[-2:], zoomed(image_3HW[None], zoom)
+    height, width = seen.shape[-2:]
+    features_Chw = net(seen).features[0].float()
     require_finite("the features of the classifier", features_Chw)
     cams_Lhw = linear_cam(features_Chw, net.classify.weight[list(labels)].float())
     padded = net.encoder.padded_size(height, width)
-    return F.interpolate(cams_Lhw[None], size=padded, mode="bilinear", align_corners=False)[0, :, :height, :width]
+    cams_1LHW = F.interpolate(cams_Lhw[None], size=padded, mode="bilinear", align_corners=False)[..., :height, :width]
+    if zoom != 1:
+        cams_1LHW = F.interpolate(cams_1LHW, size=size, mode="bilinear", align_corners=False)
+    return cams_1LHW[0]
 
 
 def tags_known(known: Known) -> SceneLabels:
