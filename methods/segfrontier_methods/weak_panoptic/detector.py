@@ -71,7 +71,8 @@ class Detecting(Objective):
     def step(self, nets: Nets, batch: Mapping[str, Batch], at: Moment) -> Iterator[Loss]:
         """An image without boxes shows what no thing looks like."""
         (shown,) = batch.values()
-        losses = detection_losses(nets[DETECTOR](shown.image, list(self._objects(shown))), at)
+        objects = list(self._objects(shown))
+        losses = detection_losses(nets[DETECTOR](shown.image, objects), at)
         at.log(**{name: loss.detach() for name, loss in losses.items()})
         yield Loss("detection", torch.stack(list(losses.values())).sum())
 
