@@ -18,6 +18,7 @@ from segfrontier.errors import BadWorld
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
 # Rotation flags are ignored everywhere: a mask is drawn over the stored raster, so the raster is what counts.
 _READ_COLOUR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_ORIENTATION = 0x0112  # EXIF's rotation flag; 1 is upright
 
 
 MAX_PIXELS = 2**26
@@ -66,6 +67,11 @@ def _require_size(height: int, width: int, name: str) -> None:
 
 def check_image(data: bytes, *, name: str) -> tuple[int, int]:
     """Decode an encoded image completely and return (height, width); `name` stands in the error."""
+    return examine_image(data, name=name)[0]
+
+
+def examine_image(data: bytes, *, name: str) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """As `check_image`, and what whoever reads the image should know of what it carries beside its colours."""
     image = whole(data, name=name, what="png, jpg or webp image")
     if image.format not in IMAGE_FORMATS:
         raise BadWorld(f"{name}: must be png, jpg or webp; found {image.format}. Convert the file.")
@@ -76,7 +82,19 @@ def check_image(data: bytes, *, name: str) -> tuple[int, int]:
             f"{name}: must have 8 bits a channel; found {'16 bits' if deep else f'mode {image.mode!r}'}. Convert it to "
             f"8-bit RGB first, so that the tone mapping is your choice."
         )
-    return image.height, image.width
+    odd = []
+    if image.mode == "RGBA" or "transparency" in image.info:
+        odd.append("has an alpha channel, which is not read")
+    if (flag := _rotation(image)) != 1:
+        odd.append(f"has the rotation flag {flag}, which is not followed: labels lie over the stored raster")
+    return (image.height, image.width), tuple(odd)
+
+
+def _rotation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow's reader of tags raises whatever it stumbles over; the image itself is whole
+        return 1
 
 
 def decode_image(data: Any, *, name: str = "an image") -> NDArray[np.uint8]:

@@ -1,0 +1,52 @@
+"""The data sets that can be imported by name, in their official layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.folder import refuse_taken
+from segfrontier.scenes.importing.cityscapes import CITYSCAPES_EXTRA, CITYSCAPES_FINE
+from segfrontier.scenes.importing.engine import MAX_BAD_SHARE, Progress, import_source
+from segfrontier.scenes.importing.layout import Dataset
+from segfrontier.scenes.importing.official import official_source
+from segfrontier.scenes.importing.pairing import heads
+from segfrontier.scenes.world import World
+from segfrontier.scenes.writer import DOMAINS
+
+DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in (CITYSCAPES_FINE, CITYSCAPES_EXTRA)}
+
+
+def import_dataset(
+    name: str,
+    root: str | Path,
+    folder: str | Path,
+    *,
+    domain: str = "",
+    max_bad: float = MAX_BAD_SHARE,
+    progress: Progress | None = None,
+    processes: int | None = None,
+) -> World:
+    """Import a known data set from `root`, where its official archives were unpacked, into a new world at `folder`.
+
+    `domain`: `target`, whose labels are bought, or `source`, whose labels are free; empty: as it is mostly used.
+    """
+    if name not in DATASETS:
+        near = get_close_matches(name, DATASETS, n=1)
+        raise BadWorld(
+            f"a data set must be one of {', '.join(DATASETS)}; found {name!r}."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
+    if domain not in ("", *DOMAINS):
+        raise BadWorld(f"a domain must be one of {', '.join(DOMAINS)}; found {domain!r}.")
+    dataset = DATASETS[name]
+    try:
+        refuse_taken(folder, sources=heads(dataset, Path(root)))  # before anything of the data set is looked at
+        source = official_source(dataset, root, domain=domain)
+    except BadWorld:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise BadWorld(f"{root}: {dataset.title} must lie in readable folders; they are not ({error}).") from None
+    return import_source(source, folder, max_bad=max_bad, progress=progress, processes=processes)
