@@ -39,12 +39,16 @@ def import_(
     domain: Annotated[
         str, typer.Option(help="`source` or `target`: what a known data set is to be, if not what it mostly is.")
     ] = "",
+    classes: Annotated[
+        str, typer.Option(help="`synthia16` or `synthia13`: the fewer classes of a street data set; the rest is void.")
+    ] = "",
 ) -> None:
     """Import a dataset into a new world. Any unknown label value stops the import and says what it looks like.
 
     An import that was killed goes on where it had come to, when it is started again and nothing has changed.
     """
     from segfrontier.commands.console import console, progress
+    from segfrontier.market.coarse import coarse_map
     from segfrontier.scenes.builtin import parse_street, write_street
     from segfrontier.scenes.camvid import camvid_spec
     from segfrontier.scenes.folder import refuse_taken
@@ -53,8 +57,9 @@ def import_(
 
     known = source in DATASETS
     wanted = 2 if known or source == "camvid" else 1
-    if domain and not known:
-        raise typer.BadParameter(f"`--domain` is for known data sets ({', '.join(DATASETS)}); found {source!r}")
+    if (domain or classes) and not known:
+        names = ", ".join(DATASETS)
+        raise typer.BadParameter(f"`--domain` and `--classes` are for known data sets ({names}); found {source!r}")
     if len(places) != wanted:
         what = "the dataset's folder and the new world's folder" if wanted == 2 else "the new world's folder"
         raise typer.BadParameter(f"`world import {source}` takes {what}; found {len(places)} arguments")
@@ -63,7 +68,10 @@ def import_(
         if source.partition(":")[0] == "street":
             world = write_street(places[-1], parse_street(source), progress=step)
         elif known:
-            world = import_dataset(source, places[0], places[1], domain=domain, max_bad=max_bad, progress=step)
+            world = import_dataset(
+                source, places[0], places[1], domain=domain, class_set=classes, coarsen=coarse_map, max_bad=max_bad,
+                progress=step,
+            )  # fmt: skip
         else:
             spec = camvid_spec(places[0]) if source == "camvid" else FolderSpec.load(source)
             world = import_folders(spec, places[-1], max_bad=max_bad, progress=step)
@@ -78,7 +86,7 @@ def import_(
         out.print(f"remarks: {len(notes.remarks)}, e.g. {notes.remarks[0]}; `world inspect` names them", markup=False)
     if ("target", "train") in world.splits() and ("target", "val") not in world.splits():
         out.print("no scenes to score on: `val: 20 %` in the YAML splits some off; without, no study takes this world")
-    if prices := _price_template(world.name, places[-1]):
+    if any(domain == "target" for domain, _ in world.splits()) and (prices := _price_template(world.name, places[-1])):
         out.print(f"prices: {prices} is a list to fill in; studies take it as `prices: {prices}`", markup=False)
     out.print(f"next: segfrontier world preview {places[-1]}", markup=False)
 

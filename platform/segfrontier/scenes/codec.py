@@ -107,6 +107,14 @@ def decode_image(data: Any, *, name: str = "an image") -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
+def decode_deep(data: Any, *, name: str) -> NDArray[Any]:
+    """(H, W) or (H, W, C) of an image in its own depth, red first; Pillow would make 8 bits of 16-bit colours."""
+    image = _decoded(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise _not_whole(data, name, "label image", "OpenCV cannot read it")
+    return image if image.ndim == 2 else image[..., [2, 1, 0]]
+
+
 def _decoded(data: Any, flags: int) -> Any:
     """What OpenCV makes of encoded bytes; None where it makes nothing, or where the header says too many pixels."""
     if not _fits(data):

@@ -11,14 +11,9 @@ import numpy as np
 from segfrontier.scenes.classes import CITYSCAPES
 from segfrontier.scenes.importing.labelfiles import ids
 from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
+from segfrontier.scenes.importing.street_classes import CLASS_SETS
 
 _GROUP = 1000  # instanceIds: class * 1000 + number; below it, a class whose objects are not told apart
-_ABOUT = {
-    "licence": "own terms: research and teaching, not to be passed on",
-    "size": "2,975 train, 500 val (2048x1024); 19,998 with coarse labels; 11 GB, 44 GB for train_extra",
-    "where": "cityscapes-dataset.com (register): leftImg8bit_trainvaltest, gtFine_trainvaltest, gtCoarse, "
-    "leftImg8bit_trainextra",
-}
 
 
 def read(item: Item) -> RawTruth:
@@ -62,11 +57,11 @@ _FINE = (_part("train"), _part("val"))
 
 CITYSCAPES_FINE = Dataset(
     name="cityscapes", title="Cityscapes", classes=CITYSCAPES, layouts=(_FINE,), beside=_BESIDE,
-    withheld=("leftImg8bit/test/{city}/{id}_leftImg8bit.png",), about=_ABOUT,
+    withheld=("leftImg8bit/test/{city}/{id}_leftImg8bit.png",), class_sets=CLASS_SETS,
 )  # fmt: skip
 
 CITYSCAPES_EXTRA = Dataset(
     name="cityscapes-extra", title="Cityscapes with train_extra", classes=CITYSCAPES,
     layouts=((*_FINE, _part("train_extra", fine=False, split="train")),), beside=_BESIDE,
-    withheld=CITYSCAPES_FINE.withheld, about=_ABOUT,
+    withheld=CITYSCAPES_FINE.withheld, world="cityscapes", class_sets=CLASS_SETS,
 )  # fmt: skip

@@ -65,6 +65,7 @@ class Source:
     folders: tuple[Path, ...]
     components: bool
     notes: ImportNotes  # what pairing came upon
+    state: str = ""  # a digest of what the items hold beside files
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _require_few(bad: Sequence[str], total: int, max_bad: float, problem: BadWor
 def _key(source: Source, shard_bytes: int) -> str:
     """All that the written shards depend on: a file counts by its place, its size and when it was changed."""
     files = [[item.id, [[str(path), *_stamp(path)] for path in item.paths]] for item in source.items]
-    plain = [VERSION, source.name, source.classes.to_json(), dict(source.origin), shard_bytes, files]
+    plain = [VERSION, source.name, source.classes.to_json(), dict(source.origin), source.state, shard_bytes, files]
     return digest(json.dumps(plain, default=str).encode("utf-8", "surrogateescape"))[:12]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Item:
     labels: Mapping[str, Path]
     read: Reader
     more: Any = None
+    coarse_only: bool = False  # its fine labels are known, but become coarse ones
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -77,11 +79,12 @@ class Dataset:
 
     name: str
     title: str
-    classes: ClassTable
+    classes: ClassTable | Callable[[Path], ClassTable]  # of the root, where the data set brings its own table
     layouts: tuple[tuple[Part, ...], ...]
     domain: str = "target"
     resize: bool = False  # labels of another size than their image are resized to it, and named
-    components: bool = False  # connected components stand in for instances
     beside: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
-    about: Mapping[str, str] = field(default_factory=dict)  # for the documentation: licence, size, where to ask
+    world: str = ""  # the world's name, by which prices are found; empty: the data set's own
+    class_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # fewer classes; the others become void
+    fine: Fraction | None = None  # so many training scenes keep their fine labels; of the others there are coarse ones

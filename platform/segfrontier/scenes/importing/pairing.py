@@ -79,8 +79,10 @@ def _shown(root: Path, part: Part) -> str:
 
 def _layout(dataset: Dataset, root: Path) -> tuple[Part, ...]:
     fitting = [parts for parts in dataset.layouts if _fits(parts, root)]
+    if len(fitting) > 1:  # images of two forms, or the same ones with two places for labels: where are labels?
+        fitting = [parts for parts in fitting if any(_has_labels(part, root) for part in parts)] or fitting[:1]
     if len(fitting) > 1:
-        names = " and ".join(str(root / _head(parts[0].images)) for parts in fitting)
+        names = " and ".join(_shown(root, parts[0]) for parts in fitting)
         raise BadWorld(
             f"{root}: {dataset.title} must lie there in one version; found two, at {names}. Move one of them away."
         )
@@ -91,6 +93,10 @@ def _layout(dataset: Dataset, root: Path) -> tuple[Part, ...]:
 
 def _fits(parts: Iterable[Part], root: Path) -> bool:
     return all(part.optional or _any(root, part.images) for part in parts)
+
+
+def _has_labels(part: Part, root: Path) -> bool:
+    return any(_any(root, part.labels[kind]) for kind in part.needs)
 
 
 def _any(root: Path, template: str) -> bool:
