@@ -173,7 +173,7 @@ LABEL = "gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png"
         (IMAGE, b"GIF89a", "must be a whole"),
         (LABEL, b"", "found 0 bytes"),
         (LABEL, blocks(ROAD, CAR)[:, :-1], "labels must be 16x12 like their image; found 15x12"),
-        (LABEL, np.zeros((HEIGHT, WIDTH, 3), np.uint8), "one channel of class ids; found colours"),
+        (LABEL, photo(), "one channel of class ids; found colours"),
         (IMAGE, "nowhere", "must be a readable file"),
     ],
 )

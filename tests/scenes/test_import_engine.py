@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from officialhere import blocks, listing, photo, put
+from terminal import segfrontier
 from test_import_cityscapes import IMAGE, LABEL, write_city
 
 from segfrontier.errors import BadWorld
@@ -127,3 +128,27 @@ def test_many_processes_give_the_world_of_one(tmp_path):
     with pytest.raises(UnknownLabel, match="id 99 on 192 px"):
         import_dataset("cityscapes", root, tmp_path / "three", max_bad=1.0, processes=2)
     assert not list(tmp_path.glob("*three*"))
+
+
+def test_every_data_set_stands_in_the_documents_with_its_folders():
+    page = (TESTS.parent / "docs" / "worlds.md").read_text()
+    rows = {row.split("|")[1].strip(" `"): row for row in page.splitlines() if row.startswith("| `")}
+    assert set(rows) == {*catalogue.DATASETS, "camvid"}
+    for name, dataset in catalogue.DATASETS.items():
+        heads = {template.split("/")[0] for part in dataset.layouts[0] for template in (part.images, *part.listed)}
+        assert "| the same |" in rows[name] or all(f"`{head}/" in rows[name] for head in heads), name
+        assert (dataset.domain == "source") == (", source |" in rows[name])
+
+
+def test_as_a_user_types_it(tmp_path):
+    write_city(tmp_path / "city", test=2)
+    done = segfrontier(
+        "world", "import", "cityscapes", "city", "worlds/city", "--classes", "synthia13", folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "target/train: 4 scenes" in done.stdout and "remarks: 1" in done.stdout.replace("\n", " ")
+    assert "prices" not in done.stdout, "a list of Cityscapes' prices comes with us"
+    told = segfrontier("world", "inspect", "worlds/city", folder=tmp_path).stdout
+    assert "13 classes" in told and "remarks: 1" in told and "are not given out" in told
+    wrong = segfrontier("world", "import", "cityscape", "city", "worlds/x", folder=tmp_path)
+    assert wrong.returncode == 3 and "Did you mean 'cityscapes'?" in wrong.stderr.replace("\n", " ")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segfrontier.scenes.inspection import Inspection, SplitCounts
+    from segfrontier.scenes.world import World as OpenWorld
 
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -47,7 +48,7 @@ def import_(
 
     An import that was killed goes on where it had come to, when it is started again and nothing has changed.
     """
-    from segfrontier.commands.console import console, progress
+    from segfrontier.commands.console import progress
     from segfrontier.market.coarse import coarse_map
     from segfrontier.scenes.builtin import parse_street, write_street
     from segfrontier.scenes.camvid import camvid_spec
@@ -55,7 +56,8 @@ def import_(
     from segfrontier.scenes.folders import FolderSpec
     from segfrontier.scenes.importing import DATASETS, import_dataset, import_folders
 
-    known = source in DATASETS
+    own = source == "camvid" or source.partition(":")[0] == "street" or Path(source).suffix in (".yaml", ".yml")
+    known = source in DATASETS or (len(places) == 2 and not own)
     wanted = 2 if known or source == "camvid" else 1
     if (domain or classes) and not known:
         names = ", ".join(DATASETS)
@@ -75,6 +77,12 @@ def import_(
         else:
             spec = camvid_spec(places[0]) if source == "camvid" else FolderSpec.load(source)
             world = import_folders(spec, places[-1], max_bad=max_bad, progress=step)
+    _print_import(world, places[-1])
+
+
+def _print_import(world: OpenWorld, place: str) -> None:
+    from segfrontier.commands.console import console
+
     out, notes = console(), world.manifest.notes
     for (domain, split), scenes in world.splits().items():
         out.print(f"{domain}/{split}: {scenes} scenes")
@@ -86,9 +94,10 @@ def import_(
         out.print(f"remarks: {len(notes.remarks)}, e.g. {notes.remarks[0]}; `world inspect` names them", markup=False)
     if ("target", "train") in world.splits() and ("target", "val") not in world.splits():
         out.print("no scenes to score on: `val: 20 %` in the YAML splits some off; without, no study takes this world")
-    if any(domain == "target" for domain, _ in world.splits()) and (prices := _price_template(world.name, places[-1])):
+    to_buy = any(domain == "target" for domain, _ in world.splits())
+    if to_buy and (prices := _price_template(world.name, place)):
         out.print(f"prices: {prices} is a list to fill in; studies take it as `prices: {prices}`", markup=False)
-    out.print(f"next: segfrontier world preview {places[-1]}", markup=False)
+    out.print(f"next: segfrontier world preview {place}", markup=False)
 
 
 def _price_template(name: str, place: str) -> str:

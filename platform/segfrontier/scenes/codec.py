@@ -6,6 +6,7 @@ Reading is in two tempers: `check_image` is strict and runs once, at import; `de
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -31,10 +32,18 @@ class Undecodable(BadWorld):
 
 def whole(data: bytes, *, name: str, what: str) -> Image.Image:
     """Open an encoded image, hold its size against the limit, and only then decode it completely."""
+    image = _opened(data, name, what, Image.Image.load)
+    # OpenCV, which reads it from now on, must agree; and Pillow takes missing rows for black ones.
+    if image.format in IMAGE_FORMATS:
+        _require_opencv(image, data, name, what)
+    return image
+
+
+def _opened(data: bytes, name: str, what: str, finish: Callable[[Image.Image], object]) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
         _require_size(image.height, image.width, name)
-        image.load()
+        finish(image)
     except BadWorld:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -43,12 +52,18 @@ def whole(data: bytes, *, name: str, what: str) -> Image.Image:
         raise _not_whole(data, name, what, "it is none of any format that Pillow knows") from None
     except Exception as error:  # Pillow's decoders raise whatever they stumble over
         raise _not_whole(data, name, what, str(error)) from error
-    # OpenCV, which reads it from now on, must agree; and Pillow takes missing rows for black ones.
-    if image.format in IMAGE_FORMATS:
-        again = _decoded(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-        if again is None or again.shape[:2] != (image.height, image.width):
-            raise _not_whole(data, name, what, "rows are missing, or OpenCV cannot read it")
     return image
+
+
+def _require_opencv(image: Image.Image, data: bytes, name: str, what: str) -> None:
+    again = _decoded(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if again is None or again.shape[:2] != (image.height, image.width):
+        raise _not_whole(data, name, what, "rows are missing, or OpenCV cannot read it")
+
+
+def _check_whole(image: Image.Image) -> None:
+    """All of the file is there: a PNG's checksums say so, another format must be decoded."""
+    image.verify() if image.format == "PNG" else image.load()
 
 
 def _not_whole(data: bytes, name: str, what: str, why: str) -> BadWorld:
@@ -72,9 +87,12 @@ def check_image(data: bytes, *, name: str) -> tuple[int, int]:
 
 def examine_image(data: bytes, *, name: str) -> tuple[tuple[int, int], tuple[str, ...]]:
     """As `check_image`, and what whoever reads the image should know of what it carries beside its colours."""
-    image = whole(data, name=name, what="png, jpg or webp image")
+    what = "png, jpg or webp image"
+    image = _opened(data, name, what, _check_whole)
     if image.format not in IMAGE_FORMATS:
         raise BadWorld(f"{name}: must be png, jpg or webp; found {image.format}. Convert the file.")
+    if image.format != "JPEG":  # whose one decoder both have; nothing is decoded twice that need not be
+        _require_opencv(image, data, name, what)
     # Pillow opens 16-bit RGB as 8-bit RGB without a word; the depth stands in byte 24 of a PNG.
     deep = image.format == "PNG" and data[24] == 16
     if deep or image.mode not in ("RGB", "L", "RGBA", "P"):
@@ -92,7 +110,7 @@ def examine_image(data: bytes, *, name: str) -> tuple[tuple[int, int], tuple[str
 
 def _rotation(image: Image.Image) -> int:
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return int(Image.Image.getexif(image).get(_ORIENTATION, 1))  # a PNG's own would decode it
     except Exception:  # Pillow's reader of tags raises whatever it stumbles over; the image itself is whole
         return 1
 

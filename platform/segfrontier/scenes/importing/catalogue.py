@@ -21,6 +21,7 @@ from segfrontier.scenes.importing.pascal_context import CONTEXT
 from segfrontier.scenes.importing.synthetic import SYNSCAPES, URBANSYN
 from segfrontier.scenes.importing.synthia import SYNTHIA
 from segfrontier.scenes.importing.voc import VOC_ALONE, VOC_AND_SBD
+from segfrontier.scenes.names import shown
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import DOMAINS
 
@@ -52,10 +53,8 @@ def import_dataset(
     """
     if name not in DATASETS:
         near = get_close_matches(name, DATASETS, n=1)
-        raise BadWorld(
-            f"a data set must be one of {', '.join(DATASETS)}; found {name!r}."
-            + (f" Did you mean {near[0]!r}?" if near else "")
-        )
+        advice = f"Did you mean {near[0]!r}?" if near else "Describe other folders in a YAML."
+        raise BadWorld(f"a known data set is one of {', '.join(DATASETS)}; found {shown(name)}. {advice}")
     if domain not in ("", *DOMAINS):
         raise BadWorld(f"a domain must be one of {', '.join(DOMAINS)}; found {domain!r}.")
     dataset = DATASETS[name]
