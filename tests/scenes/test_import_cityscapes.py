@@ -115,7 +115,11 @@ def test_without_the_label_archive_it_says_which_file_is_missing(tmp_path):
     root = write_city(tmp_path / "city", count=1)
     for path in (root / "gtFine").rglob("*labelIds.png"):
         path.unlink()
-    with pytest.raises(BadWorld, match="none of 3 images, e.g. .*aachen.*gtFine/train.*labelIds.png. Unpack"):
+    with pytest.raises(
+        BadWorld,
+        match=r"none of 3 images, e.g. .*aachen.*gtFine/train.*labelIds.png, and in .*gtFine/train there is "
+        r"6 files like aachen/aachen_000000_000019_gtFine_color\.png\. Unpack",
+    ):
         import_dataset("cityscapes", root, tmp_path / "world")
 
 

@@ -97,6 +97,14 @@ def test_voc_alone_and_what_a_list_names_in_vain(tmp_path):
     assert [r for r in notes.remarks if "train lists '2007_000077', which has no image" in r]
 
 
+def test_lists_that_name_no_image_that_is_there(tmp_path):
+    root = write_voc(tmp_path / "voc")
+    for split in ("train", "val"):
+        put(root / DEVKIT / f"ImageSets/Segmentation/{split}.txt", b"1999_000001\n")
+    with pytest.raises(BadWorld, match="none of 0 images has the label file .*SegmentationClass"):
+        import_dataset("voc-alone", root, tmp_path / "world")
+
+
 def test_a_root_that_is_too_deep_or_without_sbd_is_told(tmp_path):
     root = write_voc(tmp_path / "voc")
     with pytest.raises(BadWorld, match=r"VOCdevkit/VOC2012: PASCAL VOC 2012 with SBD has .*Give .*voc, where it is"):

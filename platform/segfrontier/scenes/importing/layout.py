@@ -65,7 +65,6 @@ class Part:
     split: str = ""  # in the world; empty: the part's own name
     listed: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
-    optional: bool = False
     more: Callable[[Path], Mapping[str, Any]] | None = None  # reads a file of many scenes: what it says, by scene
 
 

@@ -36,7 +36,7 @@ class Found:
     def notes(self) -> ImportNotes:
         """For the world's manifest."""
         return ImportNotes(
-            skipped=tuple(self.skipped),
+            skipped=tuple(dict.fromkeys(self.skipped)),  # parts may share a folder of images
             images_without_labels=tuple(self.lone_images),
             labels_without_images=tuple(self.lone_labels),
             remarks=tuple(self.remarks),
@@ -50,14 +50,22 @@ def find(dataset: Dataset, root: Path) -> Found:
     for part in parts:
         _pair(part, root, found)
     if not found.items:
-        raise BadWorld(
-            f"{root}: {dataset.title} has labels beside its images; none of {len(found.lone_images)} images, e.g. "
-            f"{found.lone_images[0]}, has the label file {_shown(root, parts[0])}. Unpack the label archive there, too."
-        )
+        raise _without_labels(dataset, root, parts[0], found)
     _name_twins(found)
     _name_links(root, found)
     _name_strangers(dataset, root, parts, found)
     return found
+
+
+def _without_labels(dataset: Dataset, root: Path, part: Part, found: Found) -> BadWorld:
+    alone = f", e.g. {found.lone_images[0]}," if found.lone_images else ""
+    place = root / _head(next(part.labels[kind] for kind in part.needs))
+    there = sorted(str(path.relative_to(place)) for path in islice(place.rglob("*"), _LOOKED_AT) if path.is_file())
+    seen = f"{len(there)} files like {there[0]}" if there else "nothing"
+    return BadWorld(
+        f"{root}: {dataset.title} has labels beside its images; none of {len(found.lone_images)} images{alone} has the "
+        f"label file {_shown(root, part)}, and in {place} there is {seen}. Unpack the label archive there, too."
+    )
 
 
 def heads(dataset: Dataset, root: Path) -> tuple[Path, ...]:
@@ -92,7 +100,7 @@ def _layout(dataset: Dataset, root: Path) -> tuple[Part, ...]:
 
 
 def _fits(parts: Iterable[Part], root: Path) -> bool:
-    return all(part.optional or _any(root, part.images) for part in parts)
+    return all(_any(root, part.images) for part in parts)
 
 
 def _has_labels(part: Part, root: Path) -> bool:
@@ -105,8 +113,7 @@ def _any(root: Path, template: str) -> bool:
 
 def _wrong_root(dataset: Dataset, root: Path) -> BadWorld:
     looked = " or ".join(
-        ", ".join(part.images for part in parts if not part.optional and not _any(root, part.images))
-        for parts in dataset.layouts
+        ", ".join(part.images for part in parts if not _any(root, part.images)) for parts in dataset.layouts
     )
     if not root.is_dir():
         return BadWorld(f"{root}: {dataset.title} must be a folder with {looked}; there is no such folder.")
@@ -154,7 +161,7 @@ def _pair(part: Part, root: Path, found: Found) -> None:
         str(files[key]) for kind, files in labels.items() for key in sorted(files.keys() - images.keys())
     ]
     keys = sorted(images.keys() & labelled)
-    for kind in part.labels.keys() - set(part.needs):
+    for kind in sorted(part.labels.keys() - set(part.needs)):
         _name_missing(root, part, kind, [key for key in keys if key not in labels[kind]], len(keys), images, found)
     found.items += [
         Item(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from segfrontier.scenes.classes import CITYSCAPES
 from segfrontier.scenes.importing.labelfiles import ids, numbers_in_colours, plain
 from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
@@ -28,10 +30,12 @@ SYNSCAPES = Dataset(
     class_sets=CLASS_SETS,
 )  # fmt: skip
 
+_UNLABELLED = 19  # UrbanSyn's, beside 255
+
 URBANSYN = Dataset(
     name="urbansyn",
     title="UrbanSyn",
-    classes=BY_TRAIN_ID,
+    classes=replace(BY_TRAIN_ID, void_ids=(_UNLABELLED, *BY_TRAIN_ID.void_ids)),
     layouts=((Part(name="train", images="rgb/rgb_{id}.png", labels={"semantic": "ss/ss_{id}.png"}, read=plain),),),
     domain="source",
     class_sets=CLASS_SETS,
