@@ -13,6 +13,7 @@ from highlowhere import KNOBS as HIGH_LOW_KNOBS
 from pointhere import KNOBS as POINT_KNOBS
 from pointhere import larger_toy
 from toylab import Recorder
+from weakhere import KNOBS as WEAK_KNOBS
 
 from segfrontier.errors import BadInput, Stopped
 from segfrontier.home.layout import Home
@@ -65,6 +66,7 @@ METHODS = {
     "proxy_curriculum": Case("proxy_curriculum", spends=False, knobs={"weighted": ["wall", "car"], "looks": 2}),
     "active_points": Case("active_points", foreseen=False, knobs=POINT_KNOBS | {"allocate": "pool", "lr": 0.001}),
     "high_low": Case("high_low", hours=6.0, knobs=HIGH_LOW_KNOBS | {"lr": 0.001}),
+    "weak_panoptic": Case("weak_panoptic", hours=0.05, foreseen=False, knobs=WEAK_KNOBS),
     "mean_teacher": Case("mean_teacher", hours=6.0, knobs={"ramp": "none"}, own_stages=False),
     "adversarial_semi": Case("adversarial_semi", hours=6.0, knobs={"critic_width": 4}, own_stages=False),
 }  # fmt: skip
@@ -225,6 +227,10 @@ def trained_steps(store, key):
         ("active_points", 1.0, POINT_KNOBS | {"uda": "intrada", "patches": 4, "rounds": 3}, 5),
         ("active_points", 1.0, POINT_KNOBS | {"patches": 0}, 2),
         ("proxy_curriculum", 1.0, {"weighted": ["car"], "target": "batch_norm"}, 1),
+        ("weak_panoptic", 0.05, WEAK_KNOBS | {"rounds": 0, "instances": "none"}, 2),
+        ("weak_panoptic", 0.05, WEAK_KNOBS | {"rounds": 2, "instances": "piecewise"}, 5),
+        ("weak_panoptic", 4.0, WEAK_KNOBS | {"split": 1.0}, 3),
+        ("weak_panoptic", 4.0, WEAK_KNOBS | {"split": 0.9}, 5),
     ],
 )
 def test_total_steps_hold_for_every_way_through_a_method(method, hours, knobs, count, world, tmp_path):
