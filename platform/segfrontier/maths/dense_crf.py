@@ -132,11 +132,13 @@ class _Message(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, values_LHW: Tensor, kernels: Sequence[Kernel], backwards: bool) -> Tensor:
+        """The message."""
         context.other_way = kernels, not backwards
         return _message(values_LHW.detach(), kernels, backwards=backwards)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """The message of the gradient."""
         return _Message.apply(gradients[0], *context.other_way), None, None
 
 
@@ -175,10 +177,12 @@ class _AllPairs:
 
     @classmethod
     def of(cls, kernel_NN: Tensor, weight: float, rule: CrfNormalisation) -> _AllPairs:
+        """Of a kernel that is neither normalised nor weighed."""
         before_N1, after_N1 = _normalisers(kernel_NN.sum(1, keepdim=True), weight, rule)
         return cls(kernel_NN * after_N1 * (1 if before_N1 is None else before_N1.T))
 
     def into(self, found_LHW: Tensor, values_LHW: Tensor, *, beta: float, backwards: bool) -> None:
+        """As any kernel does."""
         kernel_NN = self.kernel_NN if backwards else self.kernel_NN.T
         found_LHW.flatten(1).addmm_(values_LHW.flatten(1), kernel_NN, beta=beta)
 
@@ -191,11 +195,13 @@ class _Alike:
 
     @classmethod
     def of(cls, features_NF: Tensor, weight: float, rule: CrfNormalisation) -> _Alike:
+        """Features in units of the kernel's width."""
         lattice = Lattice.of(features_NF)
         before_N1, after_N1 = _normalisers(lattice.run(torch.ones_like(features_NF[:, :1])), weight, rule)
         return cls(lattice.weighed(before=before_N1, after=after_N1))
 
     def into(self, found_LHW: Tensor, values_LHW: Tensor, *, beta: float, backwards: bool) -> None:
+        """As any kernel does."""
         lattice = self.lattice.transposed if backwards else self.lattice
         found_LN, values_LN = found_LHW.flatten(1), values_LHW.flatten(1)
         if values_LN.device.type != "cpu" or len(values_LN) > _FEW_LABELS:

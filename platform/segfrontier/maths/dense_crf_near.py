@@ -56,6 +56,7 @@ class _Band:
     strips: tuple[tuple[slice, slice, Tensor], ...]
 
     def into(self, found_LHW: Tensor, values_LHW: Tensor, *, beta: float) -> None:
+        """As the whole blur does, along one axis."""
         for rows, columns, block in self.strips:
             if self.axis == 1:
                 found_LHW[:, rows].baddbmm_(block.expand(len(values_LHW), -1, -1), values_LHW[:, columns], beta=beta)
