@@ -12,6 +12,14 @@ from toyworld import write_toy
 cv2.setNumThreads(0)
 
 
+def pytest_collection_modifyitems(config, items):
+    """What is marked `soak` runs where it is asked for by that word alone."""
+    if "soak" not in config.option.markexpr:
+        soaked = [item for item in items if item.get_closest_marker("soak")]
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=soaked)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Mirrors and built-in worlds of the tests never touch the user's cache."""

@@ -42,7 +42,7 @@ BASES = {
     "claims run": ("nope",),
     "claims show": ("nope",),
     "claims tables": ("nope",),
-    "world import": ("camvid", "nowhere", "new"),
+    "world import": ("cityscapes", "nowhere", "new"),
     "world list": (),
     "world inspect": ("toy",),
     "world preview": ("toy",),
@@ -109,6 +109,12 @@ def verbs():
 
 TOY = "--world  toy  --prices  toy.yaml"
 KNOWN = (
+    refused("world import cityscapes nowhere new", "there is no such folder"),
+    refused("world import cityscape nowhere new", "Did you mean 'cityscapes'"),
+    refused("world import gta5 toy new", "images/"),
+    refused("world import bdd100k toy new --domain both", "both"),
+    refused("world import voc toy new --classes synthia16", "synthia16"),
+    refused("world import camvid nowhere new --classes synthia16", "'camvid'", code=2),
     refused("train  fine  --knob  x=[1", "[1"),
     refused("train  fine  --set  crop=[96", "[96"),
     refused("train  fine  --set  nokey", "nokey"),

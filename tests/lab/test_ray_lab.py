@@ -4,10 +4,13 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from rayhere import LOOPBACK, family, listening
+from test_lab_measures import Portrait
+from test_lab_undecodable import write_spoilt
 from toylab import Adversarial, Plain, Recorder, fine_part
 from toyworld import write_toy
 
@@ -47,10 +50,12 @@ def through_all_verbs(lab):
     labels = lab.buy(Fine(lab.pool.scenes()[:6]))
     part = Part(images=lab.pool, labels=labels)
     model = lab.train(Plain(), {"labelled": Stream(parts=(part,), batch=2)}, Plan(steps=12, snapshots=2))
-    backwards = tuple(lab.pool.scenes()[::-7])
-    made = lab.label(model.teacher(), Part(images=lab.pool, scenes=backwards), Argmax(above=0.6))
-    again = lab.renorm(model, Stream(parts=(Part(images=lab.pool),), batch=8))
-    return model, made, lab.score(model), lab.history(model), again
+    backwards = Part(images=lab.pool, scenes=tuple(lab.pool.scenes()[::-7]))
+    return SimpleNamespace(
+        model=model, history=lab.history(model), made=lab.label(model.teacher(), backwards, Argmax(above=0.6)),
+        renormed=lab.renorm(model, Stream(parts=(Part(images=lab.pool),), batch=8)),
+        measures=lab.measure(model, backwards, Portrait()), scores=lab.score(model, pictures=6),
+    )  # fmt: skip
 
 
 def weights(model):
@@ -65,24 +70,30 @@ def assert_same(a, b):
 
 
 @pytest.mark.slow
-def test_one_worker_gives_what_no_ray_gives_bit_for_bit(world, tmp_path):
+def test_one_worker_gives_what_no_ray_gives_bit_for_bit(tmp_path):
+    """Also where images do not decode, and where two actors share out the scenes."""
+    world = write_spoilt(tmp_path / "spoilt", bad=(0, 122), train=120, val=7)
     with open_toy(tmp_path / "local", world, LocalLab) as lab:
-        model, made, scores, history, renormed = through_all_verbs(lab)
+        here = through_all_verbs(lab)
     watcher = Recorder()
-    with open_toy(tmp_path / "ray", world, RayLab, watcher=watcher) as lab:
-        again = through_all_verbs(lab)
-    assert again[0].key == model.key and again[3] == history
-    assert_same(weights(again[0]), weights(model))
-    assert_same(weights(again[4]), weights(renormed))
-    assert again[1].digest == made.digest and again[1].scenes() == made.scenes()
-    assert again[2].sums == scores.sums and again[2].values == scores.values
+    with open_toy(tmp_path / "ray", world, RayLab, watcher=watcher, workers=1, actors=2) as lab:
+        there = through_all_verbs(lab)
+    assert there.model.key == here.model.key and there.history == here.history
+    assert_same(weights(there.model), weights(here.model))
+    assert_same(weights(there.renormed), weights(here.renormed))
+    assert there.made.digest == here.made.digest and there.made.scenes() == here.made.scenes()
+    assert len(there.made) == 17, "one of eighteen is no image"
+    assert there.measures.digest == here.measures.digest and there.measures.faults == here.measures.faults
+    one, other = here.scores, there.scores
+    assert other.sums == one.sums and other.values == one.values and other.left_out == one.left_out
+    assert other.scenes == 6 and "target/val/122" in other.left_out[0]
     assert {(12, 12), (18, 18), (7, 7)} <= set(watcher.steps), "the end of every stage is told"
-    pictures = [(Path(s.folder) / "pictures.png").read_bytes() for s in (scores, again[2])]
+    pictures = [(Path(s.folder) / "pictures.png").read_bytes() for s in (one, other)]
     assert pictures[0] == pictures[1]
     watcher = Recorder()
     with open_toy(tmp_path / "ray", world, LocalLab, watcher=watcher) as lab:
         through_all_verbs(lab)
-    assert watcher.reused_kinds == ["train", "label", "renorm", "score"], "what one lab has computed, the other finds"
+    assert watcher.reused_kinds == ["train", "label", "renorm", "measure", "score"], "one lab finds what another has"
 
 
 def two_networks(lab, world, objective=None):

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from elsewhere import ElsewhereLab, processes
 from highlowhere import KNOBS as HIGH_LOW_KNOBS
 from pointhere import KNOBS as POINT_KNOBS
 from pointhere import larger_toy
 from toylab import Recorder
+from weakhere import KNOBS as WEAK_KNOBS
 
 from segfrontier.errors import BadInput, Stopped
 from segfrontier.home.layout import Home
@@ -64,10 +66,13 @@ METHODS = {
     "proxy_curriculum": Case("proxy_curriculum", spends=False, knobs={"weighted": ["wall", "car"], "looks": 2}),
     "active_points": Case("active_points", foreseen=False, knobs=POINT_KNOBS | {"allocate": "pool", "lr": 0.001}),
     "high_low": Case("high_low", hours=6.0, knobs=HIGH_LOW_KNOBS | {"lr": 0.001}),
+    "weak_panoptic": Case("weak_panoptic", hours=0.05, foreseen=False, knobs=WEAK_KNOBS),
     "mean_teacher": Case("mean_teacher", hours=6.0, knobs={"ramp": "none"}, own_stages=False),
     "adversarial_semi": Case("adversarial_semi", hours=6.0, knobs={"critic_width": 4}, own_stages=False),
 }  # fmt: skip
+OWN = {name: case for name, case in METHODS.items() if case.own_stages}
 every = pytest.mark.parametrize("case", METHODS.values(), ids=list(METHODS))
+own = pytest.mark.parametrize("case", OWN.values(), ids=list(OWN))
 
 
 def cut_in_the_middle(heard, cut, done, total, values):
@@ -222,6 +227,10 @@ def trained_steps(store, key):
         ("active_points", 1.0, POINT_KNOBS | {"uda": "intrada", "patches": 4, "rounds": 3}, 5),
         ("active_points", 1.0, POINT_KNOBS | {"patches": 0}, 2),
         ("proxy_curriculum", 1.0, {"weighted": ["car"], "target": "batch_norm"}, 1),
+        ("weak_panoptic", 0.05, WEAK_KNOBS | {"rounds": 0, "instances": "none"}, 2),
+        ("weak_panoptic", 0.05, WEAK_KNOBS | {"rounds": 2, "instances": "piecewise"}, 5),
+        ("weak_panoptic", 4.0, WEAK_KNOBS | {"split": 1.0}, 3),
+        ("weak_panoptic", 4.0, WEAK_KNOBS | {"split": 0.9}, 5),
     ],
 )
 def test_total_steps_hold_for_every_way_through_a_method(method, hours, knobs, count, world, tmp_path):
@@ -249,35 +258,47 @@ def test_statistics_estimated_anew_are_planned_and_take_no_optimiser_step(world,
     assert all(kind.stored == 1 for kind in again.kinds.values())
 
 
-@pytest.mark.ray
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, marks=() if name == "fine" else pytest.mark.slow, id=name)
-        for name, case in METHODS.items()
-        if case.own_stages
-    ],
-)
-def test_both_labs_give_the_same_bit_for_bit(case, world, undisturbed, tmp_path, ray_here):
-    from segfrontier.lab._ray import RayLab
+@pytest.fixture(scope="module")
+def pools():
+    with processes(2) as two:
+        yield two
 
-    whole, home, _ = undisturbed(case)
-    assert alike(whole, outcome(case, world, tmp_path, kind=RayLab))
+
+@pytest.mark.slow
+@own
+def test_processes_elsewhere_give_the_same_bit_for_bit(case, world, undisturbed, tmp_path, pools):
+    """Nothing that a stage needs stays behind, or differs from process to process."""
+    whole, home, stages = undisturbed(case)
     heard = Recorder()
-    assert alike(whole, outcome(case, world, home, kind=RayLab, watcher=heard)) and heard.begun == []
+    assert alike(whole, outcome(case, world, tmp_path, kind=ElsewhereLab, pools=pools[:1], watcher=heard))
+    assert heard.begun == stages
+    heard = Recorder()
+    assert alike(whole, outcome(case, world, home, kind=ElsewhereLab, pools=pools[:1], watcher=heard))
+    assert heard.begun == []
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["active_points", "proxy_curriculum"])
-def test_two_workers_buy_the_same_and_come_to_nearly_the_same(method, world, undisturbed, tmp_path, ray_here):
+def test_two_workers_buy_the_same_and_come_to_nearly_the_same(method, world, undisturbed, tmp_path, pools):
     """But for the order of sums. Where stages follow from a model's labels, these may differ in single pixels."""
-    from segfrontier.lab._ray import RayLab
-
     case = METHODS[method]
     whole, _, _ = undisturbed(case)
-    found = outcome(case, world, tmp_path, kind=RayLab, workers=2)
+    found = outcome(case, world, tmp_path, kind=ElsewhereLab, pools=pools)
     assert found["spent"] == whole["spent"]
     for name, tensors in whole["weights"].items():
         for key, value in tensors.items():
             torch.testing.assert_close(found["weights"][name][key], value, rtol=1e-2, atol=1e-3, msg=f"{name}.{key}")
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("method", ["fine", pytest.param("active_points", marks=pytest.mark.slow)])
+def test_both_labs_give_the_same_bit_for_bit(method, world, undisturbed, tmp_path, ray_here):
+    """With every kind of stage that RayLab does otherwise: training, measuring, labelling, scoring."""
+    from segfrontier.lab._ray import RayLab
+
+    case = METHODS[method]
+    whole, home, stages = undisturbed(case)
+    assert method == "fine" or {kind for kind, _ in stages} == {"train", "measure", "label", "score"}
+    assert alike(whole, outcome(case, world, tmp_path, kind=RayLab))
+    heard = Recorder()
+    assert alike(whole, outcome(case, world, home, kind=RayLab, watcher=heard)) and heard.begun == []

@@ -148,7 +148,7 @@ def test_a_detector_is_plain_values_and_its_settings_are_checked():
     step = Detecting(detector=learning(DETECTOR)).step(
         Nets({}, {}, {}), {"a": Batch(torch.zeros(1, 3, 8, 8), torch.zeros(1, 8, 8), None, ["a"])}, moment()
     )
-    with pytest.raises(BadInput, match="learns from boxes; found none"):
+    with pytest.raises(BadInput, match="learns from boxes, or from masks with instances; found none for 'a'"):
         next(step)
 
 

@@ -12,8 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 import ray
+from driverhere import lives
 from rayhere import SETTINGS, family
 from toystudy import RECIPE, outcome, toy_study
+from waiting import until
 
 from segfrontier.errors import BadStudy
 from segfrontier.home.layout import Home
@@ -56,21 +58,14 @@ def test_a_trial_that_fails_or_dies_stops_no_other(tmp_path, ray_here):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_trials_with_workers_of_their_own_do_not_wait_for_each_other_for_ever(tmp_path, ray_here):
-    """Two CPUs, two trials at once, a worker each: naively, trials would hold the CPUs that their workers wait for."""
-    nested = toy_study(tmp_path, executor=RAY | {"workers_per_stage": 1}, methods=["fine"], budgets=[0.1])
-    finished = run_study(nested, home=tmp_path / "nested", tracking="none")
-    here = run_study(toy_study(tmp_path, methods=["fine"], budgets=[0.1]), home=tmp_path / "here", tracking="none")
-    assert len(by_label(finished)) == 2 and by_label(finished) == by_label(here)
+def test_trials_with_workers_of_their_own_neither_hang_nor_leave_anything_reserved(tmp_path, ray_here):
+    """Two CPUs, two trials at once, a worker each: naively, trials would hold the CPUs that their workers wait for.
 
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_cutting_a_trial_with_workers_leaves_nothing_reserved(tmp_path, ray_here):
-    """Without a dashboard, where Ray would leak what the workers of a trial that it ends had reserved."""
+    One is cut, without a dashboard, where Ray would leak what the workers of a trial that it ends had reserved.
+    """
     study = toy_study(
         tmp_path, methods=["fine"], budgets=[0.2], search={"asha": {"grace": 1}},
-        recipe=RECIPE | {"steps": 60}, executor=RAY | {"workers_per_stage": 1, "parallel_cells": 1},
+        recipe=RECIPE | {"steps": 60}, executor=RAY | {"workers_per_stage": 1},
     )  # fmt: skip
     home = tmp_path / "runs"
 
@@ -84,13 +79,12 @@ def test_cutting_a_trial_with_workers_leaves_nothing_reserved(tmp_path, ray_here
     finished = run_study(study, home=home, tracking="none")
     thread.join()
     assert sorted(finished.outcomes.values()) == ["cut", "done"]
-    until = time.monotonic() + 20
-    while ray.available_resources().get("CPU", 0) < 2 and time.monotonic() < until:
-        time.sleep(0.2)
-    assert ray.available_resources()["CPU"] == 2
+    assert until(lambda: ray.available_resources().get("CPU", 0) == 2, 20), ray.available_resources()
     whole = study.model_copy(update={"search": Search(), "executor": Executor(kind="local")})
     again = run_study(whole, home=home, tracking="none")
     assert again.outcomes == {k: "done" for k, v in finished.outcomes.items() if v == "cut"}
+    here = run_study(whole, home=tmp_path / "here", tracking="none")
+    assert len(by_label(again)) == 2 and by_label(again) == by_label(here)
 
 
 def test_early_stopping_judges_cells_that_differ_in_knobs_alone(tmp_path):
@@ -187,15 +181,18 @@ def start(study, folder, home):
 @pytest.mark.ray
 @pytest.mark.slow
 def test_sigterm_to_the_driver_ends_the_trials_with_their_state_saved(tmp_path):
-    study = toy_study(tmp_path, methods=["fine"], budgets=[0.2], recipe=RECIPE | {"steps": 600}, executor=RAY)
+    study = toy_study(tmp_path, methods=["fine"], budgets=[0.2], recipe=RECIPE | {"steps": 200}, executor=RAY)
     home = tmp_path / "runs"
     driver = start(study, tmp_path, home)
     while not any('"done": ' in f.read_text() for f in home.glob("cells/*/status.json")):
         assert driver.poll() is None, (tmp_path / "driver.log").read_text()[-3000:]
         time.sleep(0.05)
+    mine = family(driver.pid)
     driver.send_signal(signal.SIGTERM)
     assert driver.wait(90) == 130
-    assert "it was asked to stop" in (tmp_path / "driver.log").read_text()
+    log = (tmp_path / "driver.log").read_text()
+    assert "it was asked to stop" in log and "Ray must stay alive" not in log
+    assert until(lambda: not lives(mine), 20), lives(mine)
     assert not list(home.glob("cells/*/record.json")) and list((home / "store").rglob("checkpoints/*"))
     here = study.model_copy(update={"executor": Executor(kind="local")})
     assert set(run_study(here, home=home, tracking="none").outcomes.values()) == {"done"}
@@ -203,19 +200,31 @@ def test_sigterm_to_the_driver_ends_the_trials_with_their_state_saved(tmp_path):
     assert any("stopped" in log for log in logs) and all(log.rstrip().endswith("done") for log in logs)
 
 
+FORTY = {
+    "methods": ["fine", "coarse", {"name": "fine+coarse", "knobs": {"split": [0.4, 0.6]}}],
+    "budgets": [n / 36 for n in (10, 14, 18, 22, 26)], "seeds": [0, 1],
+}  # fmt: skip
+EIGHT = FORTY | {"budgets": [n / 36 for n in (10, 26)], "seeds": [1]}
+
+
 @pytest.mark.ray
-@pytest.mark.slow
-def test_forty_cells_survive_five_kills_with_exactly_the_same_numbers(tmp_path):
-    methods = ["fine", "coarse", {"name": "fine+coarse", "knobs": {"split": [0.4, 0.6]}}]
-    plain = {"methods": methods, "budgets": [n / 36 for n in (10, 14, 18, 22, 26)], "seeds": [0, 1]}
+@pytest.mark.parametrize(
+    ("cells", "plain", "kills"),
+    [
+        pytest.param(8, EIGHT, 2, id="eight cells, two kills", marks=pytest.mark.slow),
+        pytest.param(40, FORTY, 5, id="forty cells, five kills", marks=pytest.mark.soak),
+    ],
+)
+def test_a_study_survives_kills_with_exactly_the_same_numbers(cells, plain, kills, tmp_path):
     undisturbed = run_study(toy_study(tmp_path, **plain), home=tmp_path / "whole", tracking="none")
+    assert len(by_label(undisturbed)) == cells
     study, home = toy_study(tmp_path, executor=RAY, **plain), tmp_path / "killed"
     rng = random.Random(0)
-    for moment in sorted(rng.sample(range(2, 38), 5)):
+    for moment in sorted(rng.sample(range(2, cells - 2), kills)):
         driver = start(study, tmp_path, home)
         while len(list(home.glob("cells/*/record.json"))) < moment and driver.poll() is None:
             time.sleep(0.05)
-        time.sleep(rng.random())
+        time.sleep(rng.random() / 5)
         mine = family(driver.pid)
         assert driver.poll() is None, (tmp_path / "driver.log").read_text()[-3000:]
         driver.send_signal(signal.SIGKILL)

@@ -69,7 +69,7 @@ def test_epochs_of_stages_that_are_found_count_too(tmp_path):
 @pytest.mark.slow
 def test_on_ray_the_worse_cell_is_cut_while_it_trains_and_its_record_says_so(tmp_path, ray_here):
     """No score and no cut is made by the test: the cells' own ones decide, in the order in which Tune starts them."""
-    here, long = Home(tmp_path / "here"), RECIPE | {"steps": 200}  # a cut takes a moment
+    here, long = Home(tmp_path / "here"), RECIPE | {"steps": 100}  # a cut takes a moment
     knobs = {"name": "fine+coarse", "knobs": {"split": [0.3, 0.6]}}
     heard = {}
     for key, cell in cells_in(tmp_path, here, methods=[knobs], recipe=long).items():

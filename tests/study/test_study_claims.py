@@ -199,6 +199,16 @@ def test_a_control_beside_a_margin_does_what_a_is_allowed_to_and_a_must_still_be
     assert verdicts(claims, home)["masks-help"][0] == "holds, but so does its control"
 
 
+@pytest.mark.parametrize(("fine", "verdict"), [(0.28, "holds"), (0.23, "fails")])
+def test_a_claim_may_ask_for_a_share_of_the_other_side(tmp_path, fine, verdict):
+    """Of 0.3, on average; 85 % of it is 0.255."""
+    claims, home = controlled(tmp_path, expect="a >= 0.85 b"), Home(tmp_path)
+    leave(claims, home, fine=fine, coarse=0.1, less=0.1)
+    assert verdicts(claims, home)["masks-help"][0] == verdict
+    table = _markdown(judge_all(claims, home, keys_of(claims, Atlas())))
+    assert f" (A against 0.85 of B): {fine - 1 / 3000:.3f} - 0.255 = " in table
+
+
 def test_what_is_shown_of_a_control(tmp_path):
     claims, home = controlled(tmp_path), Home(tmp_path)
     leave(claims, home, coarse=0.6)

@@ -1,1 +1,3 @@
-"""Panoptic segmentation from boxes and tags (Li, Arnab, Torr)."""
+"""Paper 002: panoptic segmentation from boxes and image tags."""
+
+from segfrontier_methods.weak_panoptic.method import WeakPanoptic as WeakPanoptic

@@ -1,4 +1,4 @@
-"""Where things are: a detector that learns from the bought boxes, and its finds as labels.
+"""Where things are: a detector that learns from bought boxes, or from the objects of masks, and its finds as labels.
 
 Boxes of a group (a crowd) teach nothing: what is found there is neither right nor wrong. Of two alike boxes one counts.
 A detection's mask is its box, filled, with whole corners; so detections are kept, moved and cut as masks are.
@@ -31,6 +31,7 @@ from segfrontier.lab import (
     Rule,
     SceneLabels,
 )
+from segfrontier.maths import group_boxes, instance_boxes
 from segfrontier.models.detector import Compared, DetectorSpec, Found, Objects
 from segfrontier.models.model import ModelSpec
 
@@ -53,8 +54,10 @@ def detector_network(recipe: Recipe, things: Sequence[int], **changes: Any) -> N
 
 @dataclass(frozen=True, kw_only=True)
 class Detecting(Objective):
-    """The four losses of Faster R-CNN, each over what was sampled in the whole batch. One stream, whose labels hold
-    boxes under the name `boxes` (as a part of bought boxes alone has them).
+    """The four losses of Faster R-CNN, each over what was sampled in the whole batch.
+
+    One stream. Of each image either boxes are known, by the name `boxes` (as a part of bought boxes alone has them), or
+    a mask with instances, whose objects have boxes as they stand in the crop.
     """
 
     gives_maps: ClassVar[bool] = False
@@ -68,12 +71,48 @@ class Detecting(Objective):
     def step(self, nets: Nets, batch: Mapping[str, Batch], at: Moment) -> Iterator[Loss]:
         """An image without boxes shows what no thing looks like."""
         (shown,) = batch.values()
-        if BOXES not in shown.labels:
-            raise BadInput(f"a detector learns from boxes; found {', '.join(shown.labels) or 'none'}. Buy some.")
-        device = shown.image.device
-        losses = detection_losses(nets[DETECTOR](shown.image, [objects_of(e, device) for e in shown.labels[BOXES]]), at)
+        objects = list(self._objects(shown))
+        losses = detection_losses(nets[DETECTOR](shown.image, objects), at)
         at.log(**{name: loss.detach() for name, loss in losses.items()})
         yield Loss("detection", torch.stack(list(losses.values())).sum())
+
+    def _objects(self, shown: Batch) -> Iterator[Objects]:
+        spec, device = self.detector.blueprint, shown.image.device
+        assert isinstance(spec, DetectorSpec)
+        boxed = shown.labels.get(BOXES, [None] * len(shown.scene))
+        for place, known in enumerate(boxed):
+            if known is not None and known.boxes is not None:
+                yield objects_of(known, device)
+            elif shown.instance is not None:
+                maps = (each[place].cpu().numpy() for each in (shown.label, shown.instance))
+                yield objects_of(boxes_in(*maps, things=spec.things), device)
+            else:
+                raise BadInput(
+                    f"a detector learns from boxes, or from masks with instances; found "
+                    f"{', '.join(shown.labels) or 'none'} for {shown.scene[place]!r}. Buy some."
+                )
+
+
+def boxes_in(label_HW: NDArray[np.integer], instance_HW: NDArray[np.integer], *, things: Sequence[int]) -> SceneLabels:
+    """The boxes that the objects of a mask have, as an annotator would draw them, groups last."""
+    semantic, ids = label_HW.astype(np.uint8), instance_HW.astype(np.uint16)
+    (_, singles, labels), (groups, of) = instance_boxes(semantic, ids), group_boxes(semantic, ids, things=things)
+    rows = [[*box, label, 0] for box, label in zip(singles.tolist(), labels.tolist(), strict=True) if label in things]
+    rows += [[*box, label, 1] for box, label in zip(groups.tolist(), of.tolist(), strict=True)]
+    return SceneLabels(size=semantic.shape, boxes=np.array(rows, np.int32).reshape(-1, 6))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxesOfMasks(Rule):
+    """No model: the boxes of a mask's objects."""
+
+    things: tuple[int, ...]
+
+    def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:  # noqa: ARG002
+        """See `Rule.label`."""
+        if not isinstance(known, SceneLabels) or known.semantic is None or known.instance is None:
+            raise BadInput("objects are those of one set of masks with instances; found none. Give the part one.")
+        return boxes_in(known.semantic, known.instance, things=self.things)
 
 
 def objects_of(known: SceneLabels, device: torch.device) -> Objects:

@@ -93,6 +93,8 @@ class LearnTags(Objective):
     things: tuple[int, ...]
     tiling: Tiling = PAPER_002
     thing_tags: ThingTags = "boxes"
+    zoom: float = 1.0
+    """Crops are looked at so much larger."""
 
     def networks(self) -> Mapping[str, Network]:
         """The classifier."""
@@ -116,7 +118,7 @@ class LearnTags(Objective):
             targets.append(known[at_tile])
         targets_NK = torch.from_numpy(np.stack(targets)).to(shown.image.device)
         known_NK = targets_NK >= 0
-        logits_NK = nets[CLASSIFIER](torch.stack(crops)).logits.float()
+        logits_NK = nets[CLASSIFIER](zoomed(torch.stack(crops), self.zoom)).logits.float()
         apart_NK = F.binary_cross_entropy_with_logits(logits_NK, targets_NK.clamp(min=0).float(), reduction="none")
         yield Loss("tags", at.mean((apart_NK * known_NK).sum(), known_NK.sum()))
 
@@ -155,6 +157,8 @@ class StuffSeeds(Rule):
 
     share: float = 0.5
     tiling: Tiling = PAPER_002
+    zoom: float = 1.0
+    """As in the classifier's training."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
@@ -166,30 +170,55 @@ class StuffSeeds(Rule):
         size, net, classes = (image.shape[0], image.shape[1]), model.module, models.classes
         if not isinstance(net, TagClassifier):
             raise BadInput(f"seeds are those of a tag classifier; found a {type(net).__name__}. Train one.")
-        tiles_T4, masks = self.tiling.crops(*size), list[PlacedMask]()
+        tiles_T4 = self.tiling.crops(*size)
         rows = np.zeros((0, 2), np.int32) if tags.tags is None else tags.tags
         present_TK = tags_of_tiles(rows, tiles=len(tiles_T4), num_classes=len(classes))
-        for (x0, y0, x1, y1), present_K in zip(tiles_T4.tolist(), present_TK, strict=True):
-            labels = [label for label in classes.stuff if present_K[label]]
-            if labels:
-                pixels = torch.from_numpy(image[y0:y1, x0:x1].copy()).to(model.device)
-                with torch.inference_mode():
-                    cams = class_maps(net, pixels.permute(2, 0, 1).float().div_(255), labels).cpu().numpy()
-                masks += [
-                    PlacedMask(mask, label, (y0, x0))
-                    for mask, label in zip(cam_masks(cams, share=self.share), labels, strict=True)
-                ]
+        present_TK[:, list(classes.things)] = False
+        asked = np.flatnonzero(present_TK.any(axis=1))
+        pixels = torch.from_numpy(image.copy()).to(model.device).permute(2, 0, 1).float().div_(255)
+        with torch.inference_mode():
+            cams = class_maps(net, pixels, tiles_T4[asked], zoom=self.zoom)
+        masks = list[PlacedMask]()
+        for (x0, y0, _, _), present_K, cams_KHW in zip(tiles_T4[asked].tolist(), present_TK[asked], cams, strict=True):
+            labels = np.flatnonzero(present_K)
+            found = cam_masks(cams_KHW[labels], share=self.share)
+            masks += [PlacedMask(one, label, (y0, x0)) for one, label in zip(found, labels.tolist(), strict=True)]
         return SceneLabels(size=size, semantic=smaller_wins(masks, size=size))
 
 
-def class_maps(net: TagClassifier, image_3HW: Tensor, labels: Sequence[int]) -> Tensor:
-    """(L, H, W) the evidence for each of these classes, at the image's size."""
-    height, width = image_3HW.shape[-2:]
-    features_Chw = net(image_3HW[None]).features[0].float()
-    require_finite("the features of the classifier", features_Chw)
-    cams_Lhw = linear_cam(features_Chw, net.classify.weight[list(labels)].float())
+def zoomed(images_N3HW: Tensor, by: float) -> Tensor:
+    """The images so much larger, as they are by 1."""
+    if by == 1:
+        return images_N3HW
+    return F.interpolate(images_N3HW, scale_factor=by, mode="bilinear", align_corners=False)
+
+
+def class_maps(
+    net: TagClassifier, image_3HW: Tensor, tiles_T4: NDArray[np.int64], *, zoom: float = 1.0
+) -> list[NDArray[np.float32]]:
+    """The evidence (K, h, w) for every class in each crop, at the crop's size; crops of one size go together."""
+    found: list[NDArray[np.float32]] = [np.zeros((0, 0, 0), np.float32)] * len(tiles_T4)
+    sizes = [(int(y1 - y0), int(x1 - x0)) for x0, y0, x1, y1 in tiles_T4]
+    for size in dict.fromkeys(sizes):
+        alike = [place for place, one in enumerate(sizes) if one == size]
+        corners = [tiles_T4[place, :2].tolist() for place in alike]
+        crops = torch.stack([image_3HW[:, y : y + size[0], x : x + size[1]] for x, y in corners])
+        for place, cams_KHW in zip(alike, _maps(net, zoomed(crops, zoom), size), strict=True):
+            found[place] = cams_KHW.cpu().numpy()
+    return found
+
+
+def _maps(net: TagClassifier, crops_N3HW: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, K, h, w) at a size, of crops that may have been enlarged."""
+    height, width = crops_N3HW.shape[-2:]
+    features_NChw = net(crops_N3HW).features.float()
+    require_finite("the features of the classifier", features_NChw)
+    cams_NKhw = torch.stack([linear_cam(one, net.classify.weight.float()) for one in features_NChw])
     padded = net.encoder.padded_size(height, width)
-    return F.interpolate(cams_Lhw[None], size=padded, mode="bilinear", align_corners=False)[0, :, :height, :width]
+    cams_NKHW = F.interpolate(cams_NKhw, size=padded, mode="bilinear", align_corners=False)[..., :height, :width]
+    if (height, width) == size:
+        return cams_NKHW
+    return F.interpolate(cams_NKHW, size=size, mode="bilinear", align_corners=False)
 
 
 def tags_known(known: Known) -> SceneLabels:

@@ -71,12 +71,16 @@ def publish(draft: Path, target: Path, *, sync: bool = True) -> None:
 
 
 @contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
+def staged_folder(target: Path, *, key: str = "") -> Iterator[Path]:
     """A draft folder to be filled inside the block; afterwards it is the target. On any error it is gone.
 
-    The target must not exist then, or be an empty folder: `FileExistsError` or `OSError`, and it stays as it is.
+    The target must not exist then, or be an empty folder: `FileExistsError` or `OSError`, and it stays as it is. With
+    a `key`, the draft that a killed writer of the same target and key left is taken over with what it holds; those of
+    the target's other dead writers go.
     """
-    with room_at(target.parent), draft_folder(target) as content:
+    with room_at(target.parent), draft_folder(target, key=key) as content:
+        if key:
+            sweep(target.parent, of=f"{target.name[:80]}.")
         yield content
         for path in content.rglob("*"):
             if path.is_file() and not path.is_symlink():
@@ -86,20 +90,22 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def draft_folder(target: Path) -> Iterator[Path]:
+def draft_folder(target: Path, *, key: str = "") -> Iterator[Path]:
     """A draft folder beside `target` for as long as the block lasts; what is to stay is moved out of it there."""
     with room_at(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            draft = _draft(target)
-            draft.mkdir()
+            draft = _draft(target, key)
+            draft.mkdir(exist_ok=bool(key))
             lock = FileLock(draft / _LOCK)
             with suppress(FileNotFoundError):  # swept in the instant before it was locked
                 if lock.take():
                     break
+                if key:
+                    raise BlockingIOError(f"{lock.owner} is writing the same there")
         try:
             content = draft / _CONTENT
-            content.mkdir()
+            content.mkdir(exist_ok=bool(key))
             yield content
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -191,8 +197,8 @@ def _swept_folder(draft: Path) -> bool:
     return True
 
 
-def _draft(target: Path) -> Path:
-    return target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex[:12]}.part")
+def _draft(target: Path, key: str = "") -> Path:
+    return target.with_name(f".{target.name[:80]}.{key or uuid.uuid4().hex[:12]}.part")
 
 
 def _sync(path: Path) -> None:

@@ -183,5 +183,6 @@ def _markdown(judged: tuple[Judged, ...]) -> str:
 
 def _pair(one: Measured) -> str:
     may = f" (A may be {one.pairing.margin:g} below)" if one.pairing.margin else ""
+    may = f" (A against {one.pairing.share:g} of B)" if one.pairing.share != 1 else may
     controls = "".join(f"; control {c.side.words}: {_words(c.beaten)}" for c in one.controls)
     return f"{one.pairing.a.words} vs {one.pairing.b.words}{_metric(one)}{may}: {_words(one.contrast)}{controls}"

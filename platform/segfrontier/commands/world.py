@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segfrontier.scenes.inspection import Inspection, SplitCounts
+    from segfrontier.scenes.world import World as OpenWorld
 
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -25,23 +26,42 @@ World = Annotated[str, typer.Argument(help="A world's folder or URI, or `street`
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
-@app.command("import", epilog="Example: segfrontier world import camvid data/CamVid worlds/camvid")
+@app.command("import", epilog="Example: segfrontier world import cityscapes data/cityscapes worlds/cityscapes")
 def import_(
     source: Annotated[
-        str, typer.Argument(help="`camvid`, `street[:options]`, or the YAML that describes your folders.")
+        str,
+        typer.Argument(
+            help="`camvid`, `cityscapes` or another data set of docs/worlds.md, `street[:options]`, or the YAML that "
+            "describes your folders."
+        ),
     ],
     places: Annotated[list[str], typer.Argument(help="[DATASET FOLDER] and the NEW WORLD's folder or URI.")],
     max_bad: Annotated[float, typer.Option(help="Share of unreadable scenes that may be left out, named.")] = 0.01,
+    domain: Annotated[
+        str, typer.Option(help="`source` or `target`: what a known data set is to be, if not what it mostly is.")
+    ] = "",
+    classes: Annotated[
+        str, typer.Option(help="`synthia16` or `synthia13`: the fewer classes of a street data set; the rest is void.")
+    ] = "",
 ) -> None:
-    """Import a dataset into a new world. Any unknown label value stops the import and says what it looks like."""
-    from segfrontier.commands.console import console, progress
+    """Import a dataset into a new world. Any unknown label value stops the import and says what it looks like.
+
+    An import that was killed goes on where it had come to, when it is started again and nothing has changed.
+    """
+    from segfrontier.commands.console import progress
+    from segfrontier.market.coarse import coarse_map
     from segfrontier.scenes.builtin import parse_street, write_street
     from segfrontier.scenes.camvid import camvid_spec
     from segfrontier.scenes.folder import refuse_taken
     from segfrontier.scenes.folders import FolderSpec
-    from segfrontier.scenes.importing import import_folders
+    from segfrontier.scenes.importing import DATASETS, import_dataset, import_folders
 
-    wanted = 2 if source == "camvid" else 1
+    own = source == "camvid" or source.partition(":")[0] == "street" or Path(source).suffix in (".yaml", ".yml")
+    known = source in DATASETS or (len(places) == 2 and not own)
+    wanted = 2 if known or source == "camvid" else 1
+    if (domain or classes) and not known:
+        names = ", ".join(DATASETS)
+        raise typer.BadParameter(f"`--domain` and `--classes` are for known data sets ({names}); found {source!r}")
     if len(places) != wanted:
         what = "the dataset's folder and the new world's folder" if wanted == 2 else "the new world's folder"
         raise typer.BadParameter(f"`world import {source}` takes {what}; found {len(places)} arguments")
@@ -49,9 +69,20 @@ def import_(
     with progress("importing") as step:
         if source.partition(":")[0] == "street":
             world = write_street(places[-1], parse_street(source), progress=step)
+        elif known:
+            world = import_dataset(
+                source, places[0], places[1], domain=domain, class_set=classes, coarsen=coarse_map, max_bad=max_bad,
+                progress=step,
+            )  # fmt: skip
         else:
             spec = camvid_spec(places[0]) if source == "camvid" else FolderSpec.load(source)
             world = import_folders(spec, places[-1], max_bad=max_bad, progress=step)
+    _print_import(world, places[-1])
+
+
+def _print_import(world: OpenWorld, place: str) -> None:
+    from segfrontier.commands.console import console
+
     out, notes = console(), world.manifest.notes
     for (domain, split), scenes in world.splits().items():
         out.print(f"{domain}/{split}: {scenes} scenes")
@@ -59,11 +90,14 @@ def import_(
     alone = len(notes.images_without_labels) + len(notes.labels_without_images)
     if left_out or alone:
         out.print(f"left out: {left_out} unusable, {alone} without a partner; `world inspect` names them")
+    if notes.remarks:
+        out.print(f"remarks: {len(notes.remarks)}, e.g. {notes.remarks[0]}; `world inspect` names them", markup=False)
     if ("target", "train") in world.splits() and ("target", "val") not in world.splits():
         out.print("no scenes to score on: `val: 20 %` in the YAML splits some off; without, no study takes this world")
-    if prices := _price_template(world.name, places[-1]):
+    to_buy = any(domain == "target" for domain, _ in world.splits())
+    if to_buy and (prices := _price_template(world.name, place)):
         out.print(f"prices: {prices} is a list to fill in; studies take it as `prices: {prices}`", markup=False)
-    out.print(f"next: segfrontier world preview {places[-1]}", markup=False)
+    out.print(f"next: segfrontier world preview {place}", markup=False)
 
 
 def _price_template(name: str, place: str) -> str:
@@ -173,6 +207,7 @@ def _print_oddities(report: Inspection) -> None:
         ("pairs of different size, left out", notes.size_mismatches),
         ("unreadable, left out", notes.skipped),
         ("stored, but do not decode", report.undecodable),
+        ("remarks", notes.remarks),
     ):
         out.print(f"{what}: {len(found)}", style="yellow" if found else None)
         for line in found[:10]:

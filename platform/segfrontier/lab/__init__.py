@@ -61,4 +61,5 @@ from segfrontier.market.tiling import Tiling as Tiling
 from segfrontier.scenes.known import Detections as Detections
 from segfrontier.scenes.known import SceneLabels as SceneLabels
 from segfrontier.scenes.labels import LabelSet as LabelSet
+from segfrontier.scenes.world import Pool as Pool
 from segfrontier.store.keys import LATER as LATER

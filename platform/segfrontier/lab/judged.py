@@ -25,13 +25,13 @@ class Judged:
 
 
 def judge(lab: Lab, made: Model | Judged) -> tuple[Model, Scores]:
-    """The model that a method returned, and all of its scores by name."""
+    """The model that a method returned, and all of its scores by name; the pictures are of what it is judged for."""
     if not isinstance(made, Judged):
         return made, lab.score(made)
     semantic = lab.score(made.model)
-    more = lab.score(made.model, rule=made.rule, tasks=made.tasks, pictures=0).values
-    if twice := sorted(semantic.values.keys() & more.keys()):
+    more = lab.score(made.model, rule=made.rule, tasks=made.tasks)
+    if twice := sorted(semantic.values.keys() & more.values.keys()):
         raise BadInput(
             f"every model is judged for its semantic map; found {', '.join(twice)} once more. Leave those tasks out."
         )
-    return made.model, replace(semantic, values={**semantic.values, **more})
+    return made.model, replace(semantic, values={**semantic.values, **more.values}, folder=more.folder)

@@ -17,8 +17,8 @@ from segfrontier.errors import BadInput, BadWorld
 from segfrontier.market.acts import Acts
 from segfrontier.market.coarse import coarse_map
 from segfrontier.market.noise import Noise, Wobble, misnamed, misread, scene_key, shaken
-from segfrontier.market.objects import group_boxes, instance_boxes
 from segfrontier.market.requests import Boxes, Coarse, Fine, Points, Request, Tags
+from segfrontier.maths import group_boxes, instance_boxes
 from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.labels import LabelRow
 

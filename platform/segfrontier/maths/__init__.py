@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from segfrontier.maths.iou import pixel_accuracy as pixel_accuracy
     from segfrontier.maths.iou import semantic_scores as semantic_scores
     from segfrontier.maths.label_cleaning import Cleaning as Cleaning
+    from segfrontier.maths.label_cleaning import CleaningStep as CleaningStep
     from segfrontier.maths.label_cleaning import Evidence as Evidence
     from segfrontier.maths.label_cleaning import boxed_in_tiles as boxed_in_tiles
     from segfrontier.maths.label_cleaning import cleaned_labels as cleaned_labels
@@ -117,6 +118,8 @@ if TYPE_CHECKING:
     from segfrontier.maths.multilabel import mean_average_precision as mean_average_precision
     from segfrontier.maths.multilabel import tag_scores as tag_scores
     from segfrontier.maths.noise import gumbel_noise as gumbel_noise
+    from segfrontier.maths.objects import group_boxes as group_boxes
+    from segfrontier.maths.objects import instance_boxes as instance_boxes
     from segfrontier.maths.overlaps import Overlaps as Overlaps
     from segfrontier.maths.overlaps import overlap_maps as overlap_maps
     from segfrontier.maths.overlaps import overlap_masks as overlap_masks

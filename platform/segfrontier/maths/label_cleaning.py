@@ -28,7 +28,7 @@ from segfrontier.maths.checks import (
     require_word,
 )
 
-Step = Literal["score", "tags", "merge", "prior", "fill"]
+CleaningStep = Literal["score", "tags", "merge", "prior", "fill"]
 Ints = NDArray[np.integer[Any]]
 Labels = NDArray[np.uint8]
 VOID = 255
@@ -40,7 +40,7 @@ _MOST_IDS = 65_535
 class Cleaning:
     """Which steps are taken, in which order, and how strictly."""
 
-    steps: tuple[Step, ...] = get_args(Step)
+    steps: tuple[CleaningStep, ...] = get_args(CleaningStep)
     least_score: float = 0.99
     least_coverage: float = 0.5
     merge_rounds: int = 5
@@ -51,7 +51,7 @@ class Cleaning:
 
     def __post_init__(self) -> None:
         for step in self.steps:
-            require_word("a step of cleaning", step, Step)
+            require_word("a step of cleaning", step, CleaningStep)
         if len(set(self.steps)) != len(self.steps):
             raise ValueError(f"each step of cleaning may stand once; found {', '.join(self.steps)}; drop the repeats")
         require_within("the least score", self.least_score, 0, 1)
@@ -102,7 +102,7 @@ def first_labels(seeds_HW: Labels, known: Evidence, cleaning: Cleaning) -> Label
     return made
 
 
-def _taken(step: Step, labels_HW: Labels, known: Evidence, cleaning: Cleaning) -> Labels:
+def _taken(step: CleaningStep, labels_HW: Labels, known: Evidence, cleaning: Cleaning) -> Labels:
     """A step that asks the evidence, where this has an answer."""
     boxes_B6, things = known.boxes_B6, known.things
     if step == "tags" and known.tiles_T4 is not None and known.present_TK is not None:

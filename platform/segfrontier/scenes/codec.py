@@ -6,6 +6,7 @@ Reading is in two tempers: `check_image` is strict and runs once, at import; `de
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -18,6 +19,7 @@ from segfrontier.errors import BadWorld
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
 # Rotation flags are ignored everywhere: a mask is drawn over the stored raster, so the raster is what counts.
 _READ_COLOUR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_ORIENTATION = 0x0112  # EXIF's rotation flag; 1 is upright
 
 
 MAX_PIXELS = 2**26
@@ -30,10 +32,18 @@ class Undecodable(BadWorld):
 
 def whole(data: bytes, *, name: str, what: str) -> Image.Image:
     """Open an encoded image, hold its size against the limit, and only then decode it completely."""
+    image = _opened(data, name, what, Image.Image.load)
+    # OpenCV, which reads it from now on, must agree; and Pillow takes missing rows for black ones.
+    if image.format in IMAGE_FORMATS:
+        _require_opencv(image, data, name, what)
+    return image
+
+
+def _opened(data: bytes, name: str, what: str, finish: Callable[[Image.Image], object]) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
         _require_size(image.height, image.width, name)
-        image.load()
+        finish(image)
     except BadWorld:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -42,12 +52,18 @@ def whole(data: bytes, *, name: str, what: str) -> Image.Image:
         raise _not_whole(data, name, what, "it is none of any format that Pillow knows") from None
     except Exception as error:  # Pillow's decoders raise whatever they stumble over
         raise _not_whole(data, name, what, str(error)) from error
-    # OpenCV, which reads it from now on, must agree; and Pillow takes missing rows for black ones.
-    if image.format in IMAGE_FORMATS:
-        again = _decoded(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-        if again is None or again.shape[:2] != (image.height, image.width):
-            raise _not_whole(data, name, what, "rows are missing, or OpenCV cannot read it")
     return image
+
+
+def _require_opencv(image: Image.Image, data: bytes, name: str, what: str) -> None:
+    again = _decoded(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if again is None or again.shape[:2] != (image.height, image.width):
+        raise _not_whole(data, name, what, "rows are missing, or OpenCV cannot read it")
+
+
+def _check_whole(image: Image.Image) -> None:
+    """All of the file is there: a PNG's checksums say so, another format must be decoded."""
+    image.verify() if image.format == "PNG" else image.load()
 
 
 def _not_whole(data: bytes, name: str, what: str, why: str) -> BadWorld:
@@ -66,9 +82,17 @@ def _require_size(height: int, width: int, name: str) -> None:
 
 def check_image(data: bytes, *, name: str) -> tuple[int, int]:
     """Decode an encoded image completely and return (height, width); `name` stands in the error."""
-    image = whole(data, name=name, what="png, jpg or webp image")
+    return examine_image(data, name=name)[0]
+
+
+def examine_image(data: bytes, *, name: str) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """As `check_image`, and what whoever reads the image should know of what it carries beside its colours."""
+    what = "png, jpg or webp image"
+    image = _opened(data, name, what, _check_whole)
     if image.format not in IMAGE_FORMATS:
         raise BadWorld(f"{name}: must be png, jpg or webp; found {image.format}. Convert the file.")
+    if image.format != "JPEG":  # whose one decoder both have; nothing is decoded twice that need not be
+        _require_opencv(image, data, name, what)
     # Pillow opens 16-bit RGB as 8-bit RGB without a word; the depth stands in byte 24 of a PNG.
     deep = image.format == "PNG" and data[24] == 16
     if deep or image.mode not in ("RGB", "L", "RGBA", "P"):
@@ -76,7 +100,19 @@ def check_image(data: bytes, *, name: str) -> tuple[int, int]:
             f"{name}: must have 8 bits a channel; found {'16 bits' if deep else f'mode {image.mode!r}'}. Convert it to "
             f"8-bit RGB first, so that the tone mapping is your choice."
         )
-    return image.height, image.width
+    odd = []
+    if image.mode == "RGBA" or "transparency" in image.info:
+        odd.append("has an alpha channel, which is not read")
+    if (flag := _rotation(image)) != 1:
+        odd.append(f"has the rotation flag {flag}, which is not followed: labels lie over the stored raster")
+    return (image.height, image.width), tuple(odd)
+
+
+def _rotation(image: Image.Image) -> int:
+    try:
+        return int(Image.Image.getexif(image).get(_ORIENTATION, 1))  # a PNG's own would decode it
+    except Exception:  # Pillow's reader of tags raises whatever it stumbles over; the image itself is whole
+        return 1
 
 
 def decode_image(data: Any, *, name: str = "an image") -> NDArray[np.uint8]:
@@ -87,6 +123,14 @@ def decode_image(data: Any, *, name: str = "an image") -> NDArray[np.uint8]:
             f"{name}: {len(data)} bytes do not decode as an image; `segfrontier world inspect` names all such"
         )
     return np.asarray(image, np.uint8)
+
+
+def decode_deep(data: Any, *, name: str) -> NDArray[Any]:
+    """(H, W) or (H, W, C) of an image in its own depth, red first; Pillow would make 8 bits of 16-bit colours."""
+    image = _decoded(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise _not_whole(data, name, "label image", "OpenCV cannot read it")
+    return image if image.ndim == 2 else image[..., [2, 1, 0]]
 
 
 def _decoded(data: Any, flags: int) -> Any:

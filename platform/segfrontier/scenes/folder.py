@@ -62,8 +62,11 @@ def _refuse_near(target: Path, sources: Iterable[Path]) -> None:
 
 
 @contextmanager
-def new_world(uri: str | Path) -> Iterator[tuple[fs.FileSystem, str]]:
-    """A filesystem, and a folder in it, to write a world into; at the end of the block it is at `uri`."""
+def new_world(uri: str | Path, *, key: str = "") -> Iterator[tuple[fs.FileSystem, str]]:
+    """A filesystem, and a folder in it, to write a world into; at the end of the block it is at `uri`.
+
+    With a `key`, what a killed writer of the same key had written for `uri` is in a local folder already.
+    """
     refuse_taken(uri)
     filesystem, path = resolve(uri)
     if not isinstance(filesystem, fs.LocalFileSystem):
@@ -72,7 +75,7 @@ def new_world(uri: str | Path) -> Iterator[tuple[fs.FileSystem, str]]:
         return
     ours = True
     try:
-        with staged_folder(Path(path).resolve()) as draft:
+        with staged_folder(Path(path).resolve(), key=key) as draft:
             ours = False
             yield filesystem, str(draft)
             ours = True

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import glob
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -197,6 +198,11 @@ class Files:
     instances: Path | None
     coarse: Path | None
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All of them."""
+        return tuple(p for p in (self.image, self.semantic, self.instances, self.coarse) if p is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
@@ -205,6 +211,7 @@ class Pairing:
     scenes: tuple[Files, ...]
     images_without_labels: tuple[str, ...]
     labels_without_images: tuple[str, ...]
+    twice: tuple[str, ...] = ()  # a second file of what has one, left out
 
 
 def pair(spec: FolderSpec) -> Pairing:
@@ -212,8 +219,9 @@ def pair(spec: FolderSpec) -> Pairing:
     scenes: list[Files] = []
     lone_images: list[str] = []
     lone_labels: list[str] = []
+    twice: list[str] = []
     for split, paths in spec.splits.items():
-        images = dict(_matches(spec.root, paths.images))
+        images = by_key(spec.root, paths.images, twice)
         if not images and paths.optional:
             continue
         if not images:
@@ -222,7 +230,7 @@ def pair(spec: FolderSpec) -> Pairing:
                 f"or say `optional: true` for a split that may be absent."
             )
         fine, instances, coarse = (
-            dict(_matches(spec.root, template)) if template else {}
+            by_key(spec.root, template, twice) if template else {}
             for template in (paths.semantic, paths.instances, paths.coarse)
         )
         labels = coarse | fine
@@ -237,7 +245,7 @@ def pair(spec: FolderSpec) -> Pairing:
         ]  # fmt: skip
     if spec.val is not None:
         _require_both(spec.val, Counter(files.split for files in scenes if files.domain == "target"))
-    return Pairing(tuple(scenes), tuple(lone_images), tuple(lone_labels))
+    return Pairing(tuple(scenes), tuple(lone_images), tuple(lone_labels), tuple(twice))
 
 
 def _without_partners(split: str, images: Mapping[str, Path], labels: Mapping[str, Path]) -> BadWorld:
@@ -272,8 +280,22 @@ def _names(template: str) -> list[str]:
     return sorted({name[1:-1] for name in _NAMED.findall(template)})
 
 
+def by_key(root: Path, template: str, twice: list[str]) -> dict[str, Path]:
+    """The file of each key; of several for one, the last by name, and a line in `twice` for each other one."""
+    files: dict[str, Path] = {}
+    for key, path in _matches(root, template):
+        if key in files:
+            twice.append(f"{files[key]}: a scene has one such file, and it has {path.name} too; this one is left out")
+        files[key] = path
+    return files
+
+
 def _matches(root: Path, template: str) -> Iterator[tuple[str, Path]]:
-    """(key, file) for every file that fits the template; the key joins what the `{names}` stood for."""
+    """(key, file) for every file that fits the template; the key joins what the `{names}` stood for.
+
+    Keys are composed (NFC), so that an image and its labels pair where one of them went through a system that writes
+    an umlaut as two characters. A link to nothing fits, too: to be named, not passed over.
+    """
     parts = _NAMED.split(template)
     fits = "".join(
         (f"(?P={part[1:-1]})" if part in parts[1:at:2] else f"(?P<{part[1:-1]}>[^/]+)")
@@ -285,5 +307,5 @@ def _matches(root: Path, template: str) -> Iterator[tuple[str, Path]]:
     pattern = re.compile(fits)
     for path in sorted(root.glob(re.sub(r"\*+", "*", looks))):
         match = pattern.fullmatch(path.relative_to(root).as_posix())
-        if match and path.is_file():
-            yield "/".join(match[n] for n in _names(template)), path
+        if match and (path.is_file() or (path.is_symlink() and not path.exists())):
+            yield unicodedata.normalize("NFC", "/".join(match[n] for n in _names(template))), path

@@ -65,12 +65,17 @@ class Shard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportNotes:
-    """What the import saw and left out; `world inspect` prints it."""
+    """What the import saw and left out; `world inspect` prints it.
+
+    `remarks` are of files that are in: what whoever uses them should know (labels resized to their image, a rotation
+    flag, an alpha channel, a link out of the data set's folder).
+    """
 
     skipped: tuple[str, ...] = ()
     images_without_labels: tuple[str, ...] = ()
     labels_without_images: tuple[str, ...] = ()
     size_mismatches: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +165,7 @@ class _Notes(_Strict):
     images_without_labels: _Lines = ()
     labels_without_images: _Lines = ()
     size_mismatches: _Lines = ()
+    remarks: _Lines = ()
 
 
 class _File(_Strict):

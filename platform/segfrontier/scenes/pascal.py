@@ -16,7 +16,7 @@ _CONTEXT = (
 )
 
 
-def _colour(label: int) -> tuple[int, int, int]:
+def bit_colour(label: int) -> tuple[int, int, int]:
     """The benchmark's own: the bits of a label, dealt out to red, green and blue from the highest one down."""
     channels = [sum((label >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8)) for channel in range(3)]
     return channels[0], channels[1], channels[2]
@@ -25,7 +25,7 @@ def _colour(label: int) -> tuple[int, int, int]:
 def _table(name: str, names: str) -> ClassTable:
     things = frozenset(_VOC.split()[1:])
     classes = (
-        SceneClass(name=each, colour=_colour(label), thing=each in things, raw_ids=(label,))
+        SceneClass(name=each, colour=bit_colour(label), thing=each in things, raw_ids=(label,))
         for label, each in enumerate(names.split())
     )
     return ClassTable(name=name, classes=tuple(classes), void_ids=(255,))

@@ -1,28 +1,31 @@
 """Writing a world: scenes go in one by one, Parquet shards and at the very end the manifest come out.
 
 All of it is written beside its place and gets there whole (see `folder`): an import that fails or dies leaves nothing
-that could be taken for a world, and nothing that was there before is touched.
+that could be taken for a world, and nothing that was there before is touched. A writer with a key goes on where one
+that was killed had come to, shard by shard (see `journal`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyarrow import fs
 
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import encode_map
 from segfrontier.scenes.files import digest, join
 from segfrontier.scenes.folder import new_world
+from segfrontier.scenes.journal import Journal, Written
 from segfrontier.scenes.manifest import IMAGE_SCHEMA, MANIFEST, TRUTH_SCHEMA, ImportNotes, Manifest, Shard
 from segfrontier.scenes.names import PLAIN, is_plain, shown
 
@@ -47,8 +50,44 @@ class Scene:
     coarse: NDArray[np.uint8] | None = None
 
 
+class PackedScene(NamedTuple):
+    """One scene as a world stores it: checked, its maps encoded, small enough to travel between processes."""
+
+    id: str
+    domain: str
+    split: str
+    height: int
+    width: int
+    image: bytes
+    image_digest: str
+    maps: tuple[bytes | None, bytes | None, bytes | None]  # semantic, instance, coarse
+    truth_digest: str
+
+    @property
+    def nbytes(self) -> int:
+        """About what it takes on disk."""
+        return len(self.image) + sum(len(m or b"") for m in self.maps)
+
+
+def pack(scene: Scene, classes: ClassTable) -> PackedScene:
+    """Check a scene against the format's rules, and encode it."""
+    check_scene(scene, classes)
+    semantic, instance, coarse = (
+        None if m is None else encode_map(m) for m in (scene.semantic, scene.instance, scene.coarse)
+    )
+    maps = (semantic, instance, coarse)
+    return PackedScene(
+        scene.id, scene.domain, scene.split, scene.height, scene.width, scene.image, digest(scene.image), maps,
+        digest(b"\0".join(m or b"" for m in maps)),
+    )  # fmt: skip
+
+
 class WorldWriter:
-    """Use as a context manager; the world exists when the block ends without an error."""
+    """Use as a context manager; the world exists when the block ends without an error.
+
+    `key` names all that the scenes are made from. What a killed writer of the same key left is taken over: `stored`
+    are the scenes that need not come again, `remarks` what was remarked of them.
+    """
 
     def __init__(
         self,
@@ -59,6 +98,7 @@ class WorldWriter:
         components: bool = False,
         origin: Mapping[str, Any] | None = None,
         shard_bytes: int = _SHARD_BYTES,
+        key: str = "",
     ) -> None:
         if not is_plain(name):
             raise BadWorld(f"a world's name has {PLAIN}; found {shown(name)}. Choose another name.")
@@ -67,16 +107,31 @@ class WorldWriter:
         self._open: dict[tuple[str, str], _OpenShard] = {}
         self._shards: list[Shard] = []
         self._seen: dict[str, str] = {}
+        self._key, self._journal = key, Journal(None)
         self._writing = self._written()
         self.notes = ImportNotes()
+        self.stored: frozenset[str] = frozenset()
+        self.remarks: list[str] = []
 
     @contextmanager
     def _written(self) -> Iterator[WorldWriter]:
-        with new_world(self._uri) as (self._fs, self._path):
+        with new_world(self._uri, key=self._key) as (self._fs, self._path):
             for part in ("images", "truth"):
                 self._fs.create_dir(join(self._path, part), recursive=True)
+            if self._key:
+                self._take_over()
             yield self
             self._finish()
+
+    def _take_over(self) -> None:
+        if not isinstance(self._fs, fs.LocalFileSystem):
+            return  # nothing is left there by one that was killed
+        self._journal = Journal(Path(self._path))
+        for written in self._journal.restore():
+            self._shards.append(written.shard)
+            self._seen |= written.seen
+            self.remarks += written.remarks
+        self.stored = frozenset(self._seen)
 
     def __enter__(self) -> WorldWriter:
         return self._writing.__enter__()
@@ -88,19 +143,21 @@ class WorldWriter:
 
     def add(self, scene: Scene) -> None:
         """Check one scene against the format's rules and take it in."""
-        check_scene(scene, self._classes)
+        self.add_packed(pack(scene, self._classes))
+
+    def add_packed(self, scene: PackedScene, remarks: Sequence[str] = ()) -> None:
+        """Take in a scene that `pack` made with this world's classes."""
         if scene.id in self._seen:
             raise BadWorld(f"scene ids must be unique in a world; {scene.id!r} came twice. Put the folder into the id.")
         key = (scene.domain, scene.split)
         shard = self._open.setdefault(key, _OpenShard())
-        maps = [encode_map(m) if m is not None else None for m in (scene.semantic, scene.instance, scene.coarse)]
-        row_digest = digest(b"\0".join(m or b"" for m in maps))
-        image_digest = digest(scene.image)
-        self._seen[scene.id] = image_digest + row_digest
+        self._seen[scene.id] = scene.image_digest + scene.truth_digest
+        self.remarks += remarks
         head = (scene.id, scene.domain, scene.split, scene.height, scene.width)
-        shard.images.append((*head, scene.image, image_digest))
-        shard.truth.append((*head, *maps, row_digest))
-        shard.bytes += len(scene.image) + sum(len(m or b"") for m in maps)
+        shard.images.append((*head, scene.image, scene.image_digest))
+        shard.truth.append((*head, *scene.maps, scene.truth_digest))
+        shard.bytes += scene.nbytes
+        shard.remarks += remarks
         if shard.bytes >= self._shard_bytes:
             self._flush(key)
 
@@ -128,6 +185,8 @@ class WorldWriter:
                 image_digest=image_digest, truth_bytes=truth_bytes, truth_digest=truth_digest,
             )
         )  # fmt: skip
+        seen = {row[0]: self._seen[row[0]] for row in shard.images}
+        self._journal.add(Written(shard=self._shards[-1], seen=seen, remarks=tuple(shard.remarks)))
 
     def _finish(self) -> None:
         for key in list(self._open):
@@ -148,12 +207,14 @@ class WorldWriter:
         )
         with self._fs.open_output_stream(join(self._path, MANIFEST)) as stream:
             stream.write(manifest.to_bytes())
+        self._journal.remove()
 
 
 class _OpenShard:
     def __init__(self) -> None:
         self.images: list[tuple[Any, ...]] = []
         self.truth: list[tuple[Any, ...]] = []
+        self.remarks: list[str] = []
         self.bytes = 0
 
 

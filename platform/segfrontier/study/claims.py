@@ -19,7 +19,7 @@ from segfrontier.basics.settings import Strict
 from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadInput, BadStudy
 
-_EXPECT = re.compile(r"a > b|a >= b - (0?\.\d+)")
+_EXPECT = re.compile(r"a > b|a >= (0?\.\d+) b|a >= b - (0?\.\d+)")
 
 
 class Side(Strict):
@@ -38,7 +38,8 @@ class Side(Strict):
 
 
 class Pairing(Strict):
-    """A against B, and what is expected: `a > b`, or `a >= b - 0.01` where A may be worse by so much.
+    """A against B, and what is expected: `a > b`, or `a >= b - 0.01` where A may be worse by so much, or by a share:
+    `a >= 0.85 b`.
 
     `metric` is a score of the evaluator, or a number that the method noted by the way. A must also be above each of
     the `controls` (`a > control`), whatever margin it has against B.
@@ -54,7 +55,9 @@ class Pairing(Strict):
     @classmethod
     def _is_known(cls, expect: str) -> str:
         if not _EXPECT.fullmatch(expect):
-            raise ValueError(f"must be 'a > b' or 'a >= b - 0.01' (any margin); found {expect!r}")
+            raise ValueError(
+                f"must be 'a > b', 'a >= b - 0.01' or 'a >= 0.85 b' (any margin or share); found {expect!r}"
+            )
         return expect
 
     @property
@@ -66,7 +69,13 @@ class Pairing(Strict):
     def margin(self) -> float:
         """How much worse A may be."""
         found = _EXPECT.fullmatch(self.expect)
-        return float(found[1]) if found and found[1] else 0.0
+        return float(found[2]) if found and found[2] else 0.0
+
+    @property
+    def share(self) -> float:
+        """Which share of B's score A must have."""
+        found = _EXPECT.fullmatch(self.expect)
+        return float(found[1]) if found and found[1] else 1.0
 
 
 class Claim(Strict):

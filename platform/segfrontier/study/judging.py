@@ -124,11 +124,11 @@ def judge(claim: Claim, found: Mapping[tuple[int, int], BySeed]) -> Judged:
 
     def of(number: int, pairing: Pairing) -> Measured:
         a, b, *controls = (found.get((number, place), {}) for place, _ in enumerate(pairing.sides))
-        metric, margin = pairing.metric, pairing.margin
+        metric, to_b = pairing.metric, {"margin": pairing.margin, "share": pairing.share}
         return Measured(
-            pairing=pairing, contrast=_contrast(a, b, metric, margin),
+            pairing=pairing, contrast=_contrast(a, b, metric, **to_b),
             controls=tuple(
-                Controlled(side=side, beaten=_contrast(a, one, metric), does_it_too=_contrast(one, b, metric, margin))
+                Controlled(side=side, beaten=_contrast(a, one, metric), does_it_too=_contrast(one, b, metric, **to_b))
                 for side, one in zip(pairing.controls, controls, strict=True)
             ),
             keys=tuple(record.key for side in (a, b, *controls) for record in side.values()),
@@ -137,10 +137,11 @@ def judge(claim: Claim, found: Mapping[tuple[int, int], BySeed]) -> Judged:
     return Judged(claim=claim, measured=tuple(of(i, pairing) for i, pairing in enumerate(claim.compare)))
 
 
-def _contrast(a: BySeed, b: BySeed, metric: str, margin: float = 0.0) -> Contrast:
-    first, second = (_scores(side, metric) for side in (a, b))
-    moved = {seed: score + margin for seed, score in first.items()}
-    result = compare(moved, second)
+def _contrast(a: BySeed, b: BySeed, metric: str, *, margin: float = 0.0, share: float = 1.0) -> Contrast:
+    """A, which may be worse by a margin, against a share of B."""
+    first, whole = (_scores(side, metric) for side in (a, b))
+    second = {seed: share * score for seed, score in whole.items()}
+    result = compare({seed: score + margin for seed, score in first.items()}, second)
     verdicts: Mapping[str, Verdict] = {"yes": "holds", "no": "fails"}
     return Contrast(
         verdict=verdicts.get(result.verdict, "cannot tell"), reason=_reason(result, margin),

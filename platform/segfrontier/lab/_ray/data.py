@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import pyarrow as pa
 import ray.data
 from ray.data import ActorPoolStrategy
 from ray.exceptions import RayError
@@ -68,7 +67,8 @@ def _pass(settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: 
     """The rows that one pool of actors gets through."""
     _quieten()
     size = min(_MOST_IN_A_BLOCK, -(-len(names) // (fleet.actors * _BLOCKS_AN_ACTOR)))
-    scenes = ray.data.from_arrow(pa.table({"scene": list(names)}), override_num_blocks=-(-len(names) // size))
+    # Not `from_arrow`, which starts a process to look at the table.
+    scenes = ray.data.from_items([{"scene": name} for name in names], override_num_blocks=-(-len(names) // size))
     scenes.context.execution_options.preserve_order = True
     scenes.context.enable_progress_bars = False
     looked = scenes.map_batches(

@@ -8,29 +8,40 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import ray
 import torch.distributed as dist
-from ray.train.backend import Backend
+from ray.train.backend import Backend, BackendConfig
 from ray.train.collective import broadcast_from_rank_zero
-from ray.train.torch import TorchConfig
 
 from segfrontier.lab.worker import Worker
 
 
-class _NoGroup(Backend):
-    share_cuda_visible_devices = True  # as Ray's own for torch: NCCL talks between the GPUs of a node
+def own_group() -> BackendConfig:
+    """Ray Train for torch, with the process group left to `joined`.
 
+    Of classes made in here, which travel whole: Ray's controller, a process that each training starts, then imports
+    neither torch nor this package, which takes several seconds.
+    """
 
-@dataclass
-class OwnGroup(TorchConfig):
-    """Ray Train for torch, with the process group left to `joined`."""
+    class NoGroup(Backend):
+        share_cuda_visible_devices = True  # as Ray's own for torch: NCCL talks between the GPUs of a node
 
-    @property
-    def backend_cls(self) -> type[Backend]:
-        """What Ray runs before and after the workers' function."""
-        return _NoGroup
+    class OwnGroup(BackendConfig):
+        backend = "own"  # `TorchTrainer` would name one
+
+        @property
+        def backend_cls(self) -> type[Backend]:  # what Ray runs before and after the workers' function
+            return NoGroup
+
+        @property
+        def train_func_context(self) -> Any:  # as Ray's own for torch: a worker's GPU is its default
+            from ray.train.torch.config import TorchConfigContextManager
+
+            return TorchConfigContextManager
+
+    return OwnGroup()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from ray.train.torch import TorchTrainer, get_device
 from segfrontier.errors import StageError, Stopped
 from segfrontier.lab._ray.attempt import Attempt, open_attempt
 from segfrontier.lab._ray.fleet import Fleet
-from segfrontier.lab._ray.joining import OwnGroup, joined
+from segfrontier.lab._ray.joining import joined, own_group
 from segfrontier.lab._ray.policy import verdict
 from segfrontier.lab.handles import WEIGHTS
 from segfrontier.lab.training import loop as training
@@ -70,10 +70,10 @@ def train(
 
 
 def _trainer(order: _Order, fleet: Fleet) -> TorchTrainer:
+    # Bound, not given as `train_loop_config`, which the controller would unpack, too.
     return TorchTrainer(
-        _work,
-        train_loop_config={"order": order},
-        torch_config=OwnGroup(),
+        lambda: _work(order),
+        torch_config=own_group(),
         scaling_config=ScalingConfig(
             num_workers=fleet.workers,
             use_gpu=order.gpu,
@@ -85,9 +85,9 @@ def _trainer(order: _Order, fleet: Fleet) -> TorchTrainer:
     )
 
 
-def _work(config: dict[str, _Order]) -> str:
+def _work(order: _Order) -> str:
     """All that one worker does; returns how a run that was asked to stop put it."""
-    order, place = config["order"], ray.train.get_context()
+    place = ray.train.get_context()
     order.attempt.require_shared()
     threads = max(1, order.bench.threads // place.get_local_world_size())
     worker = Worker(

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segfrontier.scenes.classes import VOID, ClassTable
-from segfrontier.scenes.preview import colourise, sheet
+from segfrontier.scenes.known import SceneLabels
+from segfrontier.scenes.preview import colourise, colourise_instances, sheet
 
 _RIGHT, _WRONG, _UNJUDGED = (225, 232, 240), (200, 30, 30), (0, 0, 0)
 
@@ -30,10 +31,10 @@ class Album:
         self.classes, self.width = classes, width
         self.rows: list[tuple[str, list[tuple[str, NDArray[np.uint8]]]]] = []
 
-    def add(
-        self, scene: str, image: NDArray[np.uint8], truth: NDArray[np.uint8], prediction: NDArray[np.uint8]
-    ) -> None:
-        """One scene."""
+    def add(self, scene: str, image: NDArray[np.uint8], known: SceneLabels, found: SceneLabels) -> None:
+        """One scene: its semantic map, and instances where both have them."""
+        truth, prediction = known.semantic, found.semantic
+        assert truth is not None and prediction is not None, "what is shown has a map"
         judged = truth != VOID
         right = float((truth == prediction)[judged].mean()) if judged.any() else float("nan")
         panels = [
@@ -42,6 +43,9 @@ class Album:
             ("prediction", colourise(prediction, self.classes)),
             (f"error ({1 - right:.0%} of pixels)", error_map(truth, prediction)),
         ]
+        if known.instance is not None and found.instance is not None:
+            for name, ids in (("true", known.instance), ("found", found.instance)):
+                panels.append((f"{name} instances ({len(np.unique(ids[ids > 0]))})", colourise_instances(ids)))
         self.rows.append((scene, panels))
 
     def write(self, path: Path) -> None:

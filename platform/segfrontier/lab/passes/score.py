@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import numpy as np
+
 from segfrontier.lab.passes.base import Pass
 from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.passes.pictures import Album
@@ -45,6 +47,7 @@ class Scored(NamedTuple):
     scene: str
     sums: Sums
     shown: bytes | None
+    instances: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +89,17 @@ class ScorePass(Pass[Scored]):
     def look(self, models: Predictors, scene: str) -> Scored:
         """See `Pass.look`. The rule has answered before any truth is read."""
         found = self.rule.label(models, self.pool.image(scene), None)
-        truth = SceneLabels(size=found.size, semantic=self._truth.semantic(scene), instance=self._truth.instance(scene))
-        sums = counted(self.tasks, truth, found, self.classes, place=self._places[scene])
-        shown = None if scene not in self.pictures or found.semantic is None else encode_map(found.semantic)
-        return Scored(scene, sums, shown)
+        sums = counted(self.tasks, self._known(scene), found, self.classes, place=self._places[scene])
+        if scene not in self.pictures or found.semantic is None:
+            return Scored(scene, sums, None)
+        instances = None if found.instance is None else encode_map(found.instance)
+        return Scored(scene, sums, encode_map(found.semantic), instances)
+
+    def _known(self, scene: str) -> SceneLabels:
+        truth = self._truth
+        return SceneLabels(
+            size=truth.size(scene), semantic=truth.semantic(scene), instance=truth.instance(scene)
+        )  # fmt: skip
 
     def write(self, out: Path, rows: Iterator[Scored], faults: Sequence[str]) -> None:
         """See `Pass.write`."""
@@ -97,7 +107,8 @@ class ScorePass(Pass[Scored]):
         for row in rows:
             sums = sums + row.sums
             if row.shown is not None:
-                image, truth = self.pool.image(row.scene), self._truth.semantic(row.scene)
-                album.add(row.scene, image, truth, decode_map(row.shown))
+                instance = None if row.instances is None else decode_map(row.instances).astype(np.uint16)
+                found = SceneLabels(size=self.pool.size(row.scene), semantic=decode_map(row.shown), instance=instance)
+                album.add(row.scene, self.pool.image(row.scene), self._known(row.scene), found)
         album.write(out / "pictures.png")
         Scores.of(self.tasks, sums, self.classes, scenes=count - len(faults), left_out=faults).write(out)

@@ -1,0 +1,229 @@
+"""From a root to scenes: which layout is there, which image has which labels, and what fits nowhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+
+from segfrontier.basics.reading import LARGE, read_text
+from segfrontier.errors import BadWorld
+from segfrontier.scenes.folders import by_key
+from segfrontier.scenes.importing.layout import Dataset, Item, Part
+from segfrontier.scenes.manifest import ImportNotes
+
+_ODD = (".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", "license.txt", "README*", "readme*")
+_LOOKED_AT = 2000  # folders and files, of a wrong root
+
+
+@dataclass(slots=True)
+class Found:
+    """What a layout's files come to."""
+
+    items: list[Item] = field(default_factory=list)
+    lone_images: list[str] = field(default_factory=list)
+    lone_labels: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    known: set[Path] = field(default_factory=set)
+
+    @property
+    def notes(self) -> ImportNotes:
+        """For the world's manifest."""
+        return ImportNotes(
+            skipped=tuple(dict.fromkeys(self.skipped)),  # parts may share a folder of images
+            images_without_labels=tuple(self.lone_images),
+            labels_without_images=tuple(self.lone_labels),
+            remarks=tuple(self.remarks),
+        )
+
+
+def find(dataset: Dataset, root: Path) -> Found:
+    """The scenes below a root, in the one layout of the data set that is there."""
+    parts = _layout(dataset, root)
+    found = Found()
+    for part in parts:
+        _pair(part, root, found)
+    if not found.items:
+        raise _without_labels(dataset, root, parts[0], found)
+    _name_twins(found)
+    _name_links(root, found)
+    _name_strangers(dataset, root, parts, found)
+    return found
+
+
+def _without_labels(dataset: Dataset, root: Path, part: Part, found: Found) -> BadWorld:
+    alone = f", e.g. {found.lone_images[0]}," if found.lone_images else ""
+    place = root / _head(next(part.labels[kind] for kind in part.needs))
+    there = sorted(str(path.relative_to(place)) for path in islice(place.rglob("*"), _LOOKED_AT) if path.is_file())
+    seen = f"{len(there)} files like {there[0]}" if there else "nothing"
+    return BadWorld(
+        f"{root}: {dataset.title} has labels beside its images; none of {len(found.lone_images)} images{alone} has the "
+        f"label file {_shown(root, part)}, and in {place} there is {seen}. Unpack the label archive there, too."
+    )
+
+
+def heads(dataset: Dataset, root: Path) -> tuple[Path, ...]:
+    """The folders in which the data set's files lie, as far as its templates name them."""
+    return tuple(dict.fromkeys(root / _head(t) for parts in dataset.layouts for p in parts for t in _templates(p)))
+
+
+def _templates(part: Part) -> tuple[str, ...]:
+    return (part.images, *part.labels.values())
+
+
+def _head(template: str) -> str:
+    return re.split(r"[{*]", template)[0].rpartition("/")[0]
+
+
+def _shown(root: Path, part: Part) -> str:
+    return str(root / next(part.labels[kind] for kind in part.needs))
+
+
+def _layout(dataset: Dataset, root: Path) -> tuple[Part, ...]:
+    fitting = [parts for parts in dataset.layouts if _fits(parts, root)]
+    if len(fitting) > 1:  # images of two forms, or the same ones with two places for labels: where are labels?
+        fitting = [parts for parts in fitting if any(_has_labels(part, root) for part in parts)] or fitting[:1]
+    if len(fitting) > 1:
+        names = " and ".join(_shown(root, parts[0]) for parts in fitting)
+        raise BadWorld(
+            f"{root}: {dataset.title} must lie there in one version; found two, at {names}. Move one of them away."
+        )
+    if not fitting:
+        raise _wrong_root(dataset, root)
+    return fitting[0]
+
+
+def _fits(parts: Iterable[Part], root: Path) -> bool:
+    return all(_any(root, part.images) for part in parts)
+
+
+def _has_labels(part: Part, root: Path) -> bool:
+    return any(_any(root, part.labels[kind]) for kind in part.needs)
+
+
+def _any(root: Path, template: str) -> bool:
+    return next(iter(root.glob(re.sub(r"\{\w+\}|\*+", "*", template))), None) is not None
+
+
+def _wrong_root(dataset: Dataset, root: Path) -> BadWorld:
+    looked = " or ".join(
+        ", ".join(part.images for part in parts if not _any(root, part.images)) for parts in dataset.layouts
+    )
+    if not root.is_dir():
+        return BadWorld(f"{root}: {dataset.title} must be a folder with {looked}; there is no such folder.")
+    there = sorted(entry.name + "/" * entry.is_dir() for entry in root.iterdir())
+    listing = f"{', '.join(there[:8])}{f' and {len(there) - 8} more' if len(there) > 8 else ''}" or "nothing"
+    better = next((place for place in _near(root) if any(_fits(parts, place) for parts in dataset.layouts)), None)
+    advice = f"Give {better}, where it is." if better else "Correct the path, or unpack what is missing."
+    return BadWorld(f"{root}: {dataset.title} has {looked}; found {listing}. {advice}")
+
+
+def _near(root: Path) -> Iterator[Path]:
+    """Places that may have been meant: above a root that is too deep, below one that is not deep enough."""
+    yield from list(root.absolute().parents)[:3]
+    level = [root]
+    for _ in range(3):
+        level = [child for parent in level for child in _folders(parent)][:_LOOKED_AT]
+        yield from level
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            return sorted(parent / entry.name for entry in islice(entries, _LOOKED_AT) if entry.is_dir())
+    except OSError:
+        return []
+
+
+def _pair(part: Part, root: Path, found: Found) -> None:
+    images = by_key(root, part.images, found.skipped)
+    labels = {kind: by_key(root, template, found.skipped) for kind, template in part.labels.items()}
+    found.known.update(images.values(), *(files.values() for files in labels.values()))
+    if part.listed:
+        wanted = _listed(root, part.listed) - _listed(root, part.unlisted)
+        found.remarks += [
+            f"{root}: {part.name} lists {k!r}, which has no image" for k in sorted(wanted - images.keys())
+        ]
+        images = {key: path for key, path in images.items() if key in wanted}
+        labels = {kind: {k: p for k, p in files.items() if k in wanted} for kind, files in labels.items()}
+    more = part.more(root) if part.more else {}
+    labelled = {key for kind in part.needs for key in labels[kind]}
+    if part.more:
+        labelled &= more.keys()
+    found.lone_images += [str(images[key]) for key in sorted(images.keys() - labelled)]
+    found.lone_labels += [
+        str(files[key]) for kind, files in labels.items() for key in sorted(files.keys() - images.keys())
+    ]
+    keys = sorted(images.keys() & labelled)
+    for kind in sorted(part.labels.keys() - set(part.needs)):
+        _name_missing(root, part, kind, [key for key in keys if key not in labels[kind]], len(keys), images, found)
+    found.items += [
+        Item(
+            id=f"{part.name}/{key}", split=part.split or part.name, image=images[key], read=part.read,
+            labels={kind: files[key] for kind, files in labels.items() if key in files}, more=more.get(key),
+        )
+        for key in keys
+    ]  # fmt: skip
+
+
+def _listed(root: Path, lists: Iterable[str]) -> set[str]:
+    names: set[str] = set()
+    for name in lists:
+        text = read_text(root / name, what="a list of scenes", error=BadWorld, limit=LARGE)
+        names |= {line.split()[0] for line in text.splitlines() if line.strip()}
+    return names
+
+
+def _name_missing(
+    root: Path, part: Part, kind: str, keys: list[str], total: int, images: Mapping[str, Path], found: Found
+) -> None:
+    if keys and len(keys) == total:
+        found.remarks.append(f"{root}: no file is at {part.labels[kind]}; these {total} scenes have no {kind} labels")
+    else:
+        found.remarks += [f"{images[key]}: has no {kind} labels at {part.labels[kind]}" for key in keys]
+
+
+def _name_twins(found: Found) -> None:
+    """Scenes that a system which does not tell `A` from `a` would hold for one."""
+    folded: defaultdict[str, list[Item]] = defaultdict(list)
+    for item in found.items:
+        folded[item.id.casefold()].append(item)
+    for twins in folded.values():
+        found.remarks += [f"{t.image}: differs from {twins[0].image} in upper and lower case alone" for t in twins[1:]]
+
+
+def _name_links(root: Path, found: Found) -> None:
+    """Links are followed, and said where they lead out of the root: the data set is then not all in one place."""
+    real, outside = root.resolve(), Counter[Path]()
+    leads: dict[Path, bool] = {}
+    for path in sorted(found.known):
+        if path.parent not in leads:
+            place = path.parent.resolve()
+            leads[path.parent] = place != real and real not in place.parents
+        if leads[path.parent]:
+            outside[path.parent] += 1
+        elif path.is_symlink() and real not in path.resolve().parents:
+            found.remarks.append(f"{path}: is a link out of {root}, to {path.resolve()}")
+    found.remarks += [f"{at}: leads out of {root}, to {at.resolve()}, with {n} files" for at, n in outside.items()]
+
+
+def _name_strangers(dataset: Dataset, root: Path, parts: tuple[Part, ...], found: Found) -> None:
+    """Files in the layout's folders that have no place in it; and images whose labels are withheld, by number."""
+    for template in dataset.withheld:
+        if count := len(by_key(root, template, [])):
+            found.remarks.append(
+                f"{root}: {count} images at {template} stay out, because their labels are not given out"
+            )
+    places = dict.fromkeys(root / _head(t) for part in parts if not part.listed for t in _templates(part))
+    for place in places:
+        for folder, _, names in os.walk(place):
+            for name in sorted(names):
+                path = Path(folder) / name
+                if path not in found.known and not any(fnmatchcase(name, odd) for odd in (*_ODD, *dataset.beside)):
+                    found.remarks.append(f"{path}: has no place in the layout, and stays out")
