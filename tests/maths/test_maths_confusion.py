@@ -195,3 +195,12 @@ def test_values_that_are_no_class_are_refused() -> None:
 def test_counts_stay_exact_beyond_float32() -> None:
     big = Confusion(counts_CC=np.array([[2**40, 1], [0, 0]]), missed_C=np.zeros(2, int))
     assert (big + big).counts_CC.tolist() == [[2**41, 2], [0, 0]]
+
+
+def test_more_pixels_of_one_pair_than_float32_counts():
+    pixels = np.zeros(2**24 + 3, np.uint8)
+    assert confusion_counts(pixels, pixels, num_classes=2).counts_CC.tolist() == [[2**24 + 3, 0], [0, 0]]
+    strided = np.array([[0, 9, 1, 9], [9, 9, 9, 9], [1, 9, 1, 9]], np.uint8)[::2, ::2]
+    assert confusion_counts(strided, strided, num_classes=2).counts_CC.tolist() == [[1, 0], [0, 3]]
+    nothing = np.zeros((0, 3), np.uint8)
+    assert confusion_counts(nothing, nothing, num_classes=2).counts_CC.sum() == 0

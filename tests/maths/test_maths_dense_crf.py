@@ -103,13 +103,45 @@ def test_the_lattice_is_near_all_pairs_on_a_picture(crf):
 @BOTH
 @pytest.mark.parametrize("by", ["exact", "lattice"])
 def test_gradients_are_those_of_small_differences(crf, by):
-    crf = dataclasses.replace(crf, iterations=2, spatial_xy=1.5, bilateral_rgb=40.0)
-    unary, image = photograph(4, 5, 3)
-    compat = -torch.eye(3, dtype=torch.double) + 0.1 * torch.arange(9.0).double().view(3, 3)
+    crf = dataclasses.replace(crf, iterations=2, bilateral_rgb=40.0, spatial_xy=1.5 if crf is DIN else 3.0)
+    unary, image = photograph(2, 3, 2)
+    compat = -torch.eye(2, dtype=torch.double) + 0.1 * torch.arange(4.0).double().view(2, 2)
     torch.autograd.gradcheck(
         lambda u, c: mean_field(u, image.double(), crf, compat_LL=c, by=by),
         (unary.double().requires_grad_(), compat.requires_grad_()),
     )
+
+
+def test_the_lattice_run_the_other_way_is_its_transpose():
+    rng = torch.Generator().manual_seed(4)
+    points = torch.rand(60, 3, generator=rng, dtype=torch.double) * 4
+    weights = torch.rand(2, 60, 1, generator=rng, dtype=torch.double)
+    lattice = Lattice.of(points).weighed(before=weights[0], after=weights[1])
+    forwards, backwards = (each.run(torch.eye(60, dtype=torch.double)) for each in (lattice, lattice.transposed))
+    torch.testing.assert_close(backwards, forwards.T)
+    assert (forwards - forwards.T).abs().max() > 0.1
+
+
+@BOTH
+@pytest.mark.parametrize("sigma", [1.0, 3.0])
+@pytest.mark.parametrize("size", [(9, 40), (1, 5), (35, 6)])
+def test_the_near_kernel_is_all_pairs_of_near_pixels(crf, sigma, size):
+    crf = dataclasses.replace(crf, iterations=1, spatial_xy=sigma, bilateral_weight=0.0)
+    unary, image = torch.randn(2, *size, generator=torch.Generator().manual_seed(5)), torch.zeros(3, *size)
+    exact, fast = (mean_field(unary, image, crf, by=by) for by in ("exact", "lattice"))
+    assert (exact - fast).abs().max() < (0.01 if sigma == 1.0 else 0.2) and (exact - unary).abs().max() > 0.5
+
+
+def test_with_and_without_gradients_and_with_many_labels_it_is_one_result():
+    unary, image = photograph(9, 14, 40)
+    few = unary[:5] * 3
+    before = few.clone()
+    plain = mean_field(few, image, DIN)
+    assert torch.equal(few, before), "the scores given stay as they are"
+    torch.testing.assert_close(mean_field(few.clone().requires_grad_(), image, DIN).detach(), plain)
+    # Labels that nothing speaks for change nothing, but take the other way to and from the lattice.
+    nothing = torch.full((35, 9, 14), -1e4)
+    torch.testing.assert_close(mean_field(torch.cat([few, nothing]), image, DIN)[:5], plain)
 
 
 def test_compatibility_is_what_a_neighbour_takes():
@@ -138,9 +170,9 @@ def test_the_lattice_blurs_as_the_gaussian_does():
     points = torch.rand(400, 5, generator=rng, dtype=torch.double) * 3
     values = torch.rand(400, 2, generator=rng, dtype=torch.double)
     lattice = Lattice.of(points)
-    assert torch.allclose(lattice.shares_NC.sum(1), torch.ones(400, dtype=torch.double))
-    assert (lattice.shares_NC >= -1e-9).all()
-    fast = lattice.filter(values) / lattice.filter(torch.ones(400, 1, dtype=torch.double))
+    assert torch.allclose(lattice.out_of_NC.sum(1), torch.ones(400, dtype=torch.double))
+    assert (lattice.out_of_NC >= -1e-9).all()
+    fast = lattice.run(values) / lattice.run(torch.ones(400, 1, dtype=torch.double))
     kernel = (torch.cdist(points, points).square() / -2).exp()
     exact = kernel @ values / kernel.sum(1, keepdim=True)
     assert (fast - exact).abs().max() < 0.06 and (values.mean(0) - exact).abs().max() > 0.1

@@ -14,10 +14,9 @@ Letters: L label, H W image size, N pixel, F feature.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -29,13 +28,13 @@ from segfrontier.maths.checks import (
     require_shape,
     require_word,
 )
-from segfrontier.maths.dense_crf_near import gaussian_blur, near_kernel
+from segfrontier.maths.dense_crf_near import CrfNormalisation, Near, near_kernel
 from segfrontier.maths.permutohedral import Lattice
 
-CrfNormalisation = Literal["after", "symmetric"]
 Filtering = Literal["lattice", "exact"]
 _TINY = 1e-20
 _PIXELS_EXACT = 20_000
+_FEW_LABELS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,12 @@ _WIDTHS = {
 DEEPLAB = DenseCRF(iterations=10, **_WIDTHS, normalisation="symmetric")
 DIN = DenseCRF(iterations=3, **_WIDTHS, normalisation="after")
 
-Filter = Callable[[Tensor], Tensor]
+
+class Kernel(Protocol):
+    """A linear map of (L, H, W), normalised and weighed."""
+
+    def into(self, found_LHW: Tensor, values_LHW: Tensor, *, beta: float, backwards: bool) -> None:
+        """Make `found_LHW` `beta` times what it was, and what the values become by the map, or by its transpose."""
 
 
 def mean_field(
@@ -94,61 +98,124 @@ def mean_field(
     require_shape("the image", image_3HW, (3, height, width))
     if compat_LL is not None:
         require_shape("the compatibility", compat_LL, (labels, labels))
-    rounds = _kernels(image_3HW.to(unary_LHW), crf, by=by)
-    scores_LHW = unary_LHW
-    for _ in range(crf.iterations):
-        q_LHW = scores_LHW.softmax(0)
-        message_LHW = sum((kernel(q_LHW) for kernel in rounds), torch.zeros_like(q_LHW))
+    kernels = _kernels(image_3HW.to(unary_LHW), crf, by=by)
+    learning = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (unary_LHW, compat_LL))
+    scores_LHW, q_LHW, message_LHW = unary_LHW, None, None
+    for _ in range(crf.iterations if kernels else 0):
+        # Gradients need each round's maps. Without them all rounds share two: new memory costs a CPU as much again.
+        if learning:
+            message_LHW = _Message.apply(scores_LHW.softmax(0), kernels, False)
+        else:
+            q_LHW = torch.softmax(scores_LHW, 0, out=q_LHW)
+            message_LHW = _message(q_LHW, kernels, out=message_LHW)
         if compat_LL is not None:
-            message_LHW = torch.einsum("lm,mhw->lhw", -compat_LL, message_LHW)
-        scores_LHW = unary_LHW + message_LHW
+            scores_LHW = unary_LHW + torch.einsum("lm,mhw->lhw", -compat_LL, message_LHW)
+        else:
+            scores_LHW = torch.add(unary_LHW, message_LHW, out=None if learning else message_LHW)
     return scores_LHW
 
 
-def _kernels(image_3HW: Tensor, crf: DenseCRF, *, by: Filtering) -> list[Filter]:
-    """Each kernel that weighs anything, normalised and weighed: a linear map of (L, H, W)."""
-    _, height, width = image_3HW.shape
-    if by == "exact" and height * width > _PIXELS_EXACT:
+def _message(
+    values_LHW: Tensor, kernels: Sequence[Kernel], *, backwards: bool = False, out: Tensor | None = None
+) -> Tensor:
+    """What all kernels bring together, whatever the precision around: a matrix product here is an exact sum."""
+    values_LHW = values_LHW.contiguous()
+    out = torch.empty_like(values_LHW) if out is None else out
+    with torch.autocast(values_LHW.device.type, enabled=False):
+        for place, kernel in enumerate(kernels):
+            kernel.into(out, values_LHW, beta=min(place, 1), backwards=backwards)
+    return out
+
+
+class _Message(torch.autograd.Function):
+    """The kernels are linear: the gradient is the message the other way."""
+
+    @staticmethod
+    def forward(context: Any, values_LHW: Tensor, kernels: Sequence[Kernel], backwards: bool) -> Tensor:
+        """The message."""
+        context.other_way = kernels, not backwards
+        return _message(values_LHW.detach(), kernels, backwards=backwards)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """The message of the gradient."""
+        return _Message.apply(gradients[0], *context.other_way), None, None
+
+
+def _kernels(image_3HW: Tensor, crf: DenseCRF, *, by: Filtering) -> list[Kernel]:
+    """Each kernel that weighs anything."""
+    size = (image_3HW.shape[1], image_3HW.shape[2])
+    if by == "exact" and size[0] * size[1] > _PIXELS_EXACT:
         raise ValueError(
-            f"the exact CRF must have at most {_PIXELS_EXACT} pixels; found {height * width}; filter by the lattice"
+            f"the exact CRF must have at most {_PIXELS_EXACT} pixels; found {size[0] * size[1]}; filter by the lattice"
         )
-    found: list[Filter] = []
+    found: list[Kernel] = []
     if crf.spatial_weight:
-        near: Filter = partial(gaussian_blur, sigma=crf.spatial_xy)
+        sigma, weight = crf.spatial_xy, crf.spatial_weight
         if by == "exact":
-            near = _all_pairs(near_kernel((height, width), sigma=crf.spatial_xy, like=image_3HW))
-        ones_1HW = torch.ones_like(image_3HW[:1])
-        before, after = _normalisers(near(ones_1HW), crf.spatial_weight, crf.normalisation)
-        found.append(lambda q_LHW: near(q_LHW if before is None else q_LHW * before) * after)
+            found.append(_AllPairs.of(near_kernel(size, sigma=sigma, like=image_3HW), weight, crf.normalisation))
+        else:
+            found.append(Near(sigma=sigma, weight=weight, rule=crf.normalisation))
     if crf.bilateral_weight:
-        grid_2HW = torch.stack(torch.meshgrid(*(torch.arange(n).to(image_3HW) for n in (height, width)), indexing="ij"))
-        features_NF = torch.cat([grid_2HW / crf.bilateral_xy, image_3HW / crf.bilateral_rgb]).flatten(1).T.contiguous()
-        found.append(_alike(features_NF, (height, width), crf, by=by))
+        grid_2HW = torch.stack(torch.meshgrid(*(torch.arange(n).to(image_3HW) for n in size), indexing="ij"))
+        features_NF = torch.cat([grid_2HW / crf.bilateral_xy, image_3HW / crf.bilateral_rgb]).flatten(1).T
+        if by == "exact":
+            # The matrix product's shortcut to distances loses the small ones.
+            distances_NN = torch.cdist(features_NF, features_NF, compute_mode="donot_use_mm_for_euclid_dist")
+            kernel_NN = (distances_NN.square() / -2).exp()
+            found.append(_AllPairs.of(kernel_NN, crf.bilateral_weight, crf.normalisation))
+        else:
+            found.append(_Alike.of(features_NF, crf.bilateral_weight, crf.normalisation))
     return found
 
 
-def _alike(features_NF: Tensor, size: tuple[int, int], crf: DenseCRF, *, by: Filtering) -> Filter:
+@dataclass(frozen=True, eq=False)
+class _AllPairs:
+    """A kernel as one matrix."""
+
+    kernel_NN: Tensor
+
+    @classmethod
+    def of(cls, kernel_NN: Tensor, weight: float, rule: CrfNormalisation) -> _AllPairs:
+        """Of a kernel that is neither normalised nor weighed."""
+        before_N1, after_N1 = _normalisers(kernel_NN.sum(1, keepdim=True), weight, rule)
+        return cls(kernel_NN * after_N1 * (1 if before_N1 is None else before_N1.T))
+
+    def into(self, found_LHW: Tensor, values_LHW: Tensor, *, beta: float, backwards: bool) -> None:
+        """As any kernel does."""
+        kernel_NN = self.kernel_NN if backwards else self.kernel_NN.T
+        found_LHW.flatten(1).addmm_(values_LHW.flatten(1), kernel_NN, beta=beta)
+
+
+@dataclass(frozen=True, eq=False)
+class _Alike:
     """The kernel of near pixels of like colour. The lattice takes the norm and the weight into its shares."""
-    ones_N1 = torch.ones_like(features_NF[:, :1])
-    if by == "exact":
-        # The matrix product's shortcut to distances loses the small ones.
-        distances_NN = torch.cdist(features_NF, features_NF, compute_mode="donot_use_mm_for_euclid_dist")
-        kernel_NN = (distances_NN.square() / -2).exp()
-        before, after = _normalisers(kernel_NN @ ones_N1, crf.bilateral_weight, crf.normalisation)
-        return _all_pairs(kernel_NN * after * (1 if before is None else before.T))
-    lattice = Lattice.of(features_NF)
-    before, after = _normalisers(lattice.filter(ones_N1), crf.bilateral_weight, crf.normalisation)
-    lattice = lattice.weighed(before=before, after=after)
-    return lambda q_LHW: lattice.filter(q_LHW.flatten(1).T.contiguous()).T.reshape(-1, *size)
+
+    lattice: Lattice
+
+    @classmethod
+    def of(cls, features_NF: Tensor, weight: float, rule: CrfNormalisation) -> _Alike:
+        """Features in units of the kernel's width."""
+        lattice = Lattice.of(features_NF)
+        before_N1, after_N1 = _normalisers(lattice.run(torch.ones_like(features_NF[:, :1])), weight, rule)
+        return cls(lattice.weighed(before=before_N1, after=after_N1))
+
+    def into(self, found_LHW: Tensor, values_LHW: Tensor, *, beta: float, backwards: bool) -> None:
+        """As any kernel does."""
+        lattice = self.lattice.transposed if backwards else self.lattice
+        found_LN, values_LN = found_LHW.flatten(1), values_LHW.flatten(1)
+        if values_LN.device.type != "cpu" or len(values_LN) > _FEW_LABELS:
+            answer_NL = lattice.run(values_LN.T.contiguous())
+            found_LN.mul_(beta).add_(answer_NL.T) if beta else found_LN.copy_(answer_NL.T)
+            return
+        # A product with ones on the diagonal turns a map of few labels twice as fast as a copy does.
+        same_LL = torch.eye(len(values_LN), dtype=values_LN.dtype)
+        found_LN.addmm_(same_LL, lattice.run(values_LN.T @ same_LL).T, beta=beta)
 
 
-def _normalisers(norm: Tensor, weight: float, normalisation: CrfNormalisation) -> tuple[Tensor | None, Tensor]:
+def _normalisers(norm_N1: Tensor, weight: float, rule: CrfNormalisation) -> tuple[Tensor | None, Tensor]:
     """What multiplies a map before it is filtered, and after."""
-    if normalisation == "after":
-        return None, weight / (norm + _TINY)
-    root = (norm + _TINY).rsqrt()
-    return root, root * weight
-
-
-def _all_pairs(kernel_NN: Tensor) -> Filter:
-    return lambda q_LHW: (q_LHW.flatten(1) @ kernel_NN.T).view_as(q_LHW)
+    if rule == "after":
+        return None, weight / (norm_N1 + _TINY)
+    root_N1 = (norm_N1 + _TINY).rsqrt()
+    return root_N1, root_N1 * weight

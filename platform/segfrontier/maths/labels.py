@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segfrontier.maths.checks import require_same_shape
 
 BYTE_VOID = 255
+_PIECE = 1 << 24  # OpenCV counts twice as fast as NumPy but answers in float32, which is exact to here
 Labels = NDArray[np.integer[Any]]
 
 
@@ -30,11 +31,15 @@ def as_bytes(labels: Labels, *, void: int) -> NDArray[np.uint8]:
 
 def joint_table(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.int64]:
     """How often each pair of bytes meets, (256, 256) by (truth, prediction)."""
+    import cv2  # here, as whoever reads stored sums has no use for it
+
     require_same_shape(truth, prediction)
-    fused = truth.astype(np.uint16)
-    fused <<= 8
-    fused |= prediction
-    return np.bincount(fused.ravel(), minlength=65536).reshape(256, 256)
+    truth, prediction = truth.reshape(1, -1), prediction.reshape(1, -1)
+    table = np.zeros((256, 256), np.int64)
+    for start in range(0, truth.size, _PIECE):
+        piece = [values[:, start : start + _PIECE] for values in (truth, prediction)]
+        table += cv2.calcHist(piece, [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.int64)
+    return table
 
 
 def require_known(pixels: NDArray[np.int64], *, what: str, num_classes: int) -> None:

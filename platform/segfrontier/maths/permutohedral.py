@@ -1,18 +1,22 @@
 """A Gaussian filter of points in a few dimensions, by the permutohedral lattice (Adams, Baek and Davis 2010).
 
 Points spread what they hold over the corners of the simplex that they lie in, the corners blur along each axis of the
-lattice, and the points gather again. All corners that matter are found by one sort, after which spreading and gathering
-are weighted sums over lists of rows (`embedding_bag`), which run on any device.
+lattice, and the points gather again. All corners that matter are found by one sort, after which all three steps are
+weighted sums over lists of rows (`embedding_bag`), which run on any device.
+
+A corner's coordinates are alike modulo F + 1: what remains is its colour, and a vertex is named by its colour and its
+coordinates' quotients, which mostly fits in 32 bits and sorts the faster for it.
 
 The filter's scale is not that of exp(-d^2/2): whoever filters divides by the answer to ones.
 
-Letters: N point, F feature, C corner of a simplex (F + 1), V vertex of the lattice, L value.
+Letters: N point, F feature, C corner of a simplex (F + 1) and so colour and axis, V vertex of the lattice, L value.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -23,82 +27,74 @@ from segfrontier.maths.checks import require_axes
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """Where points lie in the lattice. `filter` blurs what they hold: (N, L) to (N, L)."""
+    """Where points lie in the lattice. `run` blurs what they hold: (N, L) to (N, L)."""
 
     corners_NC: Tensor
     """The vertex of each corner."""
-    shares_NC: Tensor
-    """What each corner gets of its point; they sum to 1."""
-    order: Tensor
-    """All corners, row by row, vertex by vertex; a vertex's list starts at its place in `starts_V`."""
-    points_of: Tensor
-    """Their points."""
-    shares_of: Tensor
+    out_of_NC: Tensor
+    """What a point gets of its corners: the barycentric shares, which sum to 1, until they are weighed."""
     starts_V: Tensor
-    neighbours_C2V: Tensor
-    """Along each axis the vertices before and after; the number of vertices where there is none."""
+    """Where each vertex's list of points starts. Vertices go by colour, and each colour's lists hold all points."""
+    points_of: Tensor
+    """The points in the lists."""
+    into_of: Tensor
+    """What the vertices get of them, the same shares until they are weighed."""
+    near_CV3: Tensor
+    """Along each axis a vertex and those before and after it; itself where there is none, with weight 0."""
+    weights_CV3: Tensor
 
     @classmethod
     def of(cls, features_NF: Tensor) -> Lattice:
-        """Features in units of the kernel's width."""
+        """Features in units of the kernel's width. Lists that lie near hold points that are near in the first."""
         require_axes("the features", features_NF, "NF")
-        rounded_CN, ranks_CN, shares_NC = _simplices(features_NF.T)
-        keys_NC, steps_C = _keys(rounded_CN, ranks_CN)
-        keys, order = keys_NC.flatten().sort()
-        vertices_V, place, counts_V = keys.unique_consecutive(return_inverse=True, return_counts=True)
-        corners = torch.empty_like(order)
-        corners[order] = place
+        quotients_CN, ranks_CN, shares_CN = _simplices(features_NF.T.contiguous())
+        keys_CN, steps_CC = _keys(quotients_CN, ranks_CN)
+        kind = _narrowest(keys_CN.numel())
+        # Colour by colour, as that much stays in a CPU's near memory.
+        sorted_CN, points_CN = (torch.stack(each) for each in zip(*(k.sort(stable=True) for k in keys_CN), strict=True))
+        vertices_V, place, counts_V = sorted_CN.flatten().unique_consecutive(return_inverse=True, return_counts=True)
+        place_CN = place.view_as(keys_CN)
+        near_CV3, found_CV3 = _neighbours(vertices_V, place_CN[:, -1].contiguous(), steps_CC)
         return cls(
-            corners_NC=corners.view_as(keys_NC),
-            shares_NC=shares_NC,
-            order=order,
-            points_of=order // keys_NC.shape[1],
-            shares_of=shares_NC.flatten()[order],
-            starts_V=counts_V.cumsum(0) - counts_V,
-            neighbours_C2V=torch.stack(
-                [torch.stack([_found(vertices_V, vertices_V + step * way) for way in (-1, 1)]) for step in steps_C]
-            ),
+            corners_NC=torch.empty_like(keys_CN, dtype=kind).scatter_(1, points_CN, place_CN.to(kind)).T.contiguous(),
+            out_of_NC=shares_CN.T.contiguous(),
+            starts_V=(counts_V.cumsum(0) - counts_V).to(kind),
+            points_of=points_CN.flatten().to(kind),
+            into_of=shares_CN.gather(1, points_CN).flatten(),
+            near_CV3=near_CV3.to(kind),
+            weights_CV3=found_CV3 * shares_CN.new_tensor([1.0, 0.5, 0.5]),
         )
 
     def weighed(self, *, before: Tensor | None, after: Tensor) -> Lattice:
         """The lattice that multiplies points by `before` and what they get by `after`, each (N, 1)."""
-        shares_of = self.shares_of if before is None else self.shares_of * before[:, 0][self.points_of]
-        return replace(self, shares_of=shares_of, shares_NC=self.shares_NC * after)
+        into_of = self.into_of if before is None else self.into_of * before[:, 0].index_select(0, self.points_of)
+        return replace(self, into_of=into_of, out_of_NC=self.out_of_NC * after)
 
-    def filter(self, values_NL: Tensor) -> Tensor:
-        """The blurred values; gradients reach them, not the features."""
-        return _Filtered.apply(values_NL, self)
+    @cached_property
+    def transposed(self) -> Lattice:
+        """The lattice that runs the other way: with the axes in reverse and the shares exchanged."""
+        out_of_CN = self.out_of_NC.T
+        points_CN = self.points_of.view_as(out_of_CN).long()
+        into_CN = torch.empty_like(out_of_CN).scatter_(1, points_CN, self.into_of.view_as(out_of_CN))
+        return replace(
+            self,
+            out_of_NC=into_CN.T.contiguous(),
+            into_of=out_of_CN.gather(1, points_CN).flatten(),
+            near_CV3=self.near_CV3.flip(0),
+            weights_CV3=self.weights_CV3.flip(0),
+        )
 
-    def run(self, values_NL: Tensor, *, backwards: bool = False) -> Tensor:
-        """The filter or, with the axes in reverse and the shares exchanged, its transpose."""
-        into, out_of_NC = self.shares_of, self.shares_NC
-        if backwards:
-            into, out_of_NC = out_of_NC.flatten()[self.order], torch.empty_like(out_of_NC)
-            out_of_NC.view(-1)[self.order] = self.shares_of
-        spread_VL = F.embedding_bag(self.points_of, values_NL, self.starts_V, mode="sum", per_sample_weights=into)
-        nothing_1L = spread_VL.new_zeros(1, spread_VL.shape[1])
-        for axis in range(len(self.neighbours_C2V))[:: -1 if backwards else 1]:
-            padded = torch.cat([spread_VL, nothing_1L])
-            before, after = self.neighbours_C2V[axis]
-            spread_VL = torch.add(spread_VL, padded[before] + padded[after], alpha=0.5)
-        return F.embedding_bag(self.corners_NC, spread_VL, mode="sum", per_sample_weights=out_of_NC)
-
-
-class _Filtered(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, values_NL: Tensor, lattice: Lattice) -> Tensor:
-        """Splat, blur and slice."""
-        context.lattice = lattice
-        return lattice.run(values_NL)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """The filter is linear: its gradient is the filter run backwards."""
-        return context.lattice.run(gradients[0].contiguous(), backwards=True), None
+    def run(self, values_NL: Tensor) -> Tensor:
+        """The filter: spread, blur and gather."""
+        lists, shares = self.points_of, self.into_of
+        spread_VL = F.embedding_bag(lists, values_NL, self.starts_V, mode="sum", per_sample_weights=shares)
+        for near_V3, weights_V3 in zip(self.near_CV3, self.weights_CV3, strict=True):
+            spread_VL = F.embedding_bag(near_V3, spread_VL, mode="sum", per_sample_weights=weights_V3)
+        return F.embedding_bag(self.corners_NC, spread_VL, mode="sum", per_sample_weights=self.out_of_NC)
 
 
 def _simplices(features_FN: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each point the nearest lattice point of remainder 0, the ranks of its offsets, and its barycentric shares."""
+    """Of each point the nearest lattice point of colour 0, in units of F + 1, the ranks of its offsets, its shares."""
     dims, points = features_FN.shape
     corners = dims + 1
     scale = (2 / 3) ** 0.5 * corners
@@ -109,54 +105,83 @@ def _simplices(features_FN: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         elevated_CN[axis] = total - axis * scaled
         total = total + scaled
     elevated_CN[0] = total
-    rounded_CN = (elevated_CN / corners).round() * corners
-    excess_N = (rounded_CN.sum(0) / corners).round().long()
-    offsets_CN = elevated_CN - rounded_CN
-    ranks_CN = torch.zeros_like(offsets_CN, dtype=torch.long)
+    quotients_CN = (elevated_CN / corners).round()
+    excess_N = quotients_CN.sum(0).to(torch.int8)
+    offsets_CN = elevated_CN - quotients_CN * corners
+    # Small integers: a point's ranks are looked at time and again, and bytes stay in the nearest memory.
+    ranks_CN = torch.arange(corners, dtype=torch.int8, device=excess_N.device)[:, None].repeat(1, points)
     for first in range(corners):
         for second in range(first + 1, corners):
-            behind = offsets_CN[first] < offsets_CN[second]
+            behind = (offsets_CN[first] < offsets_CN[second]).view(torch.int8)
             ranks_CN[first] += behind
-            ranks_CN[second] += ~behind
+            ranks_CN[second] -= behind
     # Back onto the plane on which coordinates sum to zero: those that were rounded the most give way.
     ranks_CN += excess_N
-    wrap = (ranks_CN < 0).long() - (ranks_CN > dims).long()
-    rounded_CN = rounded_CN.long() + wrap * corners
-    ranks_CN = ranks_CN + wrap * corners
-    offsets_CN = (elevated_CN - rounded_CN) / corners
+    wrap_CN = (ranks_CN < 0).view(torch.int8) - (ranks_CN > dims).view(torch.int8)
+    quotients_CN += wrap_CN
+    ranks_CN = (ranks_CN + wrap_CN * corners).long()
+    offsets_CN = (elevated_CN - quotients_CN * corners) / corners
     # Sorted by rank, neighbouring offsets differ by a corner's share.
     sorted_CN = torch.empty_like(offsets_CN).scatter_(0, ranks_CN, offsets_CN)
     shares_CN = torch.empty_like(sorted_CN)
     shares_CN[1:] = (sorted_CN[:-1] - sorted_CN[1:]).flip(0)
     shares_CN[0] = 1 - (sorted_CN[0] - sorted_CN[-1])
-    return rounded_CN, ranks_CN, shares_CN.T.contiguous()
+    return quotients_CN, ranks_CN, shares_CN
 
 
-def _keys(rounded_CN: Tensor, ranks_CN: Tensor) -> tuple[Tensor, list[int]]:
-    """One number a vertex, and what a step along each axis adds to it. The last coordinate follows from the others."""
-    corners = len(rounded_CN)
-    lows = rounded_CN.amin(1).tolist()
-    # Corners reach a simplex further than the points, and a step another one.
-    spans = [high - low + 6 * corners for low, high in zip(lows, rounded_CN.amax(1).tolist(), strict=True)]
-    radices = [1]
-    for span in spans[: corners - 2]:
-        radices.append(radices[-1] * span)
-    if radices[-1] * spans[corners - 2] >= 2**62:
+def _keys(quotients_CN: Tensor, ranks_CN: Tensor) -> tuple[Tensor, Tensor]:
+    """One number a corner, and what a step along each axis adds to it by colour, (axis, colour).
+
+    The number counts colour, then the first feature or two alone, which are sums of the first quotients, then the other
+    quotients; that of the last axis follows from these.
+    """
+    corners, points = quotients_CN.shape
+    alone = range(2 if corners > 3 else 1, 0, -1)
+    alone_FN = [quotients_CN[:axis].sum(0, keepdim=True) - axis * quotients_CN[axis] for axis in alone]
+    digits_FN = torch.cat([quotients_CN[len(alone) : -1], *alone_FN])
+    # Corners lie beyond the points by one quotient of any axes, and a step along an axis leads as far again.
+    margins = [2] * (corners - 1 - len(alone)) + [2 * axis for axis in alone]
+    lows, highs = torch.stack([digits_FN.amin(1), digits_FN.amax(1)]).long().tolist()
+    spans = [high - low + 1 + 2 * margin for low, high, margin in zip(lows, highs, margins, strict=True)]
+    radices = [math.prod(spans[:digit]) for digit in range(corners)]
+    places = radices.pop()
+    if places * corners >= 2**62:
         raise ValueError(
-            f"a lattice must have fewer than 2^62 places; found sides of {spans[:-1]}; give features in wider units"
+            f"a lattice must have fewer than 2^62 places; found sides of {spans}; give features in wider units"
         )
-    base_N = torch.zeros_like(rounded_CN[0])
-    for axis, radix in enumerate(radices):
-        base_N = base_N + (rounded_CN[axis] - lows[axis] + 3 * corners) * radix
-    keys_CN = torch.empty_like(rounded_CN)
-    for corner in range(corners):
-        keys_CN[corner] = base_N + corner * sum(radices)
-        for axis, radix in enumerate(radices):
-            keys_CN[corner] -= (ranks_CN[axis] > corners - 1 - corner) * (corners * radix)
-    steps = [sum(radices) - corners * (radices[axis] if axis < corners - 1 else 0) for axis in range(corners)]
-    return keys_CN.T.contiguous(), steps
+    kind = _narrowest(places * corners)
+    keys_CN = torch.empty_like(quotients_CN, dtype=kind)
+    keys_CN[0] = 0
+    for digit_N, low, margin, radix in zip(digits_FN, lows, margins, radices, strict=True):
+        keys_CN[0] += (digit_N - (low - margin)).to(kind) * radix
+    # From one colour to the next each coordinate gains one, but for the axis whose turn it is: there it loses the rest,
+    # which is one quotient.
+    weights = [0] * len(alone) + radices[: -len(alone)] + [0]
+    for axis, radix in zip(alone, radices[-len(alone) :], strict=True):
+        weights = [w + radix * (place < axis) - radix * axis * (place == axis) for place, w in enumerate(weights)]
+    weights_C = torch.tensor(weights, dtype=kind, device=keys_CN.device)
+    of_rank_CN = torch.empty_like(keys_CN).scatter_(0, ranks_CN, weights_C[:, None].expand(-1, points))
+    for colour in range(1, corners):
+        torch.sub(keys_CN[colour - 1], of_rank_CN[corners - colour], out=keys_CN[colour])
+    keys_CN += torch.arange(corners, dtype=kind, device=keys_CN.device)[:, None] * places
+    steps_C = torch.full_like(weights_C, places)
+    steps_C[-1] = sum(weights) - (corners - 1) * places
+    return keys_CN, steps_C - weights_C[:, None]
 
 
-def _found(sorted_V: Tensor, wanted_V: Tensor) -> Tensor:
-    place = torch.searchsorted(sorted_V, wanted_V).clamp_(max=len(sorted_V) - 1)
-    return torch.where(sorted_V[place] == wanted_V, place, len(sorted_V))
+def _neighbours(vertices_V: Tensor, last_C: Tensor, steps_CC: Tensor) -> tuple[Tensor, Tensor]:
+    """Along each axis a vertex and those before and after, and whether there is one, (C, V, 3) each."""
+    axes, vertices = len(steps_CC), len(vertices_V)
+    own_V = torch.arange(vertices, device=vertices_V.device)
+    colour_V = torch.searchsorted(last_C, own_V)
+    wanted_CV = vertices_V + steps_CC[:, colour_V]
+    after_CV = torch.searchsorted(vertices_V, wanted_CV).clamp_(max=vertices - 1)
+    after_CV = torch.where(vertices_V[after_CV] == wanted_CV, after_CV, vertices)
+    before_CV = torch.full((axes, vertices + 1), vertices, device=vertices_V.device)
+    before_CV.scatter_(1, after_CV, own_V.expand(axes, -1))
+    near_CV3 = torch.stack([own_V.expand(axes, -1), before_CV[:, :-1], after_CV], dim=2)
+    return torch.where(near_CV3 < vertices, near_CV3, own_V[:, None]), near_CV3 < vertices
+
+
+def _narrowest(count: int) -> torch.dtype:
+    return torch.int32 if count < 2**31 else torch.int64
