@@ -22,6 +22,7 @@ NOT_HERE = {
     r"demo\b": "takes five minutes; tests of the demo run its study",
     r"ui\b": "serves until it is stopped",
     r"claims run\b": "takes hours",
+    r"world import (cityscapes|gta5)\b": "needs the data set; tests/scenes imports small ones in its layout",
     r".*--workers": "starts a Ray of its own; tests/lab has such",
     r".*--address": "needs a cluster",
     r".*/shared/runs": "needs a cluster's disk",
