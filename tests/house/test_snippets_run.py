@@ -31,6 +31,7 @@ NOT_HERE = {
 }
 WORDS = {
     "street": "street:train=12,val=2,synthetic=4,size=64x128",
+    "worlds/cityscapes": "worlds/my-city",
     "street-baselines": "masks-or-clicks", "NAME": "masks-or-clicks", "seeds=[0,1,2]": "seeds=[0,1]",
 }  # fmt: skip
 SMALL = {

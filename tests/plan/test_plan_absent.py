@@ -128,6 +128,9 @@ def test_every_packaged_table_can_be_costed(tmp_path, method, table):
     assert not found.refused and all("only its images tell" in why for why in found.unforeseen)
     assert set(found.imagined) == {ref for w in mine.worlds for ref in (w.target, w.source) if ref}
     paying = [cell for cell in found.cells if cell.acts]
+    if (method, table) == ("weak_panoptic", "table-6"):  # boxes and tags alone: only the images tell how many there are
+        assert len(found.unforeseen) == 1 and all(cell.unforeseen and not cell.acts for cell in found.cells)
+        return
     assert paying and found.stages and all(cell.stages for cell in found.cells if not cell.unforeseen)
     for cell in paying:
         prices = load_prices(cell.cell.prices)

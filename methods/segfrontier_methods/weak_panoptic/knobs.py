@@ -26,7 +26,7 @@ class Knobs:
 
     split_kinds: ClassVar[tuple[str, str]] = ("fine", "box")
     demo: ClassVar[Mapping[str, object]] = {
-        "instances": "none", "rounds": 0, "lr": None, "tag_lr": None, "box_share": 0.6, "side": 48,
+        "instances": "none", "rounds": 0, "lr": None, "tag_lr": None, "box_share": 0.66, "side": 48,
         "tag_zoom": 4.0, "tag_stride": 16, "judged_scenes": 0,
         "pictures": 0,
     }  # fmt: skip
