@@ -119,7 +119,7 @@ def test_claims_are_studies_whose_hours_pay_for_what_they_say():
     claims = claims_of("weak_panoptic")
     assert [c.id for c in claims.claims] == [
         "weak-labels-reach-85-percent", "things-lose-less-than-stuff", "a-round-helps", "agreement-is-more-precise",
-        "masks-beat-the-box", "end-to-end-beats-piecewise", "some-masks-among-boxes", "ranking-leaves-pq-alone",
+        "end-to-end-beats-piecewise", "some-masks-among-boxes", "ranking-leaves-pq-alone",
     ]  # fmt: skip
     for claim, side in claims.sides():
         cells = expand(study_of(claims, claim, side))
@@ -128,7 +128,10 @@ def test_claims_are_studies_whose_hours_pay_for_what_they_say():
             knobs = make_method(cell.method, dict(cell.knobs))
             weak = cell.hours * (1 - knobs.split)
             assert cell.hours * knobs.split >= 1.5 or knobs.split == 0
-            assert weak == 0 or (weak * knobs.box_share >= 3.93 and weak * (1 - knobs.box_share) >= 2.16)
+            if claim.id == "agreement-is-more-precise":  # seeds are those of the images, for nothing else is random
+                assert 30 * 6.1 / 120 < weak < 60 * 6.1 / 120
+            else:
+                assert weak == 0 or (weak * knobs.box_share >= 3.93 and weak * (1 - knobs.box_share) >= 2.16)
     whole, part = (
         next(c for c in claims.claims if c.id == name) for name in ("weak-labels-reach-85-percent", "a-round-helps")
     )

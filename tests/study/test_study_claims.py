@@ -209,6 +209,16 @@ def test_a_claim_may_ask_for_a_share_of_the_other_side(tmp_path, fine, verdict):
     assert f" (A against 0.85 of B): {fine - 1 / 3000:.3f} - 0.255 = " in table
 
 
+def test_seeds_that_all_gave_the_same_two_scores_are_one_measurement(tmp_path, monkeypatch):
+    """As where a budget buys every image and nothing else is random: no interval comes of it."""
+    monkeypatch.setattr("test_study_claims.WOBBLE", (0.0, 0.0, 0.0))
+    claims, home = controlled(tmp_path), Home(tmp_path)
+    leave(claims, home, coarse=0.1, less=0.1)
+    assert verdicts(claims, home)["masks-help"][0] == "cannot tell"
+    (judged,) = judge_all(claims, home, keys_of(claims, Atlas()))
+    assert "all seeds gave the same two scores" in judged.plain()["measured"][0]["reason"]
+
+
 def test_what_is_shown_of_a_control(tmp_path):
     claims, home = controlled(tmp_path), Home(tmp_path)
     leave(claims, home, coarse=0.6)
@@ -283,7 +293,8 @@ def test_another_number_is_judged_where_the_claim_names_it(tmp_path):
     for key, cell in keyed(all_cells(claims), Atlas()).items():
         Record(
             key=key, state="done", cell=plain_cell(cell), facet="f", facet_words="f",
-            values={"miou_present": 0.5 + 0.01 * cell.seed}, notes={"miou_13": 0.3 + (cell.hours == 10) * 0.1},
+            values={"miou_present": 0.5 + 0.01 * cell.seed},
+            notes={"miou_13": 0.3 + 0.01 * cell.seed + (cell.hours == 10) * 0.1},
         ).write(Home(tmp_path))  # fmt: skip
     assert verdicts(claims, Home(tmp_path))["more-is-better"] == ("holds", ["holds", "holds"])
     unnamed = parse_claims(text.replace("miou_13", "miou_14").format(world=tmp_path / "toy",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from segfrontier.home.layout import Home
@@ -142,6 +142,10 @@ def _contrast(a: BySeed, b: BySeed, metric: str, *, margin: float = 0.0, share: 
     first, whole = (_scores(side, metric) for side in (a, b))
     second = {seed: share * score for seed, score in whole.items()}
     result = compare({seed: score + margin for seed, score in first.items()}, second)
+    shared = first.keys() & second.keys()
+    if len(shared) > 1 and all(len({side[seed] for seed in shared}) == 1 for side in (first, second)):
+        reason = "cannot tell, all seeds gave the same two scores: they are one measurement"
+        result = replace(result, verdict="cannot tell", reason=reason)
     verdicts: Mapping[str, Verdict] = {"yes": "holds", "no": "fails"}
     return Contrast(
         verdict=verdicts.get(result.verdict, "cannot tell"), reason=_reason(result, margin),
