@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from waiting import alive, until
 from segfrontier.home.layout import open_home
 from segfrontier.tracking import Companion
 from segfrontier.tracking.server import Server, answers, free_port
-from segfrontier.tracking.sync import sole, sync
+from segfrontier.tracking.sync import Synced, sole, sync
 
 DRIVER = """
 import sys, time
@@ -64,6 +65,32 @@ def test_a_database_that_has_to_be_made_first_keeps_no_cell_waiting(tmp_path):
         assert until(lambda: "tiny" in place.runs(), 120)  # making it takes many seconds
         put_cells(place, [a_record()])
         assert until(lambda: len(place.runs()) == 2, 20)
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["while it works", "as it ends"])
+def test_an_answer_after_an_outage_is_told_once_whenever_it_comes(tmp_path, monkeypatch, caplog, ended):
+    from segfrontier.tracking import process
+
+    place, end, given = open_home(tmp_path / "runs").study("tiny"), threading.Event(), []
+
+    class Scripted:
+        def __init__(self, study, uri):
+            pass
+
+        def run(self, *, going):
+            given.append(Synced(0, 1, "no answer") if len(given) < 2 else Synced(1, 0))
+            if len(given) == (3 if ended else 4):
+                end.set()
+            return given[-1]
+
+    monkeypatch.setattr(process, "Sync", Scripted)
+    monkeypatch.setattr(process, "_POLL", 0.01)
+    place.path.mkdir(parents=True)
+    with caplog.at_level("INFO", logger="segfrontier.tracking"):
+        assert process._serve(place, "http://somewhere", 1.0, end) == 0
+    assert [r.getMessage() for r in caplog.records] == [
+        "http://somewhere: no answer", "http://somewhere: answers again; nothing was lost", "ended; 0 left",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from segfrontier.tracking.sync import Sync, sole
 _POLL, _LONGEST_POLL, _LONGEST_WAIT, _OVERTIME = 0.5, 5.0, 30.0, 5.0
 _SHARE = 10
 """Looking at the files of many cells may take one part of the time in so many."""
+_BACK = "answers again; nothing was lost"
 _log = logging.getLogger("segfrontier.tracking")
 
 
@@ -56,12 +57,14 @@ def _serve(study: StudyHome, uri: str, drain: float, end: threading.Event) -> in
             result = sync.run(going=lambda: not end.is_set())
             if well == bool(result.error) and not end.is_set():
                 well = not result.error
-                _log.info("%s: %s", hidden(uri), result.error or "answers again; nothing was lost")
+                _log.info("%s: %s", hidden(uri), result.error or _BACK)
             took = time.monotonic() - began
             calm = min(max(_POLL, _SHARE * took), _LONGEST_POLL)
             wait = calm if well else min(2 * wait, _LONGEST_WAIT)
         until = time.monotonic() + drain
         result = sync.run(going=lambda: time.monotonic() < until)
+        if not well and not result.error:  # it came back while the last sync but one was asked to end
+            _log.info("%s: %s", hidden(uri), _BACK)
     _log.info("ended; %d left%s", result.left, f": {result.error}" if result.error else "")
     return result.left
 
