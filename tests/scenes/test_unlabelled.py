@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 import yaml
 from toylab import Plain, Recorder, toy_lab
+from toystudy import PRICES, toy_study
 from toyworld import TOY, toy_scene
 
 from segfrontier.errors import BadInput, BadWorld
+from segfrontier.home.records import records
 from segfrontier.lab import WHOLE_IMAGE, Argmax, Boxes, Coarse, Fine, Part, Plan, Points, Stream, Tags
 from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.importing import import_folders
+from segfrontier.scenes.inspection import inspect_world
 from segfrontier.scenes.preview import contact_sheet
 from segfrontier.scenes.world import KINDS
-from segfrontier.scenes.writer import check_scene
+from segfrontier.scenes.writer import WorldWriter, check_scene
+from segfrontier.study.run import StudyWatcher, run_study
 
 RAW = np.full(256, 0, np.uint8)
 RAW[[0, 1, 2]] = 7, 11, 26
@@ -83,6 +87,10 @@ def test_they_stand_beside_the_others_and_are_counted(world):
     with pytest.raises(BadWorld, match="'train/b1' of mixed target/train has no labels"):
         world.truth().semantic("train/b1")
     assert contact_sheet(world, rows_a_split=8).shape[2] == 3
+    report = inspect_world(world)
+    counts = report.splits[0]
+    assert (counts.scenes, counts.with_fine, counts.with_coarse) == (8, 3, 0) and report.undecodable == ()
+    assert counts.scene_shares == (1.0, 1.0, 1.0) and counts.void_share == pytest.approx(2 / 32)
 
 
 def test_what_can_be_bought_is_a_fact_of_the_scene(mixed, data, tmp_path):
@@ -138,6 +146,22 @@ def test_a_model_labels_all_and_is_judged_where_truth_is(request, tmp_path, name
         "labels_2/scenes_judged": 0
     }
     assert "labels_3/scenes_judged" not in heard.notes and "labels_3/coverage" in heard.notes
+
+
+@pytest.mark.slow
+def test_a_study_buys_the_labels_that_there_are_and_no_more(tmp_path):
+    with WorldWriter(tmp_path / "toy", name="toy", classes=TOY) as out:
+        for number in range(8):
+            scene = toy_scene(number)
+            out.add(scene if number % 3 == 1 else dataclasses.replace(scene, semantic=None, instance=None))
+        for number in (8, 9):
+            out.add(toy_scene(number, split="val"))
+    (tmp_path / "toy.yaml").write_text(PRICES)
+    study = toy_study(tmp_path, methods=["fine"], budgets=[200 / 3600, 1.0], seeds=[0])
+    finished = run_study(study, home=tmp_path / "runs", watcher=StudyWatcher(), tracking="none")
+    small, large = sorted(records(finished.study), key=lambda record: record.seconds)
+    assert set(finished.outcomes.values()) == {"done"}
+    assert (small.seconds, large.seconds) == (200, 300), "two masks, and all three that can be bought"
 
 
 def test_a_pool_may_have_no_labels_at_all(data, tmp_path):

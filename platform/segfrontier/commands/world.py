@@ -98,7 +98,7 @@ def _print_import(world: OpenWorld, place: str) -> None:
         out.print(f"left out: {left_out} unusable, {alone} without a partner; `world inspect` names them")
     if bare := len(notes.images_without_labels):
         out.print(
-            f"{bare} images have no labels and are left out. To train on them, though nothing can be bought of them: "
+            f"images without labels, left out: {bare}. To train on them, though nothing can be bought of them: "
             f"`unlabelled: true` in a training split of the YAML, or `--unlabelled` for a known data set"
         )
     if notes.remarks:
