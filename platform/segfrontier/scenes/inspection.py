@@ -85,8 +85,11 @@ def inspect_world(world: World, *, progress: Callable[[int, int], None] | None =
 
 def _add(tally: _Tally, pool: Pool, truth: Truth, scene: str, *, fine: bool) -> None:
     coarse, instance = truth.coarse(scene), truth.instance(scene)
-    labels = truth.semantic(scene) if fine or coarse is None else coarse
-    tally.add(labels, instance, fine=fine, coarse=coarse is not None)
+    labels = truth.semantic(scene) if fine else coarse
+    if labels is None:
+        tally.add_bare(pool.size(scene))
+    else:
+        tally.add(labels, instance, fine=fine, coarse=coarse is not None)
     size = check_image(pool.encoded(scene), name=scene)
     if size != pool.size(scene):
         raise BadWorld(f"the image must be {pool.size(scene)} (height, width) as its row says; found {size}")
@@ -99,7 +102,13 @@ class _Tally:
         self.present = np.zeros(classes, np.int64)
         self.instances = np.zeros(classes, np.int64)
         self.sizes: dict[str, None] = {}
-        self.scenes = self.coarse = self.fine = 0
+        self.scenes = self.coarse = self.fine = self.bare = 0
+
+    def add_bare(self, size: tuple[int, int]) -> None:
+        """A scene without labels: there is nothing to count but itself."""
+        self.sizes[f"{size[1]}x{size[0]}"] = None
+        self.scenes += 1
+        self.bare += 1
 
     def add(
         self, semantic: np.ndarray[Any, Any], instance: np.ndarray[Any, Any] | None, *, fine: bool, coarse: bool
@@ -119,16 +128,17 @@ class _Tally:
     def result(self, domain: str, split: str) -> SplitCounts:
         all_pixels = max(int(self.pixels.sum()), 1)
         labelled = max(int(self.pixels[:255].sum()), 1)
+        known = max(self.scenes - self.bare, 1)
         return SplitCounts(
             domain=domain,
             split=split,
             scenes=self.scenes,
             sizes=tuple(self.sizes),
             class_shares=tuple(float(v) / labelled for v in self.pixels[: len(self.present)]),
-            scene_shares=tuple(float(v) / max(self.scenes, 1) for v in self.present),
+            scene_shares=tuple(float(v) / known for v in self.present),
             void_share=float(self.pixels[255]) / all_pixels,
             instances=tuple(int(v) for v in self.instances),
-            instances_a_scene=float(self.instances.sum()) / max(self.scenes, 1),
+            instances_a_scene=float(self.instances.sum()) / known,
             with_coarse=self.coarse,
             with_fine=self.fine,
         )
