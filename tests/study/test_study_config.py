@@ -208,4 +208,4 @@ def test_the_examples_load():
     assert len(found) >= 2
     for file in found:
         study = Study.parse(file.read_text(), where=file.name)
-        assert file.name == f"{study.name}.yaml" and study.worlds[0].target.startswith("street:")
+        assert file.name == f"{study.name}.yaml" and study.worlds[0].target.startswith(("street:", "worlds/"))
