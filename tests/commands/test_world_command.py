@@ -33,9 +33,20 @@ def test_preview_writes_a_picture(tmp_path):
     assert (tmp_path / done.stdout.strip()).read_bytes().startswith(b"\x89PNG")
 
 
+def test_export_says_how_to_import_it_again(tmp_path):
+    write_toy(tmp_path / "toy")
+    done = segfrontier("world", "export", "toy", "my files", folder=tmp_path)
+    assert done.returncode == 0 and "my files: 14 scenes" in done.stdout, done.stderr
+    assert "next: segfrontier world import" in done.stdout and (tmp_path / "my files/world.yaml").is_file()
+    again = segfrontier("world", "import", "my files/world.yaml", "again", folder=tmp_path)
+    assert again.returncode == 0 and "source/train: 5 scenes" in again.stdout, again.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
+        (("world", "export", "nowhere", "new"), 3, "a world folder holds a world.json; there is none"),
+        (("world", "export", "street:train=1,val=1,synthetic=0", "folder"), 3, "e.g. 'mine.txt'"),
         (("world", "inspect", "nowhere"), 3, "a world folder holds a world.json; there is none"),
         (("world", "inspect", "street:trian=3"), 3, "did you mean 'train'?"),
         (("world", "inspect", "street:size=96"), 3, "HEIGHTxWIDTH"),

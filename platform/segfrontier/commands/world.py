@@ -1,9 +1,10 @@
-"""`segfrontier world`: import, list, inspect and preview worlds."""
+"""`segfrontier world`: import, list, inspect, preview and export worlds."""
 
 from __future__ import annotations
 
 import json
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -214,6 +215,46 @@ def _print_oddities(report: Inspection) -> None:
             out.print(f"  {line}", markup=False)
         if len(found) > 10:
             out.print(f"  and {len(found) - 10} more (--json names all)")
+
+
+class Form(StrEnum):
+    """The form of an export."""
+
+    folders = "folders"
+    coco_panoptic = "coco-panoptic"
+
+
+@app.command(epilog="Example: segfrontier world export worlds/my-city my-city-files")
+def export(
+    world: World,
+    out: Annotated[Path, typer.Argument(help="The new folder.")],
+    to: Annotated[
+        Form, typer.Option(help="folders: images, PNG maps and the YAML that imports them again; or COCO's form.")
+    ] = Form.folders,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="A label set, bought or made: its .arrow file or its stage's folder, instead of the truth."),
+    ] = None,
+) -> None:
+    """Write a world, or the labels of a set, as files: images as they were delivered, maps pixel by pixel."""
+    from segfrontier.commands.console import console, progress
+    from segfrontier.scenes.builtin import open_world
+    from segfrontier.scenes.exporting import export_world, open_label_set
+    from segfrontier.scenes.exporting.plain import YAML
+
+    with progress("rendering") as step:
+        opened = open_world(world, progress=step)
+    found = None if labels is None else open_label_set(labels, opened.classes)
+    with progress("exporting") as step:
+        done = export_world(opened, out, form=to.value, labels=found, progress=step)
+    lines = [f"{out}: {done.scenes} scenes"]
+    if done.left_out:
+        lines.append(f"left out: {done.left_out} scenes without such labels")
+    lines += [f"note: {line}" for line in done.remarks]
+    if to is Form.folders:
+        lines.append(f"next: segfrontier world import {out / YAML} NEW")
+    for line in lines:
+        console().print(line, markup=False)
 
 
 @app.command(epilog="Example: segfrontier world preview street --out street.png")
