@@ -22,8 +22,23 @@ def test_inspect_and_list_give_json_and_a_table(tmp_path):
     ]  # fmt: skip
     text = segfrontier("world", "inspect", "worlds/toy", folder=tmp_path).stdout
     assert "target/val  3 scenes, 32x24, void 6.25%" in text and "images in more than one split: 0" in text
+    assert "findings: 0" in text
     listed = json.loads(segfrontier("world", "list", "--json", folder=tmp_path).stdout)
     assert [r["name"] for r in listed] == ["street", "toy"]
+
+
+def test_inspect_writes_a_page_and_ends_with_1_where_a_split_is_of_no_use(tmp_path):
+    scenes = [replace(toy_scene(n), semantic=np.full((24, 32), 255, np.uint8), instance=None) for n in range(2)]
+    with WorldWriter(tmp_path / "void", name="void", classes=TOY) as out:
+        for scene in scenes:
+            out.add(scene)
+    done = segfrontier("world", "inspect", "void", "--html", "void.html", "--sample", 1, folder=tmp_path)
+    assert done.returncode == 1 and not done.stderr, done.stderr
+    assert "1 of 2 scenes (seed 0)" in done.stdout
+    assert "error: target/train: label maps in which no pixel has a class: 1 of 1 scenes" in done.stdout
+    assert "cannot" not in done.stdout and (tmp_path / "void.html").read_text().startswith("<!doctype html>")
+    found = json.loads(segfrontier("world", "inspect", "void", "--json", folder=tmp_path).stdout)["findings"]
+    assert [(f["severity"], f["kind"]) for f in found] == [("error", "all-void"), ("note", "unused-classes")]
 
 
 def test_preview_writes_a_picture(tmp_path):
@@ -90,6 +105,7 @@ def test_one_broken_world_does_not_hide_the_others(tmp_path):
     write_toy(tmp_path / "worlds" / "[b]good")
     (tmp_path / "worlds" / "bad").mkdir()
     (tmp_path / "worlds" / "bad" / "world.json").write_text('{"format": "[/x]"}')
+    assert "findings: 0" in text
     listed = json.loads(segfrontier("world", "list", "--json", folder=tmp_path).stdout)
     assert [(r["name"], r["classes"]) for r in listed[1:]] == [("toy", "3 classes"), ("bad", "cannot be read")]
     text = segfrontier("world", "list", folder=tmp_path).stdout

@@ -60,7 +60,7 @@ def test_void_is_found_at_its_threshold(tmp_path):
     mostly = found["warning", "mostly-void", "target/train"]
     assert (mostly.count, mostly.of) == (2, 4)
     assert found["warning", "all-void", "target/train"].examples == ("target/train:target/train/002",)
-    assert "60%" in mostly.words and mostly.words.endswith("2 of 4")
+    assert "60%" in mostly.words and mostly.words.endswith(": 2 of 4 scenes")
 
 
 def test_a_split_without_a_class_is_unusable(tmp_path):
@@ -80,8 +80,8 @@ def test_classes_that_train_lacks_are_named(tmp_path):
     scenes = [painted(n, values=(0,)) for n in range(3)] + [painted(n, split="val", values=(0, 2)) for n in range(3, 5)]
     found = kinds(write(tmp_path / "world", scenes))
     lacking = found["warning", "never-in-train", "target/train"]
-    assert "target/val" in lacking.what and lacking.what.endswith("car") and lacking.count == 1
-    assert found["note", "unused-classes", "all splits"].what.endswith("wall")
+    assert lacking.words == "target/train: car occur in target/val and never in target/train: 1 of 3 classes"
+    assert found["note", "unused-classes", "all splits"].what == "wall occur nowhere"
 
 
 def test_copies_across_splits_are_found_small_or_pressed(tmp_path):
@@ -224,6 +224,6 @@ def test_the_page_shows_findings_with_pictures_and_loads_nothing(tmp_path):
     world = write(tmp_path / "world", scenes)
     text = write_world_page(world, inspect_world(world), tmp_path / "new/page.html").read_text()
     assert "a &lt;b&gt; &amp; c" in text and "<b> & c" not in text
-    assert "near" not in text.lower() or "almost the same" in text
+    assert "almost the same: 1 among 5 scenes" in text
     assert text.count("<figure>") >= 2 + len(scenes) and "http" not in text and text.count('class="finding"') == 2
     json.dumps(inspect_world(world).to_json())

@@ -41,7 +41,9 @@ def _sections(world: World, report: Inspection) -> Iterator[str]:
     looked = "all scenes looked at" if report.sample is None else f"up to {report.sample} of each split, seed {SEED}"
     scenes = sum(counts.total for counts in report.splits)
     yield f"<h1>{escape(report.name)}</h1>"
-    yield paragraph(f"{scenes} scenes, {looked}; {len(report.classes)} classes; {kind}; {report.digest}", "quiet")
+    yield paragraph(
+        f"{scenes} scenes, {looked}; {len(report.classes)} classes; {kind}; digest {report.digest}", "quiet"
+    )
     yield f'<p class="headline">{escape(_headline(report.findings))}</p>'
     shown = _Pictures(world)
     yield section("Findings", "".join(_finding(finding, shown) for finding in report.findings))
@@ -64,7 +66,7 @@ def _finding(finding: Finding, shown: _Pictures) -> str:
     pictures = "".join(shown.example(example) for example in finding.examples[:_A_FINDING])
     rest = listed(finding.examples[_A_FINDING:])
     return (
-        f'<article class="finding"><h3>{head}</h3>{paragraph(f"{finding.what}: {finding.count} of {finding.of}")}'
+        f'<article class="finding"><h3>{head}</h3>{paragraph(f"{finding.what}{finding.often}")}'
         f"{paragraph(finding.advice, 'quiet')}"
         + (f'<div class="sheets">{pictures}</div>' if pictures else "")
         + (f"<details><summary>{len(finding.examples) - _A_FINDING} more</summary>{rest}</details>" if rest else "")

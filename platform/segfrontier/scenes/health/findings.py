@@ -17,6 +17,7 @@ from segfrontier.scenes.health.shift import BETWEEN_DOMAINS, BETWEEN_SPLITS, shi
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+_OF_CLASSES = ("unused-classes", "never-in-train")
 _SHOWN = 10
 _FEWEST = 4  # scenes of a split whose shares are held against another's
 
@@ -37,7 +38,16 @@ class Finding:
     @property
     def words(self) -> str:
         """What, where and how often, in a line."""
-        return f"{self.where}: {self.what}; {self.count} of {self.of}"
+        return f"{self.where}: {self.what}{self.often}"
+
+    @property
+    def often(self) -> str:
+        """How often, as it follows on what; a shift is not counted."""
+        if self.kind == "label-shift":
+            return ""
+        if self.kind == "near-duplicates":
+            return f": {self.count} among {self.of} scenes"
+        return f": {self.count} of {self.of} {'classes' if self.kind in _OF_CLASSES else 'scenes'}"
 
 
 def findings(
@@ -64,7 +74,8 @@ def _of_split(tally: Tally, classes: ClassTable) -> Iterator[Finding]:
         yield _scenes(
             tally, "all-void", tally.all_void, severity="error" if whole else "warning",
             what="label maps in which no pixel has a class",
-            advice="Look at the label files: is their encoding the declared one, does `void` declare too much?",
+            advice="Look at the label files: is their encoding the declared one, does the class table declare too much "
+            "as void?",
         )  # fmt: skip
     if tally.mostly_void:
         yield _scenes(
@@ -85,7 +96,7 @@ def _of_split(tally: Tally, classes: ClassTable) -> Iterator[Finding]:
     if tally.drawn:
         yield _scenes(
             tally, "colours-for-images", tally.drawn, what="images that hold the classes' colours and no others",
-            advice="Correct the template of `images`: it leads to coloured label files.",
+            advice="Correct the path of the images: it leads to coloured label files.",
         )  # fmt: skip
 
 
@@ -125,7 +136,7 @@ def _absent(tallies: Sequence[Tally], classes: ClassTable) -> Iterator[Finding]:
     every = set().union(*seen.values())
     if nowhere := [classes.names[label] for label in range(len(classes)) if label not in every]:
         yield Finding(
-            severity="note", kind="unused-classes", what=f"classes that occur nowhere: {_listed(nowhere)}",
+            severity="note", kind="unused-classes", what=f"{_listed(nowhere)} occur nowhere",
             where="all splits", count=len(nowhere), of=len(classes),
             advice="Leave them out of the class table, or see whether their ids are right.",
         )  # fmt: skip
@@ -135,7 +146,7 @@ def _absent(tallies: Sequence[Tally], classes: ClassTable) -> Iterator[Finding]:
             names = [classes.names[label] for label in lacking]
             yield Finding(
                 severity="warning", kind="never-in-train", count=len(names), of=len(classes),
-                what=f"classes of {domain}/{split} that never occur in {domain}/train: {_listed(names)}",
+                what=f"{_listed(names)} occur in {domain}/{split} and never in {domain}/train",
                 where=f"{domain}/train", advice="No budget buys them: move scenes with them into train.",
             )  # fmt: skip
 
