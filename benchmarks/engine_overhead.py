@@ -25,9 +25,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from toystudy import toy_study  # noqa: E402
 
+from segfrontier.basics.installed import entry_points  # noqa: E402
 from segfrontier.home.records import Record  # noqa: E402
 from segfrontier.lab import Fine, Lab, Model, Part, Recipe  # noqa: E402
-from segfrontier.lab.methods import entry_points  # noqa: E402
 from segfrontier.study.run import StudyWatcher, run_study  # noqa: E402
 from segfrontier_methods.supervised.method import fit  # noqa: E402
 
@@ -67,7 +67,7 @@ def main() -> None:
     entry = SimpleNamespace(name="same", value="benchmarks:Same", load=lambda: Same)
     with ExitStack() as held:
         known = [*entry_points(group="segfrontier.methods"), entry]
-        held.enter_context(patch("segfrontier.lab.methods.entry_points", lambda group: known))
+        held.enter_context(patch("segfrontier.basics.installed.entry_points", lambda group: known))
         folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
         methods = [{"name": "same", "knobs": {"number": list(range(given.cells))}}]
         study = toy_study(folder, methods=methods, budgets=[200 / 3600], seeds=[0])

@@ -39,6 +39,15 @@ def toy_world(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def pools(own_cache):
+    """Two processes for all tests that need some beside their own: each takes five seconds to import what it runs."""
+    from elsewhere import processes
+
+    with processes(2) as two:
+        yield two
+
+
+@pytest.fixture(scope="session")
 def ray_here(own_cache):
     """One local Ray of two CPUs for all tests that need one."""
     from segfrontier.lab._ray import start_ray, stop_ray

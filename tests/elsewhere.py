@@ -1,7 +1,7 @@
-"""A lab whose stages run in other processes, as those of RayLab do, without the half minute that Ray takes for each.
+"""Two processes beside the test's own, and a lab whose stages run there, as those of RayLab do in Ray's workers.
 
-What such a process gets was pickled as Ray pickles, and it does what Ray's would: `Look` for a pass, `training.run` for
-a training, together with the other workers over gloo.
+Ray takes half a minute for each stage. What such a process gets was pickled as Ray pickles, and it does what Ray's
+would: `Look` for a pass, `training.run` for a training, together with the other workers over gloo.
 """
 
 import multiprocessing
@@ -56,8 +56,19 @@ class ElsewhereLab(Lab):
                 yield Outcome(row["scene"], made, row["fault"] or "")
 
     def _all(self, do, arguments):
-        futures = [pool.submit(_do, cloudpickle.dumps((do, arguments(r)))) for r, pool in enumerate(self.pools)]
-        return [future.result(120) for future in futures]
+        return on_all(self.pools, do, arguments)
+
+
+def on_all(pools, do, arguments):
+    """What `do(*arguments(rank))` comes to in each of the processes, side by side."""
+    futures = [pool.submit(_do, cloudpickle.dumps((do, arguments(rank)))) for rank, pool in enumerate(pools)]
+    return [future.result(120) for future in futures]
+
+
+def together(pools, work, folder, *more):
+    """Run `work(worker, *more)` in all of the processes, which meet in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    on_all(pools, _join, lambda rank: (work, more, folder / "meet", rank, len(pools)))
 
 
 def _begin():
@@ -71,10 +82,22 @@ def _do(sent):
 
 
 def _train(job, bench, work, out, rank, world):
-    if world > 1:
-        dist.init_process_group("gloo", store=dist.FileStore(str(work / "meet"), world), rank=rank, world_size=world)
-    training.run(job, Worker(device=torch.device("cpu"), rank=rank, world=world), bench, work=work, out=out)
-    if world > 1:
+    def run(worker):
+        training.run(job, worker, bench, work=work, out=out)
+
+    _join(run, (), work / "meet", rank, world)
+
+
+def _join(work, more, file, rank, world):
+    worker = Worker(device=torch.device("cpu"), rank=rank, world=world)
+    if world == 1:
+        work(worker, *more)
+        return
+    dist.init_process_group("gloo", store=dist.FileStore(str(file), world), rank=rank, world_size=world)
+    try:
+        work(worker, *more)
+        dist.barrier()
+    finally:
         dist.destroy_process_group()
 
 

@@ -35,6 +35,7 @@ BASES = {
     "doctor": ("nope.yaml",),
     "ui": ("--uri", "garbage"),
     "train": ("fine", "--world", "nowhere"),
+    "score": ("nowhere:0",),
     "predict": ("nowhere", "toy", "--out", "masks"),
     "export": ("nowhere", "--to", "torch", "--out", "model.pt2"),
     "methods": (),

@@ -31,7 +31,7 @@ NOT_HERE = {
 }
 WORDS = {
     "street": "street:train=12,val=2,synthetic=4,size=64x128",
-    "worlds/cityscapes": "worlds/my-city",
+    "worlds/cityscapes": "worlds/my-city", "test": "val",
     "street-baselines": "masks-or-clicks", "NAME": "masks-or-clicks", "seeds=[0,1,2]": "seeds=[0,1]",
 }  # fmt: skip
 SMALL = {
@@ -42,8 +42,10 @@ SMALL = {
 FASTER = {
     "train": "--pretrained never --steps 2 --batch 2 --device cpu --tracking none",
     "run": "--tracking none", "plan": "--no-probe", "predict": "--device cpu",
+    "score": "--device cpu",
 }  # fmt: skip
 FEWER = {
+    ("plan", "study:cityscapes-gta5"): "--set budgets=[50] --set seeds=[0]",
     ("plan", "coarse_to_fine:table-3"): "--set budgets=[58.3] --set seeds=[0]",  # tests/plan has all of it
     ("claims", "show"): "active_points",  # those of all methods need a minute of worlds to be rendered
 }  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from pairhere import in_two_processes
+from elsewhere import together
 from toylab import Plain, streams_for
 
 from segfrontier.errors import Diverged
@@ -58,9 +58,9 @@ def _diverge(worker, job, folder):
         (folder / f"said-{worker.rank}").write_text(str(error))
 
 
-def test_all_workers_leave_together(toy_world, tmp_path):
+def test_all_workers_leave_together(toy_world, tmp_path, pools):
     spoiled = job(Spoiled(how="nan", rank=1), toy_world, tmp_path)
-    assert in_two_processes(_diverge, tmp_path / "meet", spoiled, tmp_path) == [0, 0]
+    together(pools, _diverge, tmp_path / "meet", spoiled, tmp_path)
     words = [(tmp_path / f"said-{rank}").read_text() for rank in range(2)]
     assert words[0] == words[1] and "ce became nan at step 4" in words[0]
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from pairhere import in_two_processes
+from elsewhere import together
 from torch import nn
 from toylab import Plain, Recorder, Tiny, TinyNet, toy_lab, watcher_of
 
@@ -145,11 +145,11 @@ def test_killed_and_gone_on_equals_undisturbed(toy_world, tmp_path, stop_after):
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_two_workers_keep_the_mean_of_what_both_have_seen(toy_world, tmp_path):
+def test_two_workers_keep_the_mean_of_what_both_have_seen(toy_world, tmp_path, pools):
     with toy_lab(tmp_path / "home", toy_world, bench=BENCH) as lab:
         model = trained(lab, Tiny())
         job = renorm_job(model, images_of(lab, batch=2), seed=3)
-        assert in_two_processes(renormed, tmp_path / "pair", job, tmp_path / "work", tmp_path / "out") == [0, 0]
+        together(pools, renormed, tmp_path / "pair", job, tmp_path / "work", tmp_path / "out")
         seen = features(model, lab)
     after = torch.load(tmp_path / "out" / "weights.pt", weights_only=True)["segmenter"]
     torch.testing.assert_close(after["norm.running_mean"], seen.mean((0, 1, 2)), rtol=1e-5, atol=1e-6)

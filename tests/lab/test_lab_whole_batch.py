@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from pairhere import in_two_processes
+from elsewhere import together
 from toylab import Plain, Tiny, fine_part, streams_for
 
 from segfrontier.errors import StageError
@@ -101,11 +101,11 @@ def test_parts_give_the_gradient_of_the_whole(toy_world, tmp_path):
             assert_close(weights(tmp_path / str(parts) / name / "out"), weights(tmp_path / "whole" / name / "out"))
 
 
-def test_two_workers_give_the_gradient_of_one(toy_world, tmp_path):
+def test_two_workers_give_the_gradient_of_one(toy_world, tmp_path, pools):
     train_all(ALONE, jobs(toy_world, tmp_path), tmp_path / "one")
     for parts in (1, 2):
         shared = jobs(toy_world, tmp_path, accumulate=parts)
-        assert in_two_processes(train_all, tmp_path / f"meet{parts}", shared, tmp_path / f"two{parts}") == [0, 0]
+        together(pools, train_all, tmp_path / f"meet{parts}", shared, tmp_path / f"two{parts}")
         for name in ("weighed", "drawn"):
             assert_close(weights(tmp_path / f"two{parts}" / name / "out"), weights(tmp_path / "one" / name / "out"))
 

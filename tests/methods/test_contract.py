@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from elsewhere import ElsewhereLab, processes
+from elsewhere import ElsewhereLab
 from highlowhere import KNOBS as HIGH_LOW_KNOBS
 from pointhere import KNOBS as POINT_KNOBS
 from pointhere import larger_toy
@@ -256,12 +256,6 @@ def test_statistics_estimated_anew_are_planned_and_take_no_optimiser_step(world,
     assert list(record.curves) and all(name.startswith("train1/") for name in record.curves)
     again = plan_study(study, home=home, probe=False)
     assert all(kind.stored == 1 for kind in again.kinds.values())
-
-
-@pytest.fixture(scope="module")
-def pools():
-    with processes(2) as two:
-        yield two
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 import torch.nn.functional as F
+from elsewhere import together
 from highlowhere import s4gan, tag_teacher
-from pairhere import in_two_processes
 from pointhere import larger_toy
 from toylab import fine_part
 
@@ -315,7 +315,7 @@ def test_accumulated_parts_give_the_gradients_of_the_whole(whole, tmp_path):
     assert_close(weights(tmp_path), wanted)
 
 
-def test_two_workers_and_four_networks_give_the_gradients_of_one(whole, tmp_path):
+def test_two_workers_and_four_networks_give_the_gradients_of_one(whole, tmp_path, pools):
     world, wanted = whole
-    assert in_two_processes(train, tmp_path / "meet", job(world, tmp_path / "labels"), tmp_path) == [0, 0]
+    together(pools, train, tmp_path / "meet", job(world, tmp_path / "labels"), tmp_path)
     assert_close(weights(tmp_path), wanted)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from pairhere import in_two_processes
+from elsewhere import together
 from pointhere import BENCH, larger_toy
 from proxyhere import PPM, objective, spec
 from toylab import Recorder, fine_part, toy_lab
@@ -205,12 +205,12 @@ def assert_alike(found, wanted):
             assert mine[name] == pytest.approx(value, rel=1e-3, abs=2e-3), name
 
 
-def test_two_workers_and_accumulated_parts_are_one(world, tmp_path):
+def test_two_workers_and_accumulated_parts_are_one(world, tmp_path, pools):
     train(Worker(device=torch.device("cpu")), job(world, tmp_path / "a"), tmp_path / "one")
     wanted = outcome(tmp_path / "one")
     assert {"easy/source", "easy/target"} <= {name for line in wanted[1] for name in line}
     train(Worker(device=torch.device("cpu")), job(world, tmp_path / "b", accumulate=2), tmp_path / "parts")
     assert_alike(outcome(tmp_path / "parts"), wanted)
     two = tmp_path / "two"
-    assert in_two_processes(train, tmp_path / "meet", job(world, tmp_path / "c"), two) == [0, 0]
+    together(pools, train, tmp_path / "meet", job(world, tmp_path / "c"), two)
     assert_alike(outcome(two), wanted)

@@ -1,7 +1,10 @@
-"""The instance side of weak_panoptic from bought boxes to PQ and AP, on both labs."""
+"""The instance side of weak_panoptic from bought boxes to PQ and AP, here and in other processes."""
+
+from functools import partial
 
 import pytest
 import torch
+from elsewhere import ElsewhereLab
 from instancehere import BENCH, DETECTOR, SEGMENTER, learning
 from toylab import toy_lab
 from toyworld import write_toy
@@ -101,13 +104,10 @@ def test_nothing_found_is_scored_too_and_semantics_are_not_judged_twice(world, t
             join_panoptic(lab, segmenter, segmenter)
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-def test_both_labs_come_to_the_same(world, local, tmp_path, ray_here):
-    """On the same detector and segmenter; what comes after them is Ray's."""
-    from segfrontier.lab._ray import RayLab
-
+def test_other_processes_come_to_the_same(world, local, tmp_path, pools):
+    """On the same detector and segmenter; what comes after them runs where Ray's workers would run it."""
     outcome(tmp_path, world, end_to_end=False)
-    weights, values = outcome(tmp_path, world, kind=RayLab)
+    weights, values = outcome(tmp_path, world, kind=partial(ElsewhereLab, pools=pools[:1]))
     assert [name for name, value in local[0].items() if not torch.equal(value, weights[name])] == []
     assert values == local[1]

@@ -92,7 +92,7 @@ def test_a_study_of_absent_worlds_is_planned_and_not_run(tmp_path):
     (tmp_path / "s.yaml").write_text(study(budgets=[15]).to_yaml())
     told = segfrontier("plan", "s.yaml", "--no-probe", folder=tmp_path)
     assert told.returncode == 0, told.stderr
-    assert "segfrontier world import YOUR-FOLDERS.yaml worlds/cityscapes" in told.stdout
+    assert "segfrontier world import cityscapes YOUR-CITYSCAPES-FOLDER worlds/cityscapes" in told.stdout
     run = segfrontier("run", "s.yaml", folder=tmp_path)
     assert run.returncode == 3 and "worlds/cityscapes: a world folder holds" in run.stderr
 

@@ -86,6 +86,26 @@ def test_train_extra_has_coarse_labels_alone(tmp_path):
     assert [r for r in world.manifest.notes.remarks if "no coarse labels" in r or "have no coarse" in r]
 
 
+def test_training_images_without_labels_are_kept_when_asked_for(tmp_path):
+    root = write_city(tmp_path / "city", extra=3)
+    write_scene(root, "train_extra", "erlangen/erlangen_000000_000001", 9, fine=False)
+    for path in [*root.glob("gtCoarse/train_extra/bamberg/*"), *root.glob("gt*/val/lindau/lindau_000001*")]:
+        path.unlink()
+    without = import_dataset("cityscapes-extra", root, tmp_path / "without")
+    world = import_dataset("cityscapes-extra", root, tmp_path / "world", unlabelled=True)
+    assert without.splits() == {("target", "train"): 5, ("target", "val"): 1}
+    assert world.splits() == {("target", "train"): 8, ("target", "val"): 1}
+    truth, notes = world.truth(), world.manifest.notes
+    bare = [scene for scene in truth.scenes() if not truth.has(scene, "coarse")]
+    assert bare == [f"train_extra/bamberg/bamberg_000000_{i:06d}" for i in range(3)]
+    assert notes.remarks[0].startswith("3 of 9 scenes have no labels")
+    assert len(without.manifest.notes.images_without_labels) == 4
+    (left_out,) = notes.images_without_labels
+    assert "val/lindau/lindau_000001" in left_out
+    with pytest.raises(BadWorld, match="scenes of a target alone; this is to be a source"):
+        import_dataset("cityscapes", root, tmp_path / "source", domain="source", unlabelled=True)
+
+
 def test_as_a_source_its_labels_are_free(tmp_path):
     root = write_city(tmp_path / "city", count=1)
     world = import_dataset("cityscapes", root, tmp_path / "world", domain="source")

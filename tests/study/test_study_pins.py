@@ -90,9 +90,10 @@ def test_a_damaged_decision_is_told_and_made_anew(monkeypatch, tmp_path, content
 def test_a_plan_says_which_weights_take_the_place_of_auto_and_no_others(monkeypatch, tmp_path):
     recipe = RECIPE | {"encoder": "test_resnet", "pretrained": ["auto", "never"]}
     study = toy_study(tmp_path, **ONE, recipe=recipe)
-    with pytest.warns(RandomWeights):
-        told = sentences(plan_study(study, home=tmp_path / "runs", probe=False))
-    assert told[0] == "test_resnet starts from random weights."
+    for one in (study, toy_study(tmp_path, **ONE, recipe=RECIPE | {"encoder": "test_resnet", "pretrained": "auto"})):
+        with pytest.warns(RandomWeights):
+            told = sentences(plan_study(one, home=tmp_path / "runs", probe=False))
+        assert told[0] == "test_resnet starts from random weights."
     install(monkeypatch, tmp_path / "site")
     plan = plan_study(study, home=tmp_path / "runs", probe=False)
     origin = plan.cells[0].cell.recipe.pretrained

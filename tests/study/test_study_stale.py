@@ -33,16 +33,16 @@ def test_stale_cells_are_told_and_renewed_in_place(tmp_path, upgrade):
     paid = Ledger(place.home.ledger).totals()
     assert len(before) == 2 and all(r.code == code_of("fine", r.kinds) for r in before.values())
     assert (
-        not any(cell.stale for cell in Board(place, identity.is_stale).look())
+        not any(cell.stale for cell in Board(place, identity.staleness_here()).look())
         and not run_study(study, home=home, tracking="none").outcomes
     )
 
     upgrade("next")
-    assert [cell.stale for cell in Board(place, identity.is_stale).look()] == [True, True]
+    assert [cell.stale for cell in Board(place, identity.staleness_here()).look()] == [True, True]
     assert not any(cell.done for cell in plan_study(study, home=home, probe=False).cells)
     one = toy_study(tmp_path, methods=["fine"], budgets=[200 / 3600], limits={"cells": 1})
     assert len(run_study(one, home=home, tracking="none").outcomes) == 1
-    assert [cell.stale for cell in Board(place, identity.is_stale).look()] == [False, True]
+    assert [cell.stale for cell in Board(place, identity.staleness_here()).look()] == [False, True]
     assert any("different versions of the code" in fault for fault in harvest(place).faults)
 
     run_study(study, home=home, tracking="none")
@@ -50,7 +50,7 @@ def test_stale_cells_are_told_and_renewed_in_place(tmp_path, upgrade):
     assert {key: outcome(r) for key, r in after.items()} == {key: outcome(r) for key, r in before.items()}
     assert all(r.code.startswith("next ") and all(s.found for s in r.stages) for r in after.values())
     assert Ledger(place.home.ledger).totals() == paid
-    assert not harvest(place).faults and not any(cell.stale for cell in Board(place, identity.is_stale).look())
+    assert not harvest(place).faults and not any(cell.stale for cell in Board(place, identity.staleness_here()).look())
 
 
 def test_the_code_of_a_cell_is_that_of_its_method_and_of_its_kinds_of_stages():

@@ -148,9 +148,9 @@ class Choice:
     """What was bought in earlier rounds: it stays chosen."""
 
     def buy(self, total: int) -> list[LabelSet]:
-        """Ask about so many patches of the whole pool; what was asked before comes again at no price."""
+        """Ask about so many patches of all images with answers; what was asked before comes again at no price."""
         top = TopOfPool(lambda: (scores for _, scores in self._chunks()), total) if self._over_pool else None
-        an_image = total // len(self.lab.pool)
+        an_image = total // len(self.lab.sold("point"))
         bought = []
         for scenes, scores in self._chunks():
             chosen = top_in_each(scores, an_image) if top is None else top.choose(scores)
@@ -165,7 +165,7 @@ class Choice:
 
     def _chunks(self) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         """Scenes with the scores of their patches."""
-        names = self.lab.pool.scenes() if self.measures is None else self.measures.scenes()
+        names = self.lab.sold("point") if self.measures is None else self.measures.scenes()
         for at in range(0, len(names), CHUNK):
             scenes = names[at : at + CHUNK]
             if self.measures is None:
@@ -194,7 +194,12 @@ class Choice:
 
 def steps_of_asking(knobs: Knobs, lab: Lab) -> list[int]:
     """How many patches of the whole pool have been asked about after each round; BadInput where that is too dear."""
-    images, affordable = len(lab.pool), 0
+    images, affordable = len(lab.sold("point")), 0
+    if not images:
+        raise BadInput(
+            "active_points asks about images that the data set has fine labels of; this pool has none. Choose "
+            "selector: none, or a world with labelled training scenes."
+        )
     if knobs.patches != 0 or knobs.selector == "full":
         affordable = int((lab.budget + lab.spent) / (knobs.points * lab.price("point")) + 1e-9)
     total = images * (knobs.grid if knobs.selector == "full" else knobs.patches or 0)

@@ -45,7 +45,7 @@ class ActivePoints(Knobs):
         if self.selector != "active" or not total:
             return None
         gauge = PatchEntropy.of(self, draw if self.reading == "sparse" else None)
-        return lab.measure(model, Part(images=lab.pool), gauge)
+        return lab.measure(model, Part(images=lab.pool, scenes=tuple(lab.sold("point"))), gauge)
 
     def _labelled(
         self, lab: Lab, model: Model, draw: Draw, bought: list[LabelSet], measures: Measures | None

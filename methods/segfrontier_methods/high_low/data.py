@@ -41,7 +41,8 @@ def bought(lab: Lab, *, labelled: float | None, split: float, draw: int | None) 
     rest = _without(series(lab.pool.scenes(), lab.seed if draw is None else draw), masked)
     tagged = None
     if split and rest:
-        tags = lab.buy(Tags(rest, WHOLE_IMAGE), at_most=lab.budget)
+        sold = set(lab.sold("tag"))
+        tags = lab.buy(Tags([scene for scene in rest if scene in sold], WHOLE_IMAGE), at_most=lab.budget)
         tagged = Part(images=lab.pool, labels=tags) if len(tags) else None
     untagged = rest if tagged is None else _without(rest, tagged)
     return Data(masked=masked, tagged=tagged, unlabelled=_images(lab, rest), untagged=_images(lab, untagged))

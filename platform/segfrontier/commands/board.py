@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _FIRST, _LONGEST = 10.0, 60.0
 """Seconds until a log hears how far the cells are, and between two such lines once they have become fewer."""
+_SHARE = 10
+"""Looking at the files of many cells may take one part of the time in so many."""
 
 
 class LiveBoard(StudyWatcher):
@@ -35,6 +37,8 @@ class LiveBoard(StudyWatcher):
         self._over = threading.Event()
         self._board: Board | None = None
         self._began, self._before, self._count, self._total = time.monotonic(), 0, 0, 0
+        self._seen: tuple[CellState, ...] = ()
+        self._due = 0.0
 
     def __enter__(self) -> LiveBoard:
         return self
@@ -84,8 +88,10 @@ class LiveBoard(StudyWatcher):
 
     def _look(self) -> tuple[tuple[CellState, ...], float | None]:
         assert self._board is not None
-        cells = self._board.look()
-        return cells, seconds_left(cells, spent=time.monotonic() - self._began, before=self._before)
+        if (now := time.monotonic()) >= self._due:
+            self._seen = self._board.look()
+            self._due = now + _SHARE * (time.monotonic() - now)
+        return self._seen, seconds_left(self._seen, spent=now - self._began, before=self._before)
 
     def _keep_logging(self) -> None:
         pause = _FIRST

@@ -21,7 +21,10 @@ EPILOG = (
 
 
 def plan(
-    file: Annotated[str, typer.Argument(help="A study file, or a table such as coarse_to_fine:table-2.")],
+    file: Annotated[
+        str,
+        typer.Argument(help="A study file, or a name: coarse_to_fine:table-2, study:camvid-cpu."),
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the study, e.g. --set recipe.steps=200.")
     ] = None,
@@ -97,9 +100,17 @@ def _show_next(file: str, assignments: list[str], home: Path, *, absent: Iterabl
     words = ["segfrontier", "run", str(file), *(word for given in assignments for word in ("--set", given))]
     if home != Path("runs"):
         words += ["--home", str(home)]
-    commands = [f"segfrontier world import YOUR-FOLDERS.yaml {shlex.quote(ref)}" for ref in absent]
+    commands = [f"segfrontier world import {_from(ref)} {shlex.quote(ref)}" for ref in absent]
     text = "\n      ".join([*commands, shlex.join(words)])
     console().print(f"\nnext: {text}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _from(ref: str) -> str:
+    """What a world that is not here is imported from: the data set it is called after, or folders of one's own."""
+    from segfrontier.scenes.importing import DATASETS
+
+    name = ref.rstrip("/").rpartition("/")[2]
+    return f"{name} YOUR-{name.upper()}-FOLDER" if name in DATASETS or name == "camvid" else "YOUR-FOLDERS.yaml"
 
 
 def _show_settings(plan: StudyPlan) -> None:

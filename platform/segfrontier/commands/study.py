@@ -18,7 +18,10 @@ NAME = typer.Argument(help="The study's name, as its file says.", show_default=F
 
 
 def run(
-    file: Annotated[str, typer.Argument(help="A study file, or a table such as coarse_to_fine:table-2.")],
+    file: Annotated[
+        str,
+        typer.Argument(help="A study file, or a name: coarse_to_fine:table-2, study:camvid-cpu."),
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change the file's content, e.g. --set recipe.steps=100.")
     ] = None,

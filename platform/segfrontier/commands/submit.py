@@ -17,7 +17,10 @@ EPILOG = (
 
 
 def submit(
-    file: Annotated[str, typer.Argument(help="A study file, or a table such as coarse_to_fine:table-2.")],
+    file: Annotated[
+        str,
+        typer.Argument(help="A study file, or a name: coarse_to_fine:table-2, study:camvid-cpu."),
+    ],
     home: Annotated[str, typer.Option(help="An absolute path that every node of the cluster sees.")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change the file's content, e.g. --set recipe.steps=100.")

@@ -64,6 +64,7 @@ def train(
     ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     loaders: Annotated[int, typer.Option(min=0, max=1_000, help="Loader processes that decode and augment.")] = 0,
+    split: Annotated[str | None, typer.Option(help="Score on this split, too, as `score` does.")] = None,
     tracking: Annotated[
         str | None,
         typer.Option(help="MLflow's URI, or `none`; default: MLFLOW_TRACKING_URI, or a database in the home."),
@@ -93,8 +94,26 @@ def train(
     }  # fmt: skip
     _require_places(set_ or [])
     study = Study.of(override(plain, set_ or []), where="train")
+    _require_split(world, split)
     record = _record(study, home, tracking)
     _report(record, home, as_json=as_json)
+    _score_on(split, record, home, device=device, as_json=as_json)
+
+
+def _require_split(world: str, split: str | None) -> None:
+    """Before anything is trained: the world has the split, and it is not the one whose labels are for sale."""
+    from segfrontier.lab.leaving.scoring import require_split
+    from segfrontier.scenes.builtin import open_world
+
+    if split is not None:
+        require_split(open_world(world), split)
+
+
+def _score_on(split: str | None, record: Record, home: Path, *, device: str, as_json: bool) -> None:
+    from segfrontier.commands.score import scored, show
+
+    if split is not None:
+        show(scored(f"{home}:{record.key}", split, world=None, device=device), as_json=as_json)
 
 
 def _require_places(assignments: list[str]) -> None:

@@ -20,6 +20,7 @@ from segfrontier.commands import (
     ledger,
     plan,
     predict,
+    score,
     store,
     study,
     submit,
@@ -81,6 +82,7 @@ app.command("frontier", epilog=frontier.EPILOG)(frontier.frontier)
 app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)
 app.command("ui", epilog=ui.EPILOG)(ui.ui)
 app.command("train", epilog="Example: segfrontier train coarse --hours 20 --encoder resnet18 --steps 200")(train.train)
+app.command("score", epilog=score.EPILOG)(score.score)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("export", epilog=export.EPILOG)(export.export)
 app.command("methods")(train.methods)

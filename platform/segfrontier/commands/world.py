@@ -44,6 +44,9 @@ def import_(
     classes: Annotated[
         str, typer.Option(help="`synthia16` or `synthia13`: the fewer classes of a street data set; the rest is void.")
     ] = "",
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Keep training images of a known data set that have no labels.")
+    ] = False,
 ) -> None:
     """Import a dataset into a new world. Any unknown label value stops the import and says what it looks like.
 
@@ -60,9 +63,12 @@ def import_(
     own = source == "camvid" or source.partition(":")[0] == "street" or Path(source).suffix in (".yaml", ".yml")
     known = source in DATASETS or (len(places) == 2 and not own)
     wanted = 2 if known or source == "camvid" else 1
-    if (domain or classes) and not known:
+    if (domain or classes or unlabelled) and not known:
         names = ", ".join(DATASETS)
-        raise typer.BadParameter(f"`--domain` and `--classes` are for known data sets ({names}); found {source!r}")
+        raise typer.BadParameter(
+            f"`--domain`, `--classes` and `--unlabelled` are for known data sets ({names}); found {source!r}. A YAML "
+            f"says `unlabelled: true` in a split"
+        )
     if len(places) != wanted:
         what = "the dataset's folder and the new world's folder" if wanted == 2 else "the new world's folder"
         raise typer.BadParameter(f"`world import {source}` takes {what}; found {len(places)} arguments")
@@ -72,8 +78,8 @@ def import_(
             world = write_street(places[-1], parse_street(source), progress=step)
         elif known:
             world = import_dataset(
-                source, places[0], places[1], domain=domain, class_set=classes, coarsen=coarse_map, max_bad=max_bad,
-                progress=step,
+                source, places[0], places[1], domain=domain, class_set=classes, coarsen=coarse_map,
+                unlabelled=unlabelled, max_bad=max_bad, progress=step,
             )  # fmt: skip
         else:
             spec = camvid_spec(places[0]) if source == "camvid" else FolderSpec.load(source)
@@ -91,6 +97,11 @@ def _print_import(world: OpenWorld, place: str) -> None:
     alone = len(notes.images_without_labels) + len(notes.labels_without_images)
     if left_out or alone:
         out.print(f"left out: {left_out} unusable, {alone} without a partner; `world inspect` names them")
+    if bare := len(notes.images_without_labels):
+        out.print(
+            f"images without labels, left out: {bare}. To train on them, though nothing can be bought of them: "
+            f"`unlabelled: true` in a training split of the YAML, or `--unlabelled` for a known data set"
+        )
     if notes.remarks:
         out.print(f"remarks: {len(notes.remarks)}, e.g. {notes.remarks[0]}; `world inspect` names them", markup=False)
     if ("target", "train") in world.splits() and ("target", "val") not in world.splits():

@@ -24,6 +24,8 @@ from segfrontier.errors import BadInput, BadStudy
 CELL, STATUS, CUT, LOG = "cell.json", "status.json", "cut", "log.txt"
 """Files in a cell's folder. `cell.json` says what the cell is, before it begins; `cut` is written by the executor when
 early stopping ends it."""
+CELLS = "cells.json"
+"""In a study's folder: the keys of its table."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class StudyHome:
 
     def cell_keys(self) -> list[str]:
         """Keys of the study's cells, in the order of its table; none where their list is not there, or damaged."""
-        plain = read_json(file := self.path / "cells.json")
+        plain = read_json(file := self.path / CELLS)
         if isinstance(plain, list) and all(isinstance(key, str) and is_key(key) for key in plain):
             return list(dict.fromkeys(plain))
         tell_damage(file, "a list of cell keys; run the study again to have it written anew")

@@ -128,6 +128,11 @@ class Lab(ABC):
         if kind not in ("fine", "coarse"):
             raise BadInput(f"masks are fine or coarse; found {kind!r}. Buy other labels with lab.buy(...).")
         order = self._window.sold(kind, list(scenes) if scenes is not None else self.shuffled())
+        if not order:
+            raise BadInput(
+                f"{kind} masks can be bought of scenes that the data set has such labels of; none of the images asked "
+                f"for has any. Ask for another kind, or import a world with labelled training scenes."
+            )
         request = (Fine if kind == "fine" else Coarse)(order)
         labels = self.buy(request, at_most=spend)
         if not len(labels):
@@ -138,11 +143,11 @@ class Lab(ABC):
         return labels
 
     def sold(self, kind: str) -> list[str]:
-        """All training scenes of which such labels can be bought: data sets may label some coarsely only."""
+        """All training scenes of which such labels can be bought: some may be labelled coarsely only, or not at all."""
         return self._window.sold(kind, self.pool.scenes())
 
     def shuffled(self) -> list[str]:
-        """All training scenes in a random order that the seed alone decides."""
+        """All training scenes, also those without any labels, in a random order that the seed alone decides."""
         names = self.pool.scenes()
         return [names[i] for i in np.random.default_rng(stable_seed(self.seed, "order")).permutation(len(names))]
 

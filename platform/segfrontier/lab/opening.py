@@ -74,7 +74,7 @@ def open_lab(
     store = store or Store(home / "store")
     truth = world.truth()
     if settings.hours == "all":
-        count = sum(truth.is_fine(scene) for scene in truth.scenes())
+        count = sum(truth.has(scene, "fine") for scene in truth.scenes())
         budget = whole(prices.milliseconds("fine", units=count, asked=count))
     else:
         budget = seconds_from_hours(settings.hours)

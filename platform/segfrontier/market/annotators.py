@@ -50,11 +50,8 @@ def annotator_for(request: Request, truth: Truth, *, noise: Noise, seed: int) ->
                 f"a request must name scenes of {truth.world} {truth.domain}/{truth.split} ({len(have)} scenes); it "
                 f"has no {scene!r}. Take the ids from the pool's scenes()."
             )
-        if not isinstance(request, Coarse) and not truth.is_fine(scene):
-            raise BadInput(
-                f"{request.kind} labels can be asked of scenes with fine labels in the data set; {scene!r} has coarse "
-                f"ones only. Ask for Coarse there, or leave it out."
-            )
+        if not truth.has(scene, request.kind):
+            raise _unanswered(request.kind, truth, scene)
     desk = _Desk(truth, noise, seed)
     match request:
         case Fine():
@@ -69,6 +66,23 @@ def annotator_for(request: Request, truth: Truth, *, noise: Noise, seed: int) ->
             return _Tags(desk, request)
         case _:
             raise BadInput(f"a request must be Fine, Coarse, Points, Boxes or Tags; found {type(request).__name__}")
+
+
+def _unanswered(kind: str, truth: Truth, scene: str) -> BadInput:
+    if truth.has(scene, "fine"):
+        return BadWorld(
+            f"boxes need a world with instances; {truth.world} has none for scene {scene!r}. Import it with "
+            f"connected components as stand-ins, or buy another kind of label."
+        )
+    if truth.has(scene, "coarse"):
+        return BadInput(
+            f"{kind} labels can be asked of scenes with fine labels in the data set; {scene!r} has coarse "
+            f"ones only. Ask for Coarse there, or leave it out."
+        )
+    return BadInput(
+        f"{kind} labels can be asked of scenes that the data set has labels of; {scene!r} has none. Take the ids from "
+        f"lab.sold({kind!r}), or leave it out."
+    )
 
 
 class _Desk:
@@ -173,11 +187,7 @@ class _Boxes:
     def _look(self, scene: str) -> NDArray[np.int64]:
         desk, truth = self._desk, self._desk.truth
         semantic, ids = truth.semantic(scene), truth.instance(scene)
-        if ids is None:
-            raise BadWorld(
-                f"boxes need a world with instances; {truth.world} has none for scene {scene!r}. Import it with "
-                f"connected components as stand-ins, or buy another kind of label."
-            )
+        assert ids is not None, "what has no instances was refused"
         height, width = semantic.shape
         numbers, boxes, labels = instance_boxes(semantic, ids)
         share, key = desk.noise.boxes, desk.key(scene, "box")

@@ -100,10 +100,10 @@ class Market:
         return max(0, self.budget - self.spent)
 
     def sold(self, kind: str, scenes: Sequence[str]) -> list[str]:
-        """Those of the scenes that the data set has such labels of: some may have been labelled coarsely only."""
+        """Those of the scenes that the data set can answer for: some may be labelled coarsely only, or not at all."""
         if kind not in KINDS:
             raise BadInput(f"labels are of a known kind; found {kind!r} ({nearest(kind, KINDS)})")
-        return [scene for scene in map(plain_text, scenes) if kind == "coarse" or self._truth.is_fine(scene)]
+        return [scene for scene in map(plain_text, scenes) if self._truth.has(scene, kind)]
 
     def quote(self, request: Request) -> int | None:
         """What `buy` would charge, in seconds; None where only the answer itself knows (boxes, tags)."""

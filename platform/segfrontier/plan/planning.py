@@ -31,7 +31,7 @@ from segfrontier.study.cells import Cell
 from segfrontier.study.cellwork import perform
 from segfrontier.study.config import Study
 from segfrontier.study.executing import bench_of
-from segfrontier.study.keys import Atlas, is_stale, keyed
+from segfrontier.study.keys import Atlas, keyed, staleness_here
 from segfrontier.study.pins import Pins
 
 Progress = Callable[[int, int], None]
@@ -59,9 +59,9 @@ def plan_study(
     cells, stand_ins = foreseen(study, place.study(study.name))
     _require_worlds(cells, atlas)
     with _stage(place) as stage:
-        planned = []
+        planned, is_stale = [], staleness_here()
         for done, (key, cell) in enumerate(keyed(cells, atlas).items(), start=1):
-            planned.append(_rehearse(cell, key, atlas, stage, _is_done(place, key)))
+            planned.append(_rehearse(cell, key, atlas, stage, _is_done(place, key, is_stale)))
             if progress is not None:
                 progress(done, len(cells))
         stages = _stages(planned, stage.shadow)
@@ -117,7 +117,7 @@ def _require_worlds(cells: tuple[Cell, ...], atlas: Atlas) -> None:
         raise BadStudy("\n".join(wrong))
 
 
-def _is_done(home: Home, key: str) -> bool:
+def _is_done(home: Home, key: str, is_stale: Callable[[Record], bool]) -> bool:
     record = Record.read(home.cell(key))
     return record is not None and record.state == "done" and not is_stale(record)
 

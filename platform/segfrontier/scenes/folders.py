@@ -6,6 +6,7 @@
       train: {images: "images/train/{id}.jpg", semantic: "labels/train/{id}.png"}
       val:   {images: "images/val/{id}.jpg",   semantic: "labels/val/{id}.png"}
       more:  {images: "images/more/{id}.jpg",  coarse: "coarse/more/{id}.png", split: train}   # coarse labels only
+      rest:  {images: "images/rest/{id}.jpg",  unlabelled: true, split: train}                 # no labels
     classes:
       - {name: road, colour: [128, 64, 128], ids: [0, 7]}            # several ids are merged into one class
       - {name: car,  colour: [0, 0, 142], ids: [26], thing: true}
@@ -41,6 +42,7 @@ from segfrontier.scenes.classes import ClassTable, SceneClass
 from segfrontier.scenes.holdout import Holdout
 from segfrontier.scenes.names import CLASS_NAME, PLAIN, is_class_name, is_plain, shown
 from segfrontier.scenes.raw import Encoding, pack_colours
+from segfrontier.scenes.writer import POOL
 
 Colour = tuple[
     Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
@@ -90,8 +92,9 @@ class _Strict(BaseModel):
 class SplitPaths(_Strict):
     """Path templates of one split, relative to the root.
 
-    Images without a fine label file, but with a coarse one, can be bought coarse labels of. `split` adds the scenes to
-    a split of another name: Cityscapes' train_extra to `train`.
+    Images without a fine label file, but with a coarse one, can be bought coarse labels of. Those without any are left
+    out, or with `unlabelled` training scenes of which nothing can be bought. `split` adds the scenes to a split of
+    another name: Cityscapes' train_extra to `train`.
     """
 
     images: Template
@@ -99,14 +102,18 @@ class SplitPaths(_Strict):
     instances: Template | None = None
     coarse: Template | None = None
     optional: bool = False
+    unlabelled: bool = False
     domain: Literal["source", "target"] = "target"
     split: Name | None = None
     prefix: Prefix | None = None
 
     @model_validator(mode="after")
     def _has_labels(self) -> Self:
-        if self.semantic is None and self.coarse is None:
-            raise ValueError("a split needs the template `semantic`, or `coarse` where it was labelled coarsely only")
+        if self.semantic is None and self.coarse is None and not self.unlabelled:
+            raise ValueError(
+                "a split needs the template `semantic`, or `coarse` where it was labelled coarsely only, or "
+                "`unlabelled: true` where its images have no labels"
+            )
         return self
 
     @property
@@ -136,6 +143,17 @@ class FolderSpec(_Strict):
     void: tuple[RawId | Colour, ...] = (255,)
     instances: Literal["none", "files", "components", "exact"] = "none"
     val: Holdout | None = None
+
+    @model_validator(mode="after")
+    def _keeps_unlabelled_images_for_training(self) -> Self:
+        for split, paths in self.splits.items():
+            if paths.unlabelled and (paths.domain, paths.split or split) != POOL:
+                raise ValueError(
+                    f"images without labels can be scenes of {'/'.join(POOL)} alone, for nothing is scored there; "
+                    f"`unlabelled: true` stands in {paths.domain}/{paths.split or split}. Take it out, or add "
+                    f"`split: {TRAIN}`"
+                )
+        return self
 
     @model_validator(mode="after")
     def _holds_out_what_is_there(self) -> Self:
@@ -204,6 +222,11 @@ class Files:
     coarse: Path | None
 
     @property
+    def has_labels(self) -> bool:
+        """Whether anything can be bought of it."""
+        return self.semantic is not None or self.coarse is not None
+
+    @property
     def paths(self) -> tuple[Path, ...]:
         """All of them."""
         return tuple(p for p in (self.image, self.semantic, self.instances, self.coarse) if p is not None)
@@ -240,14 +263,15 @@ def pair(spec: FolderSpec) -> Pairing:
         )
         labels = coarse | fine
         prefix = f"{split}/" if paths.prefix is None else paths.prefix
-        if labels.keys().isdisjoint(images):
+        if labels.keys().isdisjoint(images) and (paths.semantic or paths.coarse):
             raise _without_partners(split, images, labels)
-        lone_images += [str(images[k]) for k in sorted(images.keys() - labels.keys())]
+        kept = images.keys() if paths.unlabelled else images.keys() & labels.keys()
+        lone_images += [str(images[k]) for k in sorted(images.keys() - labels.keys() - kept)]
         lone_labels += [str(labels[k]) for k in sorted(labels.keys() - images.keys())]
         scenes += [
             Files(prefix + k, paths.domain, _split_of(spec, split, k, fine=k in fine), images[k], fine.get(k),
                   instances.get(k), coarse.get(k))
-            for k in sorted(images.keys() & labels.keys())
+            for k in sorted(kept)
         ]  # fmt: skip
     if spec.val is not None:
         _require_both(spec.val, Counter(files.split for files in scenes if files.domain == "target"))

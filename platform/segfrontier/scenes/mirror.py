@@ -22,6 +22,10 @@ from segfrontier.scenes.manifest import IMAGE_SCHEMA, TRUTH_SCHEMA
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
+_SLACK, _HEADS, _ROWS = 2, 2**22, 16
+"""How many times its bytes a shard may come to in memory, and so many more for what a small one repeats; rows that are
+read at once."""
+
 
 @lru_cache(maxsize=4096)
 def open_shard(uri: str, content: str, nbytes: int, rows: int, truth: bool) -> pa.RecordBatch:
@@ -51,7 +55,8 @@ def scene_ids(uri: str, rows: int, nbytes: int) -> list[str]:
     filesystem, path = resolve(uri)
     try:
         _require_file(filesystem, path, nbytes)
-        ids: list[str] = pq.read_table(path, columns=["scene"], filesystem=filesystem)["scene"].to_pylist()
+        with filesystem.open_input_file(path) as stream:
+            ids: list[str] = _unpacked(stream, nbytes, columns=["scene"])["scene"].to_pylist()
     except (OSError, KeyError, pa.ArrowException) as error:
         raise damaged(uri, f"it cannot be read ({error})") from error
     if len(ids) != rows or not all(ids):
@@ -113,6 +118,25 @@ def _require_file(filesystem: fs.FileSystem, path: str, nbytes: int) -> None:
         raise OSError(f"a file of {nbytes} bytes must be there; found {found}")
 
 
+def _unpacked(source: pa.NativeFile, nbytes: int, columns: list[str] | None = None) -> pa.Table:
+    """The rows of a Parquet file; OSError where they are more than its bytes, which shards hold as they are.
+
+    A stranger's file of a few kilobytes may stand for as many gigabytes, compressed or by repetition; it is read a few
+    rows at a time, and no further than they may come to.
+    """
+    file, most = pq.ParquetFile(source), _SLACK * nbytes + _HEADS
+    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+    if sum(group.total_byte_size for group in groups) > most:
+        raise OSError(f"its columns come to more than {most} bytes, and the file has {nbytes}")
+    batches, left = [], most
+    for batch in file.iter_batches(batch_size=_ROWS, columns=columns, use_threads=False):
+        if (left := left - batch.nbytes) < 0:
+            raise OSError(f"its rows come to more than {most} bytes, and the file has {nbytes}")
+        batches.append(batch)
+    schema = file.schema_arrow
+    return pa.Table.from_batches(batches, schema if columns is None else pa.schema([schema.field(c) for c in columns]))
+
+
 def _make_mirror(uri: str, content: str, nbytes: int, rows: int, truth: bool) -> None:
     filesystem, path = resolve(uri)
     try:
@@ -129,7 +153,7 @@ def _make_mirror(uri: str, content: str, nbytes: int, rows: int, truth: bool) ->
             )
         raise damaged(uri, "its digest differs")
     try:
-        table = pq.read_table(pa.BufferReader(data)).combine_chunks()
+        table = _unpacked(pa.BufferReader(data), len(data)).combine_chunks()
     except (OSError, pa.ArrowException) as error:
         raise damaged(uri, f"it is no Parquet file ({error})") from error
     if table.num_rows != rows or not table.schema.equals(_schema(truth)):

@@ -22,6 +22,9 @@ from segfrontier.scenes.manifest import MANIFEST, Manifest, Shard
 from segfrontier.scenes.mirror import damaged, forget, open_shard, require_shard, scene_ids
 from segfrontier.scenes.names import shown
 
+KINDS = ("fine", "coarse", "point", "box", "tag")
+"""What an annotator can be asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class _File:
@@ -158,14 +161,26 @@ class Truth:
         return self._side.cell(scene, "height"), self._side.cell(scene, "width")
 
     def is_fine(self, scene: str) -> bool:
-        """Whether the data set has fine labels of this scene; else it has coarse ones only."""
+        """Whether the data set has fine labels of this scene; else it has coarse ones only, or none."""
         return self._side.cell(scene, "semantic") is not None
+
+    def has(self, scene: str, kind: str) -> bool:
+        """Whether there is an answer to an act of this kind. Coarse truth answers for coarse masks, fine truth for all.
+
+        Boxes are those of instances, which a world may lack.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"an act is one of {', '.join(KINDS)}; got {kind!r}")
+        if kind == "coarse":
+            return self.is_fine(scene) or self._side.cell(scene, "coarse") is not None
+        return self.is_fine(scene) and (kind != "box" or self._side.cell(scene, "instance") is not None)
 
     def semantic(self, scene: str) -> NDArray[np.uint8]:
         """(H, W) labels, 255 is void."""
         if not self.is_fine(scene):
+            there = "coarse labels only" if self.has(scene, "coarse") else "no labels"
             raise BadWorld(
-                f"scene {scene!r} of {self.world} {self.domain}/{self.split} has coarse labels only; what asks for its "
+                f"scene {scene!r} of {self.world} {self.domain}/{self.split} has {there}; what asks for its "
                 f"fine ones needs a world or a split without such scenes"
             )
         return self._labels(scene, "semantic")

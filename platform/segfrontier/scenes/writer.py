@@ -30,6 +30,8 @@ from segfrontier.scenes.manifest import IMAGE_SCHEMA, MANIFEST, TRUTH_SCHEMA, Im
 from segfrontier.scenes.names import PLAIN, is_plain, shown
 
 DOMAINS = ("source", "target")
+POOL = ("target", "train")
+"""Domain and split of the scenes that labels are bought of; only there may a scene have no truth."""
 _SHARD_BYTES = 128 * 2**20
 _LONGEST_ID = 1000
 _ROW_GROUP = 64  # small enough for Ray Data to stream, large enough to read well
@@ -45,7 +47,7 @@ class Scene:
     height: int
     width: int
     image: bytes
-    semantic: NDArray[np.uint8] | None  # None: it was labelled coarsely only
+    semantic: NDArray[np.uint8] | None  # None: it was labelled coarsely only, or not at all
     instance: NDArray[np.uint16] | None = None
     coarse: NDArray[np.uint8] | None = None
 
@@ -228,8 +230,13 @@ def check_scene(scene: Scene, classes: ClassTable) -> None:
         raise BadWorld(f"scene {scene.id!r}: a split's name has {PLAIN}; found {shown(scene.split)}")
     if not scene.id.isprintable() or len(scene.id) > _LONGEST_ID:
         raise BadWorld(f"a scene id has up to {_LONGEST_ID} printable characters; found {shown(scene.id)}")
-    if scene.semantic is None and (scene.coarse is None or scene.instance is not None):
-        raise BadWorld(f"scene {scene.id!r}: without fine labels a scene needs coarse ones, and has no instances")
+    if scene.semantic is None and scene.instance is not None:
+        raise BadWorld(f"scene {scene.id!r}: a scene without fine labels has no instances; found some")
+    if scene.semantic is None and scene.coarse is None and (scene.domain, scene.split) != POOL:
+        raise BadWorld(
+            f"scene {scene.id!r}: without labels it can stand in {'/'.join(POOL)} alone, where nothing is scored; it "
+            f"stands in {scene.domain}/{scene.split}. Give it labels, or leave it out."
+        )
     size = (scene.height, scene.width)
     for what, values, dtype in (
         ("semantic", scene.semantic, np.uint8),

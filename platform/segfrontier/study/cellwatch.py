@@ -6,7 +6,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,12 +28,39 @@ _TRAIN_LOG = "log.jsonl"  # in a training's entry
 _PACE = ("samples_a_second", "data_wait")  # differ from run to run, and are in no log
 _FAULTS = {"label": (LABELLED, "faults"), "measure": (MEASURED, "faults"), "score": ("scores.json", "left_out")}
 _TELL_SECONDS, _ASK_SECONDS, _POINTS = 0.5, 0.3, 200
+_SHARE, _LONGEST = 20, 10.0
+"""Of its time a cell spends one part in so many on telling, and so many on asking; seconds between two of them at most.
+A thousand cells that share a slow file system then write as often as it can take, and no more."""
 
 
 _ROUNDING = 1e-6  # of epochs and steps that are sums of fractions
 
 
 _End = Literal["done", "failed", "cut", "stopped", "full"]
+
+
+class _Pace:
+    """When something that takes its time is due again."""
+
+    def __init__(self, least: float) -> None:
+        self._least, self._due = least, -math.inf
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it may be done now."""
+        return time.monotonic() > self._due
+
+    def hurry(self) -> None:
+        """It is due at once."""
+        self._due = -math.inf
+
+    @contextmanager
+    def done(self) -> Iterator[None]:
+        """It is done inside the block."""
+        began = time.monotonic()
+        yield
+        took = time.monotonic() - began
+        self._due = began + max(self._least, min(_SHARE * took, _LONGEST))
 
 
 class CellWatch(Watcher):
@@ -53,7 +81,7 @@ class CellWatch(Watcher):
         self._heard: _Lines = []  # of the one that runs
         self._stage, self._training, self._epochs = "", "", 0.0
         self.progress = ProgressLog(folder)
-        self._asked_at = self._told_at = -math.inf
+        self._asks, self._tells = _Pace(_ASK_SECONDS), _Pace(_TELL_SECONDS)
         self._asked = False
 
     def __enter__(self) -> CellWatch:
@@ -108,9 +136,9 @@ class CellWatch(Watcher):
 
     def stop(self) -> bool:
         """See `Watcher`. Files are looked at a few times a second, whatever the pace of the work."""
-        now = time.monotonic()
-        if not self._asked and now - self._asked_at > _ASK_SECONDS:
-            self._asked_at, self._asked = now, self.is_cut or self._stop()
+        if not self._asked and self._asks.is_due:
+            with self._asks.done():
+                self._asked = self.is_cut or self._stop()
         return self._asked
 
     def begin(self, kind: str, key: str) -> None:
@@ -175,7 +203,7 @@ class CellWatch(Watcher):
         """See `Watcher`."""
         if self._tell is not None and not math.isnan(miou):
             self._tell(round(self._epochs + epochs, 6), miou)
-            self._asked_at = -math.inf  # the verdict is there by now
+            self._asks.hurry()  # the verdict is there by now
 
     def noted(self, name: str, value: float) -> None:
         """See `Watcher`."""
@@ -192,11 +220,10 @@ class CellWatch(Watcher):
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
 
     def _status(self, state: str, *, force: bool = False, **more: Any) -> None:
-        now = time.monotonic()
-        if force or now - self._told_at > _TELL_SECONDS:
-            self._told_at = now
+        if force or self._tells.is_due:
             payload = {"state": state, "stage": self._stage, "pid": os.getpid(), "at": time.time()}
-            write_json(self._folder / STATUS, payload | more, sync=False)
+            with self._tells.done():
+                write_json(self._folder / STATUS, payload | more, sync=False)
 
 
 def _lines(log: Path) -> _Lines:

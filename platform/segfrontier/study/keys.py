@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,11 @@ def keyed(cells: Iterable[Cell], atlas: Atlas) -> dict[str, Cell]:
 
 
 def write_cell(home: Home, key: str, cell: Cell) -> None:
-    """Keep what a cell is, for whoever computes it."""
-    write_json(home.cell(key) / CELL, plain_cell(cell))
+    """Keep what a cell is, for whoever computes it. One that is there is not written again: each writing waits for the
+    disk, and a study of thousands of cells that is resumed would wait for minutes."""
+    plain = plain_cell(cell)
+    if read_json(file := home.cell(key) / CELL) != plain:
+        write_json(file, plain)
 
 
 def read_cell(home: Home, key: str) -> Cell:
@@ -116,12 +120,25 @@ def code_of(method: str, kinds: Iterable[str]) -> str:
     return code_behind(method_class(method), kinds)
 
 
-def is_stale(record: Record) -> bool:
-    """Whether other code than today's computed a cell; not where its method is not installed any more."""
-    try:
-        return bool(record.code) and record.code != code_of(str(record.cell["method"]), record.kinds)
-    except BadInput:
-        return False
+def staleness_here() -> Callable[[Record], bool]:
+    """A question: did other code than today's compute a cell? Not where its method is not installed any more.
+
+    The code of a method is asked for once for each set of stages: each asking holds more than a hundred source files
+    against what is known of them, and a run asks of every cell.
+    """
+
+    @cache
+    def today(method: str, kinds: frozenset[str]) -> str:
+        try:
+            return code_of(method, kinds)
+        except BadInput:
+            return ""
+
+    def stale(record: Record) -> bool:
+        code = today(str(record.cell["method"]), record.kinds) if record.code else ""
+        return code not in ("", record.code)
+
+    return stale
 
 
 def _inputs(cell: Cell, atlas: Atlas) -> dict[str, str]:

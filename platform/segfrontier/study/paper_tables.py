@@ -1,8 +1,10 @@
-"""The tables of a paper as studies at the paper's scale: `METHOD:TABLE` names one wherever a study file may stand."""
+"""Studies by name, wherever a study file may stand: a paper's table at its scale, and those that come with us."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from segfrontier.basics.settings import Strict
 from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadStudy
 from segfrontier.study.config import Study
+
+SHIPPED = "study"
 
 
 class Table(Strict):
@@ -41,8 +45,12 @@ class Tables(Strict):
 
 
 def load_study(reference: str, assignments: Collection[str] = ()) -> Study:
-    """The study of a file, or of a table such as `coarse_to_fine:table-2`, after `--set` assignments."""
+    """The study of a file, of a table such as `coarse_to_fine:table-2`, or one that comes with us, `study:camvid-cpu`;
+    after `--set` assignments.
+    """
     method, colon, name = reference.partition(":")
+    if method == SHIPPED and colon and not Path(reference).exists():
+        return Study.parse(_shipped(name), assignments, where=reference)
     if not colon or method not in installed() or Path(reference).exists():
         return Study.load(reference, assignments)
     tables = {table.id: table for table in tables_of(method)}
@@ -51,6 +59,21 @@ def load_study(reference: str, assignments: Collection[str] = ()) -> Study:
         raise BadStudy(f"{method} must have the table {name!r}; it has {', '.join(tables) or 'none'} ({near})")
     plain = {"name": f"{method}-{name}".replace("+", "-"), **tables[name].study}
     return Study.parse(yaml.safe_dump(plain), assignments, where=reference)
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the studies that come with the package."""
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in _examples().iterdir()))
+
+
+def _shipped(name: str) -> str:
+    if name not in shipped():
+        raise BadStudy(f"{SHIPPED}:{name} must be a study that comes with us; there are {', '.join(shipped())}")
+    return (_examples() / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _examples() -> Traversable:
+    return files("segfrontier.study") / "examples"
 
 
 def tables_of(method: str) -> tuple[Table, ...]:

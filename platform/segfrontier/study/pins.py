@@ -24,7 +24,7 @@ def weights_sentences(asked: Collection[tuple[str, str]], recipes: Iterable[Reci
     names = {encoder: "random weights" for encoder, pretrained in asked if pretrained == "auto"}
     for recipe in recipes:
         if recipe.encoder in names and (recipe.encoder, recipe.pretrained) not in asked:
-            names[recipe.encoder] = recipe.pretrained
+            names[recipe.encoder] = "random weights" if recipe.pretrained == "never" else recipe.pretrained
     return [f"{encoder} starts from {name}." for encoder, name in names.items()]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
@@ -45,6 +45,36 @@ class Table:
 
     def ended(self, key: str, record: Record | None) -> None:
         """A table does not care."""
+
+
+@dataclass
+class Listed:
+    """A feed whose cells are known by `keys`, which grow; they are written before one that was added is given out."""
+
+    feed: Feed
+    keys: Collection[str]
+    write: Callable[[], object]
+    _written: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._written = len(self.keys)
+
+    @property
+    def over(self) -> bool:
+        """See `Feed`."""
+        return self.feed.over
+
+    def next(self) -> str | None:
+        """See `Feed`."""
+        key = self.feed.next()
+        if len(self.keys) > self._written:
+            self.write()
+            self._written = len(self.keys)
+        return key
+
+    def ended(self, key: str, record: Record | None) -> None:
+        """See `Feed`."""
+        self.feed.ended(key, record)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from segfrontier.basics.addresses import ray_host
 from segfrontier.basics.atomic import sweep, write_json, write_text
 from segfrontier.basics.disk import room_at
 from segfrontier.home.claiming import Leave, claimed
-from segfrontier.home.layout import Home, StudyHome, open_home
+from segfrontier.home.layout import CELLS, Home, StudyHome, open_home
 from segfrontier.home.records import Record
 from segfrontier.home.status import Board, counts
 from segfrontier.lab.signals import heeding_signals
@@ -22,10 +22,10 @@ from segfrontier.study.cellwork import Means, Outcome
 from segfrontier.study.config import Executor, Study
 from segfrontier.study.executing import Work, bench_of, run_here
 from segfrontier.study.job import require_lasting
-from segfrontier.study.keys import Atlas, is_stale, keyed, write_cell
+from segfrontier.study.keys import Atlas, keyed, staleness_here, write_cell
 from segfrontier.study.pins import Pins, weights_sentences
 from segfrontier.study.publishing import Publisher
-from segfrontier.study.queue import Feed, Limited, Table
+from segfrontier.study.queue import Feed, Limited, Listed, Table
 
 
 class StudyWatcher:
@@ -105,29 +105,32 @@ def _run(
     sweep(place.path)
     write_text(place.file, study.to_yaml())
     table = tuple(cells) if cells is not None else expand(study)
-    feed, named = _feed(study, place, atlas, table), keyed(table, atlas).values()
-    facets = {cell.facet.digest for cell in named}
+    named, is_stale = keyed(table, atlas), staleness_here()
+    feed, waiting = _feed(study, place, atlas, named, is_stale)
+    facets = {cell.facet.digest for cell in named.values()}
     asked = {(cell.recipe.encoder, cell.recipe.pretrained) for cell in table}
-    watcher.weights(weights_sentences(asked, (cell.recipe for cell in named)))
+    watcher.weights(weights_sentences(asked, (cell.recipe for cell in named.values())))
     limited = Limited(feed, study.limits, leave)
-    watcher.began(Board(place, is_stale), waiting=len(_waiting(study, place.home, place.cell_keys())))
+    board = Board(place, is_stale)
+    watcher.began(board, waiting=waiting)
     with Publisher(place, atlas.digests(), facets, uri=tracking) as publisher:
         ended = _Ended(watcher)
         work = Work(
             home=place.home, feed=limited, means=_means(study.executor, system=study.track.system), leave=leave,
             ended=ended, atlas=atlas,
         )  # fmt: skip
-        _execute(work, study, place, address, {(cell.recipe.encoder, cell.recipe.pretrained) for cell in named})
+        weights = {(cell.recipe.encoder, cell.recipe.pretrained) for cell in named.values()}
+        _execute(work, study, place, address, weights)
         publisher.settle()
         report = write_report(place)
-        publisher.state(_state(place, limited.why))
+        publisher.state(_state(board, limited.why))
     return Finished(place, ended.outcomes, limited.why, tuple(report), publisher.left)
 
 
-def _state(place: StudyHome, why: str) -> Literal["done", "failed", "stopped"]:
+def _state(board: Board, why: str) -> Literal["done", "failed", "stopped"]:
     if why:
         return "stopped"
-    return "failed" if counts(Board(place).look())["failed"] else "done"
+    return "failed" if counts(board.look())["failed"] else "done"
 
 
 def _execute(
@@ -145,29 +148,41 @@ def _execute(
     )
 
 
-def _feed(study: Study, place: StudyHome, atlas: Atlas, cells: tuple[Cell, ...]) -> Feed:
-    """The study's table as far as it is known, and a search for the rest; `cells.json` grows with its proposals."""
-    keys: list[str] = []
+def _feed(
+    study: Study, place: StudyHome, atlas: Atlas, cells: Mapping[str, Cell], is_stale: Callable[[Record], bool]
+) -> tuple[Feed, int]:
+    """The study's table as far as it is known, and a search for the rest; and how many of the table's cells wait.
 
-    def keep(cells: Iterable[Cell]) -> Mapping[str, Cell]:
-        found = keyed(cells, atlas)
-        for key, cell in found.items():
-            if key not in keys:
-                keys.append(key)
-                write_cell(place.home, key, cell)
-        write_json(place.path / "cells.json", keys)
+    `cells.json` grows with a search's proposals before any cell of theirs is given out. A search that goes on makes all
+    that it had proposed anew: what has ended is given out no more, so that the list is written once for all of it.
+    """
+    keys: dict[str, None] = {}
+
+    def keep(cells: Mapping[str, Cell]) -> None:
+        for key in cells.keys() - keys.keys():
+            write_cell(place.home, key, cells[key])
+        keys.update(dict.fromkeys(cells))
+
+    def proposed(cells: Iterable[Cell]) -> Mapping[str, Cell]:
+        keep(found := keyed(cells, atlas))
         return found
 
-    waiting = set(_waiting(study, place.home, found := keep(cells)))
-    table = Table([key for key in spread_out(found) if key in waiting])
+    def write() -> None:
+        write_json(place.path / CELLS, list(keys))
+
+    keep(cells)
+    write()
+    waiting = set(_waiting(study, place.home, cells, is_stale))
+    table = Table([key for key in spread_out(cells) if key in waiting])
     if study.search.kind != "optuna":
-        return table
+        return table, len(waiting)
     from segfrontier.study.search import Proposals, Several, space
 
-    return Several([table, *(
-        Proposals(study, entry, place.home, place.path / "search.json", keep)
+    feeds: list[Feed] = [table, *(
+        Proposals(study, entry, place.home, place.path / "search.json", proposed)
         for entry in study.methods if space(entry)
-    )])  # fmt: skip
+    )]  # fmt: skip
+    return Listed(Several(feeds), keys, write), len(waiting)
 
 
 def spread_out(cells: Mapping[str, Cell]) -> list[str]:
@@ -184,7 +199,7 @@ def spread_out(cells: Mapping[str, Cell]) -> list[str]:
     return sorted(turns, key=turns.__getitem__)
 
 
-def _waiting(study: Study, home: Home, keys: Iterable[str]) -> list[str]:
+def _waiting(study: Study, home: Home, keys: Iterable[str], is_stale: Callable[[Record], bool]) -> list[str]:
     """Those without a result of today's code. One that early stopping cut has none where nothing is stopped early."""
     ends = ("done",) if study.search.asha is None else ("done", "cut")
     found = ((key, Record.read(home.cell(key))) for key in keys)

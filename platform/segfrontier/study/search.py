@@ -51,7 +51,7 @@ class Proposals:
     keyed: Keyed
     _asked: int = 0
     _queue: deque[str] = field(default_factory=deque)
-    _proposals: list[_Proposal] = field(default_factory=list)
+    _open: dict[str, list[_Proposal]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._space = space(self.entry)
@@ -72,10 +72,9 @@ class Proposals:
 
     def ended(self, key: str, record: Record | None) -> None:  # noqa: ARG002
         """Tell Optuna the mean score of every proposal that this cell completes."""
-        for proposal in self._proposals:
-            if key in proposal.open:
-                proposal.open.discard(key)
-                self._settle(proposal)
+        for proposal in self._open.pop(key, ()):
+            proposal.open.discard(key)
+            self._settle(proposal)
 
     def _propose(self) -> None:
         if self._asked < len(self._kept):
@@ -91,7 +90,8 @@ class Proposals:
         keys = tuple(self.keyed(cells_of(self.study, self.entry.name, chosen(self.entry, trial.params))))
         waiting = [k for k in keys if not self._is_done(k)]
         proposal = _Proposal(trial, keys, set(waiting))
-        self._proposals.append(proposal)
+        for key in proposal.open:
+            self._open.setdefault(key, []).append(proposal)
         self._queue.extend(waiting)
         self._settle(proposal)
 

@@ -81,7 +81,7 @@ class PlainFolders:
         """Which files there are."""
         name, ending, kinds = result
         self._endings[name].add(ending)
-        self._kinds[name] |= kinds
+        self._kinds[name] |= kinds or {"unlabelled"}
 
     def finish(self, draft: Path) -> None:
         """Write the YAML."""
@@ -111,8 +111,10 @@ class PlainFolders:
         ending = next(iter(endings)) if len(endings) == 1 else "*"
         rows: dict[str, Any] = {"images": f"images/{group.name}/{group.template}.{ending}"}
         for kind, folder in (("semantic", "labels"), ("instances", "instances"), ("coarse", "coarse")):
-            if kind in kinds or (kind == "semantic" and not kinds):
+            if kind in kinds:
                 rows[kind] = f"{folder}/{group.name}/{group.template}.png"
+        if "unlabelled" in kinds:
+            rows["unlabelled"] = True
         return rows | {"domain": domain, "split": split, "prefix": group.prefix}
 
     def remarks(self) -> Sequence[str]:

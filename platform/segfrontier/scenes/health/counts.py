@@ -55,7 +55,7 @@ class Tally:
         self.present = np.zeros(classes, np.int64)
         self.instances = np.zeros(classes, np.int64)
         self.sizes: dict[str, None] = {}
-        self.looked = self.scenes = self.coarse = self.fine = 0
+        self.looked = self.scenes = self.coarse = self.fine = self.bare = 0
         self.rows: list[NDArray[np.int64]] = []  # pixels of each class and void, of finely labelled scenes
         self.all_void: list[str] = []
         self.mostly_void: list[str] = []
@@ -68,12 +68,13 @@ class Tally:
         self, scene: str, labels: NDArray[Any] | None, instance: NDArray[Any] | None, size: tuple[int, int], *,
         fine: bool, coarse: bool,
     ) -> None:  # fmt: skip
-        """Count the labels of a scene: its fine ones, else its coarse ones."""
+        """Count the labels of a scene: its fine ones, else its coarse ones; there may be none."""
         self.sizes[f"{size[1]}x{size[0]}"] = None
         self.scenes += 1
         self.coarse += coarse
         self.fine += fine
         if labels is None:
+            self.bare += 1
             return
         here = np.bincount(labels.ravel(), minlength=256)
         self.pixels += here
@@ -105,6 +106,7 @@ class Tally:
         """All of it."""
         all_pixels = max(int(self.pixels.sum()), 1)
         labelled = max(int(self.pixels[:VOID].sum()), 1)
+        known = max(self.scenes - self.bare, 1)
         return SplitCounts(
             domain=self.domain,
             split=self.split,
@@ -112,10 +114,10 @@ class Tally:
             total=total,
             sizes=tuple(self.sizes),
             class_shares=tuple(float(v) / labelled for v in self.pixels[: len(self.present)]),
-            scene_shares=tuple(float(v) / max(self.scenes, 1) for v in self.present),
+            scene_shares=tuple(float(v) / known for v in self.present),
             void_share=float(self.pixels[VOID]) / all_pixels,
             instances=tuple(int(v) for v in self.instances),
-            instances_a_scene=float(self.instances.sum()) / max(self.scenes, 1),
+            instances_a_scene=float(self.instances.sum()) / known,
             with_coarse=self.coarse,
             with_fine=self.fine,
         )

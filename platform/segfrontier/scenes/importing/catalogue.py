@@ -23,7 +23,7 @@ from segfrontier.scenes.importing.synthia import SYNTHIA
 from segfrontier.scenes.importing.voc import VOC_ALONE, VOC_AND_SBD
 from segfrontier.scenes.names import shown
 from segfrontier.scenes.world import World
-from segfrontier.scenes.writer import DOMAINS
+from segfrontier.scenes.writer import DOMAINS, POOL
 
 DATASETS: Mapping[str, Dataset] = {
     dataset.name: dataset for dataset in (
@@ -41,6 +41,7 @@ def import_dataset(
     domain: str = "",
     class_set: str = "",
     coarsen: Coarsen | None = None,
+    unlabelled: bool = False,
     max_bad: float = MAX_BAD_SHARE,
     progress: Progress | None = None,
     processes: int | None = None,
@@ -49,7 +50,8 @@ def import_dataset(
 
     `domain`: `target`, whose labels are bought, or `source`, whose labels are free; empty: as it is mostly used.
     `class_set` keeps some of the classes and makes the others void. `coarsen` simulates the coarse labels of a data set
-    that is divided into finely and coarsely labelled scenes (`segfrontier.market.coarse.coarse_map`).
+    that is divided into finely and coarsely labelled scenes (`segfrontier.market.coarse.coarse_map`). `unlabelled`
+    keeps training images that have no labels: they are left out otherwise.
     """
     if name not in DATASETS:
         near = get_close_matches(name, DATASETS, n=1)
@@ -61,11 +63,18 @@ def import_dataset(
     if class_set and class_set not in dataset.class_sets:
         offered = ", ".join(dataset.class_sets) or "none"
         raise BadWorld(f"{dataset.title} has the class sets: {offered}; found {class_set!r}. Leave it out for all.")
+    if unlabelled and (domain or dataset.domain) != POOL[0]:
+        raise BadWorld(
+            f"{dataset.title}: images without labels can be scenes of a target alone; this is to be a source, whose "
+            f"labels are all there. Leave `unlabelled` out, or import it as a target."
+        )
     if dataset.fine is not None and coarsen is None:
         raise BadWorld(f"{name!r} needs `coarsen`, which simulates coarse labels: market.coarse.coarse_map does.")
     try:
         refuse_taken(folder, sources=heads(dataset, Path(root)))  # before anything of the data set is looked at
-        source = official_source(dataset, root, domain=domain, class_set=class_set, coarsen=coarsen)
+        source = official_source(
+            dataset, root, domain=domain, class_set=class_set, coarsen=coarsen, unlabelled=unlabelled
+        )
     except BadWorld:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

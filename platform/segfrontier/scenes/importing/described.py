@@ -15,7 +15,14 @@ from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import examine_image
 from segfrontier.scenes.folder import refuse_taken
 from segfrontier.scenes.folders import Files, FolderSpec, pair
-from segfrontier.scenes.importing.engine import MAX_BAD_SHARE, Progress, SizeMismatch, Source, import_source
+from segfrontier.scenes.importing.engine import (
+    MAX_BAD_SHARE,
+    Progress,
+    SizeMismatch,
+    Source,
+    import_source,
+    unlabelled_remark,
+)
 from segfrontier.scenes.manifest import ImportNotes
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import Scene
@@ -44,6 +51,7 @@ def import_folders(
             skipped=pairing.twice,
             images_without_labels=pairing.images_without_labels,
             labels_without_images=pairing.labels_without_images,
+            remarks=unlabelled_remark(pairing.scenes),
         ),
     )
     return import_source(source, folder, max_bad=max_bad, progress=progress, processes=processes)

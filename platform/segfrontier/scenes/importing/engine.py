@@ -52,6 +52,10 @@ class Item(Protocol):
     def paths(self) -> tuple[Path, ...]:
         """All of its files."""
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether anything can be bought of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -119,6 +123,14 @@ def import_source(
             remarks=(*source.notes.remarks, *sorted(writer.remarks)),
         )
     return World.open(folder)
+
+
+def unlabelled_remark(items: Sequence[Item]) -> tuple[str, ...]:
+    """How many scenes have no labels, in a line; none where all have some."""
+    bare = [item.paths[0] for item in items if not item.has_labels]
+    if not bare:
+        return ()
+    return (f"{len(bare)} of {len(items)} scenes have no labels, so nothing can be bought of them, e.g. {bare[0]}",)
 
 
 def _require_few(bad: Sequence[str], total: int, max_bad: float, problem: BadWorld | None) -> None:

@@ -40,6 +40,11 @@ class Item:
     coarse_only: bool = False  # its fine labels are known, but become coarse ones
 
     @property
+    def has_labels(self) -> bool:
+        """Whether anything can be bought of it."""
+        return bool(self.labels)
+
+    @property
     def paths(self) -> tuple[Path, ...]:
         """All of them."""
         return (self.image, *self.labels.values())

@@ -19,8 +19,8 @@ from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import examine_image, resize_labels
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.folders import TRAIN
-from segfrontier.scenes.importing.engine import SizeMismatch, Source
-from segfrontier.scenes.importing.layout import Dataset, Item
+from segfrontier.scenes.importing.engine import SizeMismatch, Source, unlabelled_remark
+from segfrontier.scenes.importing.layout import Dataset, Item, RawTruth
 from segfrontier.scenes.importing.pairing import find, heads
 from segfrontier.scenes.importing.street_classes import narrowed
 from segfrontier.scenes.writer import Scene
@@ -33,11 +33,15 @@ Coarsen = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 def official_source(
-    dataset: Dataset, root: str | Path, *, domain: str = "", class_set: str = "", coarsen: Coarsen | None = None
-) -> Source:
-    """What is to be imported of a data set below `root`; `coarsen` simulates coarse labels where it is divided."""
+    dataset: Dataset, root: str | Path, *, domain: str = "", class_set: str = "", coarsen: Coarsen | None = None,
+    unlabelled: bool = False,
+) -> Source:  # fmt: skip
+    """What is to be imported of a data set below `root`; `coarsen` simulates coarse labels where it is divided.
+
+    With `unlabelled`, training images that have no labels are scenes, too.
+    """
     place = Path(root)
-    found = find(dataset, place)
+    found = find(dataset, place, unlabelled=unlabelled)
     table = dataset.classes(place) if callable(dataset.classes) else dataset.classes
     if class_set:
         table = narrowed(table, class_set, dataset.class_sets[class_set])
@@ -52,14 +56,14 @@ def official_source(
         origin={"importer": dataset.name, "domain": domain},
         folders=heads(dataset, place),
         components=False,
-        notes=found.notes,
+        notes=replace(found.notes, remarks=(*unlabelled_remark(items), *found.notes.remarks)),
         state=digest(pickle.dumps([item.more for item in items])),
     )
 
 
 def _divided(items: Sequence[Item], fine: Fraction) -> Iterator[Item]:
     """The training scenes whose names have the lowest hashes stay finely labelled, so many that the share is `fine`."""
-    training = sorted((digest(item.id.encode()), item.id) for item in items if item.split == TRAIN)
+    training = sorted((digest(item.id.encode()), item.id) for item in items if item.split == TRAIN and item.labels)
     coarse = {name for _, name in training[round(fine * len(training)) :]}
     return (replace(item, coarse_only=item.id in coarse) for item in items)
 
@@ -71,7 +75,7 @@ def read_item(
     image = rawlabels.read_file(item.image)
     size, odd = examine_image(image, name=str(item.image))
     remarks = [f"{item.image}: {what}" for what in odd]
-    truth = item.read(item)
+    truth = item.read(item) if item.has_labels else RawTruth()
     remarks += truth.remarks
 
     def sized(values: NDArray[Any] | None, kind: str) -> NDArray[Any] | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segfrontier.basics.reading import LARGE, read_text
 from segfrontier.errors import BadWorld
-from segfrontier.scenes.folders import by_key
+from segfrontier.scenes.folders import TRAIN, by_key
 from segfrontier.scenes.importing.layout import Dataset, Item, Part
 from segfrontier.scenes.manifest import ImportNotes
 
@@ -31,6 +31,7 @@ class Found:
     skipped: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     known: set[Path] = field(default_factory=set)
+    spare: list[Item] = field(default_factory=list)  # training images without labels
 
     @property
     def notes(self) -> ImportNotes:
@@ -43,14 +44,19 @@ class Found:
         )
 
 
-def find(dataset: Dataset, root: Path) -> Found:
-    """The scenes below a root, in the one layout of the data set that is there."""
+def find(dataset: Dataset, root: Path, *, unlabelled: bool = False) -> Found:
+    """The scenes below a root, in the one layout of the data set that is there.
+
+    With `unlabelled`, images of the training parts that have no labels are scenes, too.
+    """
     parts = _layout(dataset, root)
     found = Found()
     for part in parts:
         _pair(part, root, found)
     if not found.items:
         raise _without_labels(dataset, root, parts[0], found)
+    if unlabelled:
+        _keep_unlabelled(found)
     _name_twins(found)
     _name_links(root, found)
     _name_strangers(dataset, root, parts, found)
@@ -156,7 +162,12 @@ def _pair(part: Part, root: Path, found: Found) -> None:
     labelled = {key for kind in part.needs for key in labels[kind]}
     if part.more:
         labelled &= more.keys()
-    found.lone_images += [str(images[key]) for key in sorted(images.keys() - labelled)]
+    alone = sorted(images.keys() - labelled)
+    found.lone_images += [str(images[key]) for key in alone]
+    if (part.split or part.name) == TRAIN:
+        found.spare += [
+            Item(id=f"{part.name}/{key}", split=TRAIN, image=images[key], read=part.read, labels={}) for key in alone
+        ]
     found.lone_labels += [
         str(files[key]) for kind, files in labels.items() for key in sorted(files.keys() - images.keys())
     ]
@@ -170,6 +181,14 @@ def _pair(part: Part, root: Path, found: Found) -> None:
         )
         for key in keys
     ]  # fmt: skip
+
+
+def _keep_unlabelled(found: Found) -> None:
+    """Each spare image once: parts may share a folder, and what one has no labels of another may have."""
+    taken = {item.image for item in found.items}
+    kept = {item.image: item for item in found.spare if item.image not in taken}
+    found.items += kept.values()
+    found.lone_images = [path for path in found.lone_images if Path(path) not in kept]
 
 
 def _listed(root: Path, lists: Iterable[str]) -> set[str]:
