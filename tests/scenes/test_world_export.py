@@ -30,7 +30,7 @@ def jpg(scene):
 
 
 def write_odd(folder):
-    """Both domains, jpg beside png, names with blanks and umlauts, ids of several depths, numbers with gaps."""
+    """Both domains, jpg beside png, names with blanks and umlauts, ids of several depths, numbers with gaps, none."""
     gaps = toy_scene(5)
     scenes = [
         replace(toy_scene(1), id="train/Straße 7/bild eins"),
@@ -39,6 +39,7 @@ def write_odd(folder):
         replace(toy_scene(3, coarse=True), id="flach"),
         replace(toy_scene(4, coarse=True), id="nur grob", semantic=None, instance=None),
         replace(toy_scene(6), id="train/ohne", instance=None),
+        replace(toy_scene(10), id="train/kahl", semantic=None, instance=None),
         replace(jpg(toy_scene(7, split="val")), id="train/unten", split="val"),
         replace(toy_scene(8), id="neu & alt/8", split="mehr Bilder"),
         replace(toy_scene(9), id="synth/9", domain="source", split="train"),
@@ -163,7 +164,7 @@ def test_segments_are_those_that_a_slow_count_finds():
 def test_coco_says_what_is_not_in_it(tmp_path):
     world = write_odd(tmp_path / "world")
     done = export_world(world, tmp_path / "out", form="coco-panoptic")
-    assert done.left_out == 1 and done.scenes == 8
+    assert done.left_out == 2 and done.scenes == 8, "coarse labels alone, and none"
     assert any("1 scenes have no instances" in line for line in done.remarks)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"source", "target"}
 
