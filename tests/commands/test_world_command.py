@@ -22,8 +22,23 @@ def test_inspect_and_list_give_json_and_a_table(tmp_path):
     ]  # fmt: skip
     text = segfrontier("world", "inspect", "worlds/toy", folder=tmp_path).stdout
     assert "target/val  3 scenes, 32x24, void 6.25%" in text and "images in more than one split: 0" in text
+    assert "findings: 0" in text
     listed = json.loads(segfrontier("world", "list", "--json", folder=tmp_path).stdout)
     assert [r["name"] for r in listed] == ["street", "toy"]
+
+
+def test_inspect_writes_a_page_and_ends_with_1_where_a_split_is_of_no_use(tmp_path):
+    scenes = [replace(toy_scene(n), semantic=np.full((24, 32), 255, np.uint8), instance=None) for n in range(2)]
+    with WorldWriter(tmp_path / "void", name="void", classes=TOY) as out:
+        for scene in scenes:
+            out.add(scene)
+    done = segfrontier("world", "inspect", "void", "--html", "void.html", "--sample", 1, folder=tmp_path)
+    assert done.returncode == 1 and not done.stderr, done.stderr
+    assert "1 of 2 scenes (seed 0)" in done.stdout
+    assert "error: target/train: label maps in which no pixel has a class: 1 of 1 scenes" in done.stdout
+    assert "cannot" not in done.stdout and (tmp_path / "void.html").read_text().startswith("<!doctype html>")
+    found = json.loads(segfrontier("world", "inspect", "void", "--json", folder=tmp_path).stdout)["findings"]
+    assert [(f["severity"], f["kind"]) for f in found] == [("error", "all-void"), ("note", "unused-classes")]
 
 
 def test_preview_writes_a_picture(tmp_path):
@@ -33,9 +48,20 @@ def test_preview_writes_a_picture(tmp_path):
     assert (tmp_path / done.stdout.strip()).read_bytes().startswith(b"\x89PNG")
 
 
+def test_export_says_how_to_import_it_again(tmp_path):
+    write_toy(tmp_path / "toy")
+    done = segfrontier("world", "export", "toy", "my files", folder=tmp_path)
+    assert done.returncode == 0 and "my files: 14 scenes" in done.stdout, done.stderr
+    assert "next: segfrontier world import" in done.stdout and (tmp_path / "my files/world.yaml").is_file()
+    again = segfrontier("world", "import", "my files/world.yaml", "again", folder=tmp_path)
+    assert again.returncode == 0 and "source/train: 5 scenes" in again.stdout, again.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
+        (("world", "export", "nowhere", "new"), 3, "a world folder holds a world.json; there is none"),
+        (("world", "export", "street:train=1,val=1,synthetic=0", "folder"), 3, "e.g. 'mine.txt'"),
         (("world", "inspect", "nowhere"), 3, "a world folder holds a world.json; there is none"),
         (("world", "inspect", "street:trian=3"), 3, "did you mean 'train'?"),
         (("world", "inspect", "street:size=96"), 3, "HEIGHTxWIDTH"),

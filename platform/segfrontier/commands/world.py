@@ -1,9 +1,10 @@
-"""`segfrontier world`: import, list, inspect and preview worlds."""
+"""`segfrontier world`: import, list, inspect, preview and export worlds."""
 
 from __future__ import annotations
 
 import json
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -165,26 +166,66 @@ def _listed(folder: Path) -> tuple[str, str, str, str]:
     return world.name, str(folder), f"{len(world.classes)} classes", splits
 
 
-@app.command()
-def inspect(world: World, as_json: AsJson = False) -> None:
-    """Count classes, void and instances; name orphans, size mismatches and images that stand in two splits."""
+@app.command(epilog="Example: segfrontier world inspect worlds/my-city --html my-city.html")
+def inspect(
+    world: World,
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with pictures, too; a new .html file.")] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, max=10**9, help="Look at so many scenes of each split, drawn with seed 0; default: all."),
+    ] = None,
+) -> None:
+    """Count classes, void and instances; find wrong encodings, copies across splits, shifts of labels, orphans.
+
+    The exit code is 1 where a split cannot be used at all.
+    """
     from segfrontier.commands.console import console, progress
     from segfrontier.scenes.builtin import open_world
     from segfrontier.scenes.inspection import inspect_world
 
+    if html is not None:
+        _require_new(html, "a page", (".html", ".htm"))
     with progress("rendering") as step:
         opened = open_world(world, progress=step)
     with progress("inspecting") as step:
-        report = inspect_world(opened, progress=step)
+        report = inspect_world(opened, progress=step, sample=sample)
+    if html is not None:
+        from segfrontier.report.world_page import write_world_page
+
+        write_world_page(opened, report, html)
     if as_json:
         typer.echo(json.dumps(report.to_json()))
-        return
+    else:
+        _print_inspection(report)
+        if html is not None:
+            console().print(f"\n{html}", markup=False)
+    if report.unusable:
+        raise typer.Exit(1)
+
+
+def _print_inspection(report: Inspection) -> None:
+    from segfrontier.commands.console import console
+
     out = console()
     kind = "connected components stand in for instances" if report.components else "instances as the dataset has them"
     out.print(f"[bold]{report.name}[/]  {len(report.classes)} classes, {kind}, digest {report.digest}")
     for counts in report.splits:
         _print_split(report, counts)
     _print_oddities(report)
+    _print_findings(report)
+
+
+def _print_findings(report: Inspection) -> None:
+    from segfrontier.commands.console import console
+
+    out, colours = console(), {"error": "bold red", "warning": "yellow", "note": None}
+    out.print(f"\n[bold]findings: {len(report.findings)}[/]")
+    for finding in report.findings:
+        out.print(f"{finding.severity}: {finding.words}", markup=False, style=colours[finding.severity])
+        for line in finding.examples[:3]:
+            out.print(f"  {line}", markup=False)
+        out.print(f"  {finding.advice}", markup=False)
 
 
 def _print_split(report: Inspection, counts: SplitCounts) -> None:
@@ -194,7 +235,7 @@ def _print_split(report: Inspection, counts: SplitCounts) -> None:
 
     out = console()
     out.print(
-        f"\n[bold]{counts.domain}/{counts.split}[/]  {counts.scenes} scenes, {', '.join(counts.sizes[:4])}, "
+        f"\n[bold]{counts.domain}/{counts.split}[/]  {counts.looked}, {', '.join(counts.sizes[:4])}, "
         f"void {counts.void_share:.2%}, {counts.instances_a_scene:.1f} instances a scene, "
         f"{counts.with_fine} with fine maps, {counts.with_coarse} with coarse ones"
     )
@@ -227,6 +268,46 @@ def _print_oddities(report: Inspection) -> None:
             out.print(f"  and {len(found) - 10} more (--json names all)")
 
 
+class Form(StrEnum):
+    """The form of an export."""
+
+    folders = "folders"
+    coco_panoptic = "coco-panoptic"
+
+
+@app.command(epilog="Example: segfrontier world export worlds/my-city my-city-files")
+def export(
+    world: World,
+    out: Annotated[Path, typer.Argument(help="The new folder.")],
+    to: Annotated[
+        Form, typer.Option(help="folders: images, PNG maps and the YAML that imports them again; or COCO's form.")
+    ] = Form.folders,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="A label set, bought or made: its .arrow file or its stage's folder, instead of the truth."),
+    ] = None,
+) -> None:
+    """Write a world, or the labels of a set, as files: images as they were delivered, maps pixel by pixel."""
+    from segfrontier.commands.console import console, progress
+    from segfrontier.scenes.builtin import open_world
+    from segfrontier.scenes.exporting import export_world, open_label_set
+    from segfrontier.scenes.exporting.plain import YAML
+
+    with progress("rendering") as step:
+        opened = open_world(world, progress=step)
+    found = None if labels is None else open_label_set(labels, opened.classes)
+    with progress("exporting") as step:
+        done = export_world(opened, out, form=to.value, labels=found, progress=step)
+    lines = [f"{out}: {done.scenes} scenes"]
+    if done.left_out:
+        lines.append(f"left out: {done.left_out} scenes without such labels")
+    lines += [f"note: {line}" for line in done.remarks]
+    if to is Form.folders:
+        lines.append(f"next: segfrontier world import {out / YAML} NEW")
+    for line in lines:
+        console().print(line, markup=False)
+
+
 @app.command(epilog="Example: segfrontier world preview street --out street.png")
 def preview(
     world: World,
@@ -240,7 +321,7 @@ def preview(
     from segfrontier.scenes.preview import contact_sheet
 
     if out is not None:
-        _require_new_picture(out)
+        _require_new(out, "a preview", tuple(_PICTURES))
     with progress("rendering") as step:
         opened = open_world(world, progress=step)
     path = out or Path(f"{opened.name}-preview.png")
@@ -248,14 +329,14 @@ def preview(
     typer.echo(path)
 
 
-def _require_new_picture(path: Path) -> None:
-    if path.suffix.lower() not in _PICTURES:
-        raise BadInput(f"{path}: a preview must end in {', '.join(_PICTURES)}; found {path.suffix or 'no ending'!r}.")
+def _require_new(path: Path, what: str, endings: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in endings:
+        raise BadInput(f"{path}: {what} must end in {', '.join(endings)}; found {path.suffix or 'no ending'!r}.")
     if os.path.lexists(path):
-        raise BadInput(f"{path}: a preview must not take the place of another file; one is there. Name another one.")
+        raise BadInput(f"{path}: {what} must not take the place of another file; one is there. Name another one.")
     folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     if not folder.is_dir():
-        raise BadInput(f"{path}: a preview must lie in a folder; {folder} is none. Correct the path.")
+        raise BadInput(f"{path}: {what} must lie in a folder; {folder} is none. Correct the path.")
 
 
 def _write_picture(picture: NDArray[np.uint8], path: Path) -> None:

@@ -11,11 +11,14 @@
       - {name: road, colour: [128, 64, 128], ids: [0, 7]}            # several ids are merged into one class
       - {name: car,  colour: [0, 0, 142], ids: [26], thing: true}
     void: [255]
-    instances: components              # none | files | components (connected components stand in)
+    instances: components              # none | files | components (connected components stand in) | exact (see below)
     val: 20 %                          # instead of a split `val`: so much of `train`, drawn by name (see `holdout`)
 
 `{id}` and any further `{name}` match one path part and make up the scene id (one that stands twice stands for the same
 twice), `*` matches any part of a name; `root` defaults to the YAML's own folder.
+
+What `world export` writes besides: `prefix` in a split is what its scene ids begin with, instead of the split's name
+and `/`; `instances: exact` keeps the numbers of instance files, which a scene may lack, as they are.
 """
 
 from __future__ import annotations
@@ -78,6 +81,7 @@ def _template(text: str) -> str:
 Name = Annotated[str, AfterValidator(_plain)]
 ClassName = Annotated[str, AfterValidator(_class_name)]
 Template = Annotated[str, AfterValidator(_template)]
+Prefix = Annotated[str, Field(max_length=1000)]
 RawId = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
@@ -101,6 +105,7 @@ class SplitPaths(_Strict):
     unlabelled: bool = False
     domain: Literal["source", "target"] = "target"
     split: Name | None = None
+    prefix: Prefix | None = None
 
     @model_validator(mode="after")
     def _has_labels(self) -> Self:
@@ -136,7 +141,7 @@ class FolderSpec(_Strict):
     splits: dict[Name, SplitPaths] = Field(min_length=1)
     classes: tuple[FolderClass, ...] = Field(min_length=1)
     void: tuple[RawId | Colour, ...] = (255,)
-    instances: Literal["none", "files", "components"] = "none"
+    instances: Literal["none", "files", "components", "exact"] = "none"
     val: Holdout | None = None
 
     @model_validator(mode="after")
@@ -257,13 +262,14 @@ def pair(spec: FolderSpec) -> Pairing:
             for template in (paths.semantic, paths.instances, paths.coarse)
         )
         labels = coarse | fine
+        prefix = f"{split}/" if paths.prefix is None else paths.prefix
         if labels.keys().isdisjoint(images) and (paths.semantic or paths.coarse):
             raise _without_partners(split, images, labels)
         kept = images.keys() if paths.unlabelled else images.keys() & labels.keys()
         lone_images += [str(images[k]) for k in sorted(images.keys() - labels.keys() - kept)]
         lone_labels += [str(labels[k]) for k in sorted(labels.keys() - images.keys())]
         scenes += [
-            Files(f"{split}/{k}", paths.domain, _split_of(spec, split, k, fine=k in fine), images[k], fine.get(k),
+            Files(prefix + k, paths.domain, _split_of(spec, split, k, fine=k in fine), images[k], fine.get(k),
                   instances.get(k), coarse.get(k))
             for k in sorted(kept)
         ]  # fmt: skip

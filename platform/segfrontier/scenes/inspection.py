@@ -11,30 +11,22 @@ import numpy as np
 
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.codec import check_image
+from segfrontier.scenes.health.counts import SplitCounts as SplitCounts
+from segfrontier.scenes.health.counts import Tally
+from segfrontier.scenes.health.findings import Finding, findings
+from segfrontier.scenes.health.likeness import twins
 from segfrontier.scenes.manifest import ImportNotes
 from segfrontier.scenes.world import Pool, Truth, World
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitCounts:
-    """The counts of one domain and split."""
-
-    domain: str
-    split: str
-    scenes: int
-    sizes: tuple[str, ...]
-    class_shares: tuple[float, ...]
-    scene_shares: tuple[float, ...]
-    void_share: float
-    instances: tuple[int, ...]
-    instances_a_scene: float
-    with_coarse: int
-    with_fine: int
+SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """A world's counts and oddities. `overlaps` names images that stand in more than one split."""
+    """A world's counts and oddities. `overlaps` names images that stand in more than one split.
+
+    With `sample`, that many scenes of each split were looked at, drawn with seed `SEED`; None: all of them.
+    """
 
     name: str
     digest: str
@@ -44,101 +36,74 @@ class Inspection:
     overlaps: tuple[str, ...]
     notes: ImportNotes
     undecodable: tuple[str, ...] = ()  # stored images and maps that are none, or break the format's rules
+    findings: tuple[Finding, ...] = ()
+    sample: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for scripts."""
         return asdict(self)
 
+    @property
+    def unusable(self) -> bool:
+        """Is nothing to be done with this world?"""
+        return any(finding.severity == "error" for finding in self.findings)
 
-def inspect_world(world: World, *, progress: Callable[[int, int], None] | None = None) -> Inspection:
+
+def inspect_world(
+    world: World, *, progress: Callable[[int, int], None] | None = None, sample: int | None = None
+) -> Inspection:
     """Decode every image and label map once, and count. A damaged shard raises an error that names it."""
-    total, done = sum(world.splits().values()), 0
-    undecodable: list[str] = []
+    chosen = {key: _chosen(world, *key, sample) for key in world.splits()}
+    total, done = sum(len(scenes) for scenes in chosen.values()), 0
     seen: defaultdict[str, list[str]] = defaultdict(list)
-    counts = []
-    for domain, split in world.splits():
-        tally = _Tally(len(world.classes))
+    tallies, undecodable = [], []
+    for (domain, split), scenes in chosen.items():
+        tally = Tally(domain, split, len(world.classes))
         truth, pool = world.truth(domain=domain, split=split), world.pool(domain=domain, split=split)
-        for scene in truth.scenes():
+        for scene in pool.scenes():
             seen[pool.image_digest(scene)].append(f"{domain}/{split}:{scene}")
-            fine = truth.is_fine(scene)
+        for scene in scenes:
+            tally.looked += 1
             try:
-                _add(tally, pool, truth, scene, fine=fine)
+                _add(tally, pool, truth, scene)
             except BadWorld as error:
+                tally.undecodable.append(scene)
                 undecodable.append(f"{domain}/{split}:{scene}: {error}")
             done += 1
             if progress:
                 progress(done, total)
-        counts.append(tally.result(domain, split))
-    overlaps = (places for places in seen.values() if len({p.split(":")[0] for p in places}) > 1)
+        tallies.append(tally)
+    overlaps = tuple(" = ".join(places) for places in seen.values() if len({p.split(":")[0] for p in places}) > 1)
+    alike = twins([image for tally in tallies for image in tally.likenesses])
     return Inspection(
         name=world.name,
         digest=world.digest,
         classes=world.classes.names,
         components=world.manifest.components,
-        splits=tuple(counts),
-        overlaps=tuple(" = ".join(places) for places in overlaps),
+        splits=tuple(tally.result(world.splits()[tally.domain, tally.split]) for tally in tallies),
+        overlaps=overlaps,
         notes=world.manifest.notes,
         undecodable=tuple(undecodable),
+        findings=findings(tallies, world.classes, overlaps, alike),
+        sample=sample,
     )
 
 
-def _add(tally: _Tally, pool: Pool, truth: Truth, scene: str, *, fine: bool) -> None:
-    coarse, instance = truth.coarse(scene), truth.instance(scene)
+def _chosen(world: World, domain: str, split: str, sample: int | None) -> list[str]:
+    """The scenes of a split that are looked at, in their order."""
+    scenes = world.pool(domain=domain, split=split).scenes()
+    if sample is None or sample >= len(scenes):
+        return scenes
+    places = np.random.default_rng(SEED).choice(len(scenes), sample, replace=False)
+    return [scenes[at] for at in sorted(places.tolist())]
+
+
+def _add(tally: Tally, pool: Pool, truth: Truth, scene: str) -> None:
+    fine, coarse, instance = truth.is_fine(scene), truth.coarse(scene), truth.instance(scene)
     labels = truth.semantic(scene) if fine else coarse
-    if labels is None:
-        tally.add_bare(pool.size(scene))
-    else:
-        tally.add(labels, instance, fine=fine, coarse=coarse is not None)
+    tally.add(scene, labels, instance, pool.size(scene), fine=fine, coarse=coarse is not None)
     size = check_image(pool.encoded(scene), name=scene)
     if size != pool.size(scene):
         raise BadWorld(f"the image must be {pool.size(scene)} (height, width) as its row says; found {size}")
-    pool.image(scene)  # as training reads it
-
-
-class _Tally:
-    def __init__(self, classes: int) -> None:
-        self.pixels = np.zeros(256, np.int64)
-        self.present = np.zeros(classes, np.int64)
-        self.instances = np.zeros(classes, np.int64)
-        self.sizes: dict[str, None] = {}
-        self.scenes = self.coarse = self.fine = self.bare = 0
-
-    def add_bare(self, size: tuple[int, int]) -> None:
-        """A scene without labels: there is nothing to count but itself."""
-        self.sizes[f"{size[1]}x{size[0]}"] = None
-        self.scenes += 1
-        self.bare += 1
-
-    def add(
-        self, semantic: np.ndarray[Any, Any], instance: np.ndarray[Any, Any] | None, *, fine: bool, coarse: bool
-    ) -> None:
-        here = np.bincount(semantic.ravel(), minlength=256)
-        self.pixels += here
-        self.present += here[: len(self.present)] > 0
-        self.sizes[f"{semantic.shape[1]}x{semantic.shape[0]}"] = None
-        self.scenes += 1
-        self.coarse += coarse
-        self.fine += fine
-        if instance is not None:
-            inside = instance > 0
-            pairs = np.unique(instance[inside].astype(np.int64) * 256 + semantic[inside])
-            self.instances += np.bincount(pairs % 256, minlength=len(self.instances))[: len(self.instances)]
-
-    def result(self, domain: str, split: str) -> SplitCounts:
-        all_pixels = max(int(self.pixels.sum()), 1)
-        labelled = max(int(self.pixels[:255].sum()), 1)
-        known = max(self.scenes - self.bare, 1)
-        return SplitCounts(
-            domain=domain,
-            split=split,
-            scenes=self.scenes,
-            sizes=tuple(self.sizes),
-            class_shares=tuple(float(v) / labelled for v in self.pixels[: len(self.present)]),
-            scene_shares=tuple(float(v) / known for v in self.present),
-            void_share=float(self.pixels[255]) / all_pixels,
-            instances=tuple(int(v) for v in self.instances),
-            instances_a_scene=float(self.instances.sum()) / known,
-            with_coarse=self.coarse,
-            with_fine=self.fine,
-        )
+    image = pool.image(scene)  # as training reads it
+    tally.look(scene, pool.image_digest(scene), image, truth.classes.palette)

@@ -234,6 +234,16 @@ def write_labels(
     return LabelSet(path=str(path), kind=kind, digest=content, count=count, classes=classes)
 
 
+def labels_digest(labels: LabelSet) -> str:
+    """The digest of what a label file holds, in the classes of `labels`: the one in its name, unless it was damaged."""
+    state, opened = _Digest(labels.kind, labels.classes), _open(labels.path)
+    for number in range(opened.reader.num_record_batches):
+        batch = opened.batch(number)
+        columns = {name: batch[name].to_pylist() for name in batch.schema.names if name in COLUMN_NAMES}
+        state.take([StoredRow(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)])
+    return state.hexdigest()
+
+
 class _Digest:
     """Digest of the rows, not of the file: Arrow's own bytes may differ between versions."""
 

@@ -121,6 +121,13 @@ def instances_from_file(
     return _renumber(ids, labels, table)
 
 
+def instances_as_they_are(ids: NDArray[Any], *, name: str) -> NDArray[np.uint16]:
+    """Instance ids of a map that a world held before."""
+    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not 0 <= int(ids.min()) <= int(ids.max()) < 65536:
+        raise BadWorld(f"{name}: an instance file of an export has one channel of ids from 0 to 65535; it has not.")
+    return ids.astype(np.uint16)
+
+
 def components(labels: NDArray[np.uint8], table: ClassTable) -> NDArray[np.uint16]:
     """Connected components of countable classes, standing in for instances that a dataset does not have."""
     out = np.zeros(labels.shape, np.int32)

@@ -1,7 +1,7 @@
 """COCO panoptic: colour files with a number for each segment, and a JSON file that says what each segment is.
 
 Things are objects of their own (COCO's instances), crowds are things without a number, and black is void. The 133
-classes are those of the JSON file.
+classes are those of the JSON file. Images are jpg; in what `world export` writes, png too.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _not_panoptic(path: Path, error: Exception) -> BadWorld:
 def _parts(labels: str) -> tuple[Part, ...]:
     return tuple(
         Part(
-            name=split, images=f"{split}2017/{{id}}.jpg", labels={"semantic": labels.format(split)}, read=read,
+            name=split, images=f"{split}2017/{{id}}.*g", labels={"semantic": labels.format(split)}, read=read,
             more=partial(segments, split),
         )
         for split in ("train", "val")

@@ -84,6 +84,9 @@ def _with_fine(scene: Scene, files: Files, path: Path, spec: FolderSpec, table: 
             raise BadWorld(f"{files.image}: `instances: files` is declared, but this scene has no instance file")
         ids = _sized(files.instances, size)
         scene = replace(scene, instance=rawlabels.instances_from_file(ids, semantic, table, name=str(files.instances)))
+    elif spec.instances == "exact" and files.instances is not None:
+        ids = _sized(files.instances, size)
+        scene = replace(scene, instance=rawlabels.instances_as_they_are(ids, name=str(files.instances)))
     elif spec.instances == "components":
         scene = replace(scene, instance=rawlabels.components(semantic, table))
     return scene
