@@ -80,8 +80,8 @@ def test_classes_that_train_lacks_are_named(tmp_path):
     scenes = [painted(n, values=(0,)) for n in range(3)] + [painted(n, split="val", values=(0, 2)) for n in range(3, 5)]
     found = kinds(write(tmp_path / "world", scenes))
     lacking = found["warning", "never-in-train", "target/train"]
-    assert lacking.words == "target/train: car occur in target/val and never in target/train: 1 of 3 classes"
-    assert found["note", "unused-classes", "all splits"].what == "wall occur nowhere"
+    assert lacking.words == "target/train: no car, which target/val has: 1 of 3 classes"
+    assert found["note", "unused-classes", "all splits"].what == "no scene shows wall"
 
 
 def test_copies_across_splits_are_found_small_or_pressed(tmp_path):

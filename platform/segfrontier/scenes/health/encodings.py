@@ -20,7 +20,8 @@ STREET: Mapping[str, float] = {
     "sign": 0.006, "vegetation": 0.159, "terrain": 0.012, "sky": 0.040, "person": 0.012, "rider": 0.001, "car": 0.070,
     "truck": 0.003, "bus": 0.002, "train": 0.002, "motorcycle": 0.001, "bicycle": 0.004,
 }  # fmt: skip
-"""About the shares of pixels in Cityscapes' training labels: what streets look like."""
+"""About the shares of pixels in Cityscapes' training labels, rounded and from memory: what streets look like. The
+thresholds below leave room for that."""
 _FAR, _NEARER = 0.4, 0.25  # total variation from STREET as it was read, and by how much less in another encoding
 _FEWEST = 3  # classes that must be readable in the other encoding
 

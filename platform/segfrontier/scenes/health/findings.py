@@ -136,7 +136,7 @@ def _absent(tallies: Sequence[Tally], classes: ClassTable) -> Iterator[Finding]:
     every = set().union(*seen.values())
     if nowhere := [classes.names[label] for label in range(len(classes)) if label not in every]:
         yield Finding(
-            severity="note", kind="unused-classes", what=f"{_listed(nowhere)} occur nowhere",
+            severity="note", kind="unused-classes", what=f"no scene shows {_listed(nowhere)}",
             where="all splits", count=len(nowhere), of=len(classes),
             advice="Leave them out of the class table, or see whether their ids are right.",
         )  # fmt: skip
@@ -146,7 +146,7 @@ def _absent(tallies: Sequence[Tally], classes: ClassTable) -> Iterator[Finding]:
             names = [classes.names[label] for label in lacking]
             yield Finding(
                 severity="warning", kind="never-in-train", count=len(names), of=len(classes),
-                what=f"{_listed(names)} occur in {domain}/{split} and never in {domain}/train",
+                what=f"no {_listed(names)}, which {domain}/{split} has",
                 where=f"{domain}/train", advice="No budget buys them: move scenes with them into train.",
             )  # fmt: skip
 
