@@ -1,14 +1,16 @@
 """What ranks methods while a study runs: the mean over seeds, never the luckiest of them."""
 
 import pytest
+from madestudy import record, study
 
-from segfrontier.home.status import CellState, best
+from segfrontier.basics.atomic import write_json
+from segfrontier.home.status import Board, CellState, best
 from segfrontier.tracking.studies import study_note
 
 
 def cell(method, seed, miou, *, hours=5):
     return CellState(
-        key=f"{method}{hours}{seed}", label=f"{method}, {hours} h, seed {seed}", method=method, state="done", miou=miou
+        key=f"{method}{hours}{seed}", label=f"{method}, {hours} h, seed {seed}", method=method, state="done", score=miou
     )
 
 
@@ -18,7 +20,7 @@ def test_status_ranks_by_means_not_by_the_luckiest_seed():
     found = best((*lucky, *steady))
     assert list(found) == ["steady", "lucky"]
     assert (found["steady"].label, found["steady"].seeds) == ("steady, 5 h", 2)
-    assert found["steady"].miou == pytest.approx(0.55) and found["lucky"].miou == pytest.approx(0.4)
+    assert found["steady"].score == pytest.approx(0.55) and found["lucky"].score == pytest.approx(0.4)
 
 
 def test_the_note_in_mlflow_ranks_by_means_too():
@@ -31,3 +33,23 @@ def test_the_note_in_mlflow_ranks_by_means_too():
     ]  # fmt: skip
     rows = [line for line in study_note({"study": "s"}, records).splitlines() if line.startswith("| ")][1:]
     assert rows == ["| steady | 62.5% | 2 | 1.0 | steady |", "| lucky | 50.0% | 2 | 1.0 | lucky |"]
+
+
+def test_both_rank_by_the_metric_that_the_study_names(tmp_path):
+    pq = {"fine": (0.6, 0.1), "coarse": (0.4, 0.3)}
+    made = [record(m, 4, 0, miou, values={"miou_present": miou, "pq": score}) for m, (miou, score) in pq.items()]
+    place = study(tmp_path, made, yaml=(text := "name: made\nmetric: pq\n"))
+    for each in made:
+        write_json(place.home.cell(each.key) / "cell.json", each.cell)
+    board = Board(place)
+    means = best(board.look())
+    assert [(method, mean.score) for method, mean in means.items()] == [("coarse", 0.3), ("fine", 0.1)]
+    assert board.metric == "pq" and [cell.miou for cell in board.look()] == [0.6, 0.4]
+    rows = study_note({"study": "made", "config": text}, [r.plain() for r in made]).splitlines()
+    assert any("mean pq" in row for row in rows)
+    assert [row.split(" | ")[:2] for row in rows if "%" in row] == [["| coarse", "30.0%"], ["| fine", "10.0%"]]
+
+
+@pytest.mark.parametrize("text", ["name: made", "{", "metric: [pq]", "- 1"])
+def test_a_file_that_names_none_means_the_headline(tmp_path, text):
+    assert Board(study(tmp_path, [], yaml=text)).metric == "miou_present"

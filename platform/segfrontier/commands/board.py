@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from segfrontier.commands.cells_table import drawn, span
 from segfrontier.commands.console import console
+from segfrontier.home.records import metric_words
 from segfrontier.home.status import Board, CellState, counts, seconds_left
 from segfrontier.study.run import StudyWatcher
 
@@ -79,12 +80,16 @@ class LiveBoard(StudyWatcher):
         """See `StudyWatcher`."""
         self._count += 1
         if self._live is None and record is not None:
-            result = f"mIoU {record.miou:.1%}" if outcome == "done" else record.error[:1000]
+            assert self._board is not None
+            metric = self._board.metric
+            score = f"{metric_words(metric)} {record.score(metric):.1%}"
+            result = score if outcome == "done" else record.error[:1000]
             self._log(f"[{self._count}/{self._total}] {record.cell['label']}: {outcome} {result}")
 
     def _drawn(self) -> RenderableType:
         cells, left = self._look()
-        return drawn(cells, left=left)
+        assert self._board is not None
+        return drawn(cells, metric=self._board.metric, left=left)
 
     def _look(self) -> tuple[tuple[CellState, ...], float | None]:
         assert self._board is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segfrontier.home.records import metric_words
 from segfrontier.home.status import CellState, State, best, counts
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _STYLES: dict[State, str] = {
 }
 
 
-def drawn(cells: tuple[CellState, ...], *, left: float | None = None) -> RenderableType:
+def drawn(cells: tuple[CellState, ...], *, metric: str, left: float | None = None) -> RenderableType:
     """Counts and time left, what runs now, the best of each method, and what failed."""
     from rich.console import Group
     from rich.table import Table
@@ -34,9 +35,9 @@ def drawn(cells: tuple[CellState, ...], *, left: float | None = None) -> Rendera
         running.add_row(
             cell.label, cell.waiting or cell.stage, "" if cell.share is None else f"{cell.share:.0%}", cell.pace
         )
-    leading = Table("best mean so far", "mIoU", "seeds", box=None, header_style="dim")
+    leading = Table("best mean so far", metric_words(metric), "seeds", box=None, header_style="dim")
     for mean in best(cells).values():
-        leading.add_row(mean.label, f"{mean.miou:.1%}", str(mean.seeds))
+        leading.add_row(mean.label, f"{mean.score:.1%}", str(mean.seeds))
     failed = Table("failed", "because", "log", box=None, header_style="red")
     for cell in [c for c in cells if c.state == "failed"][:12]:
         failed.add_row(cell.label, Text(cell.error[:160]), cell.key[:8])

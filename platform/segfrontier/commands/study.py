@@ -73,17 +73,20 @@ def status(
     is_stale = staleness()
     boards = {one.name: Board(one, is_stale) for one in found}
     if as_json:
-        plain = {n: {"running": b.alive(), "cells": [c.plain() for c in b.look()]} for n, b in boards.items()}
+        plain = {
+            n: {"running": b.alive(), "metric": b.metric, "cells": [c.plain() for c in b.look()]}
+            for n, b in boards.items()
+        }
         typer.echo(json.dumps(plain))
         return
     for name, board in boards.items():
         states = board.look()
         console().print(f"[bold]{name}[/] {'(running)' if board.alive() else ''}")
-        console().print(drawn(states))
+        console().print(drawn(states, metric=board.metric))
         if stale := sum(cell.stale for cell in states):
             console().print(f"  {stale} are stale: other code computed them; `segfrontier run` renews them")
         for cell in states if cells else ():
-            score = "" if cell.miou != cell.miou else f"{cell.miou:.1%}"
+            score = "" if cell.score != cell.score else f"{cell.score:.1%}"
             word = "stale" if cell.stale else cell.state
             console().print(f"  {cell.key[:8]}  {word:<8} {score:>6}  {cell.label}", markup=False)
     if not boards:
@@ -142,12 +145,13 @@ def _report(finished: Finished, *, as_json: bool) -> None:
     from segfrontier.commands.console import console
     from segfrontier.home.status import Board, counts
 
-    states = Board(finished.study).look()
+    board = Board(finished.study)
+    states = board.look()
     if as_json:
         plain = {"study": finished.study.name, "why": finished.why, "cells": [c.plain() for c in states]}
         typer.echo(json.dumps(plain | {"report": [str(p) for p in finished.report]}))
     else:
-        console().print(drawn(states))
+        console().print(drawn(states, metric=board.metric))
         _next_steps(finished)
     if finished.signalled:
         raise typer.Exit(SIGNALLED)

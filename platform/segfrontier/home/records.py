@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from segfrontier.basics.atomic import write_json
-from segfrontier.basics.reading import load_json
+from segfrontier.basics.reading import load_json, parse_yaml, read_text
 from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput
 from segfrontier.home.layout import Home, StudyHome, tell_damage
@@ -19,6 +19,24 @@ from segfrontier.home.layout import Home, StudyHome, tell_damage
 RECORD = "record.json"
 HEADLINE = "miou_present"
 """The metric that every cell has."""
+
+
+def metric_words(metric: str) -> str:
+    """ "mIoU", or another metric by its own name."""
+    return "mIoU" if metric == HEADLINE else metric
+
+
+def metric_of(study: StudyHome) -> str:
+    """What a study ranks by, as its file says; the headline where that cannot be read, or says nothing."""
+    try:
+        text = read_text(study.file, what="a study")
+        plain = parse_yaml(text, where=str(study.file), what="a study")
+    except BadInput:
+        return HEADLINE
+    found = plain.get("metric") if isinstance(plain, dict) else None
+    return found if isinstance(found, str) else HEADLINE
+
+
 WARNING = "warning/"
 """Notes and logged values of such a name say in words what a reader of the cell's score must know."""
 

@@ -7,13 +7,14 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from segfrontier.basics.reading import read_json
 from segfrontier.home.claiming import RUN, is_running
 from segfrontier.home.layout import CELLS, STATUS, StudyHome
-from segfrontier.home.records import RECORD, Record
+from segfrontier.home.records import RECORD, Record, metric_of
 
 _RATES = _SPEED, _WAIT = ("samples_a_second", "data_wait")
 
@@ -32,6 +33,7 @@ class CellState:
     share: float | None = None  # of the running stage
     seconds: float = 0.0
     miou: float = math.nan
+    score: float = math.nan  # in the metric that the study ranks by
     error: str = ""
     waiting: str = ""
     pace: str = ""  # of the running stage: its latest loss, and images a second
@@ -41,7 +43,8 @@ class CellState:
     def plain(self) -> dict[str, Any]:
         """JSON form; no score is null."""
         fields = {k: getattr(self, k) for k in self.__dataclass_fields__}
-        return fields | {"miou": None if math.isnan(self.miou) else self.miou}
+        scores = {"miou": self.miou, "score": self.score}
+        return fields | {name: None if math.isnan(value) else value for name, value in scores.items()}
 
 
 @dataclass
@@ -65,6 +68,11 @@ class Board:
         alive = self.alive() if alive is None else alive
         began = _written(self.study.path / RUN)
         return tuple(self._ended.get(key) or self._state(key, alive=alive, began=began) for key in self._keys())
+
+    @cached_property
+    def metric(self) -> str:
+        """What the study ranks by."""
+        return metric_of(self.study)
 
     def alive(self) -> bool:
         """Whether a process is at work on the study now."""
@@ -103,7 +111,7 @@ class Board:
             return CellState(**named, state="stopped" if status.at else "waiting", stage=status.stage)
         state = CellState(
             **named, state=record.state, seconds=record.ended - record.started, miou=record.miou, error=record.error,
-            stale=self.is_stale(record),
+            score=record.score(self.metric), stale=self.is_stale(record),
         )  # fmt: skip
         if record.state == "done" and not state.stale:
             self._ended[key] = state
@@ -186,7 +194,7 @@ class Mean:
     """What cells that differ in their seed alone scored so far."""
 
     label: str  # method, knobs and budget
-    miou: float
+    score: float
     seeds: int
 
 
@@ -194,11 +202,11 @@ def best(cells: tuple[CellState, ...]) -> dict[str, Mean]:
     """Each method's highest mean over seeds so far: a lucky seed is no better method."""
     scores: dict[tuple[str, str], list[float]] = {}
     for cell in cells:
-        if not math.isnan(cell.miou):
-            scores.setdefault((cell.method, cell.label.rpartition(", seed ")[0] or cell.label), []).append(cell.miou)
+        if not math.isnan(cell.score):
+            scores.setdefault((cell.method, cell.label.rpartition(", seed ")[0] or cell.label), []).append(cell.score)
     means = [(method, Mean(label, sum(own) / len(own), len(own))) for (method, label), own in scores.items()]
     found: dict[str, Mean] = {}
-    for method, mean in sorted(means, key=lambda item: -item[1].miou):
+    for method, mean in sorted(means, key=lambda item: -item[1].score):
         found.setdefault(method, mean)
     return found
 

@@ -15,12 +15,12 @@ from typing import Any, Literal
 from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.errors import BadInput, BadStudy, LedgerError
 from segfrontier.home.layout import StudyHome
-from segfrontier.home.records import HEADLINE, Record
+from segfrontier.home.records import HEADLINE, Record, metric_words
 from segfrontier.market import Ledger
 from segfrontier.market.acts import KINDS
 from segfrontier.market.prices import PriceList
 from segfrontier.report.frontier import Facet, Point
-from segfrontier.report.points import Entry, compute_unit, entries, facet_of, facet_words, metric_words
+from segfrontier.report.points import Entry, compute_unit, entries, facet_of, facet_words
 from segfrontier.report.references import Reference, load_references, stars
 
 

@@ -82,11 +82,6 @@ def facet_words(facet: Facet) -> str:
     return str(dict(facet).get("words", facet))
 
 
-def metric_words(metric: str) -> str:
-    """ "mIoU", or another metric by its own name."""
-    return "mIoU" if metric == HEADLINE else metric
-
-
 def knob_words(record: Record) -> str:
     """ "split=0.3": the cell's label without method, budget and seed."""
     settings = str(record.cell.get("label", "")).rpartition(", seed ")[0].rpartition(", ")[0]

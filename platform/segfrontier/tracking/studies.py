@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from segfrontier.home.records import metric_words
 from segfrontier.tracking.payload import (
     HEADLINE,
     STUDY_TAG,
@@ -67,29 +68,33 @@ def study_note(study: Plain, records: Collection[Plain]) -> str:
     lists = {name: _listed(asked.get(name)) for name in ("budgets", "seeds")}
     if told := [f"{name} {words}" for name, words in lists.items() if words]:
         lines += ["; ".join(told), ""]
-    best = _best(records)
+    metric = str(asked.get("metric") or HEADLINE)
+    best = _best(records, metric)
     if best:
-        lines += ["| method | mean mIoU | seeds | annotation hours | setting |", "|---|---|---|---|---|"]
+        lines += [
+            f"| method | mean {metric_words(metric)} | seeds | annotation hours | setting |",
+            "|---|---|---|---|---|",
+        ]
     for method, (score, rows) in sorted(best.items(), key=lambda item: -item[1][0]):
         hours = fmean(minutes(r) for r in rows) / 60
         lines.append(f"| {method} | {score:.1%} | {len(rows)} | {hours:.1f} | {setting(rows[0]['cell'])} |")
     return "\n".join(lines)
 
 
-def _best(records: Collection[Plain]) -> dict[str, tuple[float, list[Plain]]]:
-    """Each method's mean score and records at its best setting and budget, of those with the most seeds.
+def _best(records: Collection[Plain], metric: str) -> dict[str, tuple[float, list[Plain]]]:
+    """Each method's mean score in a metric and records at its best setting and budget, of those with the most seeds.
 
     Facets are never mixed.
     """
     groups: dict[tuple[str, ...], list[Plain]] = {}
     for record in records:
-        score = record["values"].get(HEADLINE, float("nan"))
+        score = record["values"].get(metric, float("nan"))
         if record["state"] == "done" and score == score:
             cell = record["cell"]
             groups.setdefault((cell["method"], setting(cell), str(cell["hours"]), record["facet"]), []).append(record)
     best: dict[str, tuple[float, list[Plain]]] = {}
     for (method, *_), rows in groups.items():
-        mean = fmean(r["values"][HEADLINE] for r in rows)
+        mean = fmean(r["values"][metric] for r in rows)
         known = best.get(method, (0.0, []))
         if (len(rows), mean) > (len(known[1]), known[0]):
             best[method] = (mean, rows)
