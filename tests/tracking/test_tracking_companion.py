@@ -68,10 +68,10 @@ def test_a_database_that_has_to_be_made_first_keeps_no_cell_waiting(tmp_path):
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["while it works", "as it ends"])
-def test_an_answer_after_an_outage_is_told_once_whenever_it_comes(tmp_path, monkeypatch, caplog, ended):
+def test_an_answer_after_an_outage_is_told_once_whenever_it_comes(tmp_path, monkeypatch, ended):
     from segfrontier.tracking import process
 
-    place, end, given = open_home(tmp_path / "runs").study("tiny"), threading.Event(), []
+    place, end, given, lines = open_home(tmp_path / "runs").study("tiny"), threading.Event(), [], []
 
     class Scripted:
         def __init__(self, study, uri):
@@ -85,10 +85,10 @@ def test_an_answer_after_an_outage_is_told_once_whenever_it_comes(tmp_path, monk
 
     monkeypatch.setattr(process, "Sync", Scripted)
     monkeypatch.setattr(process, "_POLL", 0.01)
+    monkeypatch.setattr(process._log, "info", lambda text, *values: lines.append(text % values))
     place.path.mkdir(parents=True)
-    with caplog.at_level("INFO", logger="segfrontier.tracking"):
-        assert process._serve(place, "http://somewhere", 1.0, end) == 0
-    assert [r.getMessage() for r in caplog.records] == [
+    assert process._serve(place, "http://somewhere", 1.0, end) == 0
+    assert lines == [
         "http://somewhere: no answer", "http://somewhere: answers again; nothing was lost", "ended; 0 left",
     ]  # fmt: skip
 
