@@ -71,6 +71,13 @@ def test_a_damaged_mirror_is_made_again(tmp_path, cache, damage):
     )
 
 
+def test_nothing_is_removed_where_nothing_is(tmp_path, cache, monkeypatch):
+    """Whoever mirrors the same shard at the same time may have put it there since."""
+    world = write_toy(tmp_path / "toy")
+    monkeypatch.setattr(mirror, "discard", lambda path: pytest.fail(f"{path} may be another's by now"))
+    assert world.pool().image(world.pool().scenes()[0]).shape == (24, 32, 3)
+
+
 def test_a_mirror_of_another_shard_is_not_taken_for_this_one(tmp_path, cache):
     one, two = write_toy(tmp_path / "one", target_train=3), write_toy(tmp_path / "two", target_train=4)
     one.pool().image("target/train/000")

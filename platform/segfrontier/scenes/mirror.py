@@ -8,6 +8,7 @@ whole. One that was damaged later is noticed when it is opened, by its footer, r
 from __future__ import annotations
 
 from functools import lru_cache
+from os.path import lexists
 from pathlib import Path
 
 import pyarrow as pa
@@ -160,7 +161,8 @@ def _make_mirror(uri: str, content: str, nbytes: int, rows: int, truth: bool) ->
         raise damaged(uri, f"it holds {table.num_rows} rows of {rows}, or other columns")
     mirror = _room(truth) / f"{content}.arrow"
     try:
-        if mirror.is_dir() or not mirror.is_file():
+        # Where nothing is, another process may put its mirror in this very moment: only what is there and is none goes.
+        if lexists(mirror) and not mirror.is_file():
             discard(mirror)
         with staged_file(mirror) as draft, draft.open("wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_batch(table.to_batches(max_chunksize=None)[0])
