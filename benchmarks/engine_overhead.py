@@ -15,46 +15,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from unittest.mock import patch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "scale"))
 
-from toystudy import toy_study  # noqa: E402
+from made import Meter, installed_here, resident
+from toystudy import toy_study
 
-from segfrontier.basics.installed import entry_points  # noqa: E402
-from segfrontier.home.records import Record  # noqa: E402
-from segfrontier.lab import Fine, Lab, Model, Part, Recipe  # noqa: E402
-from segfrontier.study.run import StudyWatcher, run_study  # noqa: E402
-from segfrontier_methods.supervised.method import fit  # noqa: E402
-
-
-@dataclass(frozen=True, kw_only=True)
-class Same:
-    """Buys and trains the same whatever its knob says, so that all of its cells share their stages."""
-
-    number: int = 0
-
-    def run(self, lab: Lab, recipe: Recipe) -> Model:
-        """Buy, train."""
-        labels = lab.buy(Fine(lab.pool.scenes()[:2]))
-        return fit(lab, recipe, Part(images=lab.pool, labels=labels))
-
-
-class Meter(StudyWatcher):
-    """Notes when each cell ends, and how large the process is then."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.sizes: list[float] = []
-
-    def ended(self, key: str, outcome: str, record: Record | None) -> None:
-        assert outcome == "done", record
-        self.times.append(time.perf_counter())
-        self.sizes.append(resident())
+from segfrontier.study.run import run_study
 
 
 def main() -> None:
@@ -64,16 +32,14 @@ def main() -> None:
     parser.add_argument("--tracking", default="none", help="an MLflow address, or none")
     parser.add_argument("--profile", action="store_true", help="of the third run")
     given = parser.parse_args()
-    entry = SimpleNamespace(name="same", value="benchmarks:Same", load=lambda: Same)
     with ExitStack() as held:
-        known = [*entry_points(group="segfrontier.methods"), entry]
-        held.enter_context(patch("segfrontier.basics.installed.entry_points", lambda group: known))
+        held.enter_context(installed_here())
         folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
         methods = [{"name": "same", "knobs": {"number": list(range(given.cells))}}]
         study = toy_study(folder, methods=methods, budgets=[200 / 3600], seeds=[0])
 
         def run(profile: cProfile.Profile | None = None) -> tuple[float, Meter]:
-            meter, began = Meter(), time.perf_counter()
+            meter, began = Meter(time.perf_counter), time.perf_counter()
             with profile or ExitStack():
                 run_study(study, home=folder / "runs", tracking=given.tracking, watcher=meter)
             return time.perf_counter() - began, meter
@@ -105,11 +71,6 @@ def tell(name: str, seconds: float, meter: Meter, cells: int) -> None:
 def median(values: Sequence[float]) -> float:
     """The middle one."""
     return sorted(values)[len(values) // 2]
-
-
-def resident() -> float:
-    """Megabytes of this process that lie in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from segfrontier.lab import Fine, Lab, Model, Part, Recipe  # noqa: E402
 from segfrontier.study.cells import expand  # noqa: E402
 from segfrontier.study.config import Study  # noqa: E402
 from segfrontier.study.keys import Atlas, keyed, plain_cell, write_cell  # noqa: E402
+from segfrontier.study.run import StudyWatcher  # noqa: E402
 from segfrontier_methods.supervised.method import fit  # noqa: E402
 
 SEEDS, BUDGETS = 5, 5
@@ -38,6 +39,25 @@ class Same:
         """Buy, train."""
         labels = lab.buy(Fine(lab.pool.scenes()[:2]))
         return fit(lab, recipe, Part(images=lab.pool, labels=labels))
+
+
+class Meter(StudyWatcher):
+    """Notes when each cell ends, by a clock, and how large the process is then."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.times: list[float] = []
+        self.sizes: list[float] = []
+        self._clock = clock
+
+    def ended(self, key: str, outcome: str, record: Record | None) -> None:
+        assert outcome == "done", record
+        self.times.append(self._clock())
+        self.sizes.append(resident())
+
+
+def resident() -> float:
+    """Megabytes of this process that lie in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
 @contextmanager

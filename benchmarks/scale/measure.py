@@ -25,12 +25,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from made import ended, installed_here, study_of
+from made import Meter, ended, installed_here, resident, study_of
 
 from segfrontier.home.layout import StudyHome
 from segfrontier.home.records import Record, records
 from segfrontier.home.status import Board
-from segfrontier.study.run import StudyWatcher, run_study
+from segfrontier.study.run import run_study
 
 COUNTED: Counter[str] = Counter()
 
@@ -70,22 +70,9 @@ def first(folder: Path) -> Record:
     return records(finished.study)[0]
 
 
-class Meter(StudyWatcher):
-    """Notes when each cell ends, and how large the process is then."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.sizes: list[float] = []
-
-    def ended(self, key: str, outcome: str, record: Record | None) -> None:
-        assert outcome == "done", record
-        self.times.append(time.process_time())
-        self.sizes.append(resident())
-
-
 def run(folder: Path, cells: int) -> dict[str, Any]:
     """A study is run, and run again when all of its records are there."""
-    study, home, meter = study_of(folder, cells), folder / f"run{cells}", Meter()
+    study, home, meter = study_of(folder, cells), folder / f"run{cells}", Meter(time.process_time)
     took = measured(lambda: run_study(study, home=home, tracking="none", watcher=meter))
     steps = sorted(b - a for a, b in zip(meter.times, meter.times[1:], strict=False))
     left = {}
@@ -187,11 +174,6 @@ def count_calls() -> None:
 
     os.fsync = fsync
     COUNTED.update({"opens": 0, "renames": 0, "syncs": 0})
-
-
-def resident() -> float:
-    """Megabytes of this process that lie in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
 def tell(name: str, found: dict[str, Any]) -> dict[str, Any]:
