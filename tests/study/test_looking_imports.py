@@ -93,6 +93,10 @@ def test_claims_are_judged_without_what_trains_once_their_keys_are_known(home, t
     (tmp_path / "runs").mkdir()
     out, packages = loaded(tmp_path, "claims", "show")
     assert "cannot tell" in out and not packages & HEAVY, "nothing was run, so no key matters"
+    other = record("fine", 4, 0, 0.5)
+    study(tmp_path / "runs", [record("fine", 4, 0, 0.5, cell=other.cell | {"recipe": {"encoder": "resnet10t"}})])
+    out, packages = loaded(tmp_path, "claims", "show")
+    assert "cannot tell" in out and not packages & HEAVY, "what was run are other studies"
 
 
 def test_the_state_of_a_study_needs_no_tables_and_no_images(home):

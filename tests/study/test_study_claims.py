@@ -17,7 +17,7 @@ from segfrontier.study.claim_cells import all_cells, keys_of, study_of, whole
 from segfrontier.study.claims import claims_of, known, parse_claims
 from segfrontier.study.config import Executor
 from segfrontier.study.judging import judge_all
-from segfrontier.study.kept_keys import keep_keys, kept_keys
+from segfrontier.study.kept_keys import keep_keys, kept_keys, none_there
 from segfrontier.study.keys import Atlas, keyed, plain_cell
 from segfrontier.study.paper_tables import load_study, tables_of
 
@@ -364,6 +364,26 @@ def test_keys_of_weights_that_are_still_to_be_found_are_not_kept(cache, tmp_path
     claims = parse_claims(BUILT_IN.replace("{pretrained: never}", recipe), where="c")
     keep_keys(tmp_path, "fine", claims, lambda claim, side: ["k"])
     assert kept_keys(tmp_path, "fine", claims) is None
+
+
+def test_a_home_of_other_studies_holds_no_cell_of_the_claims(claims, tmp_path):
+    home, (key, cell) = Home(tmp_path / "runs"), next(iter(keyed(all_cells(claims), Atlas()).items()))
+    theirs = parse_claims(
+        TEXT.replace("steps: 3", "steps: 3, encoder: resnet10t").format(world="w", prices="p"), where="c"
+    )
+    assert none_there(home, theirs), "an empty home"
+    plain = dict(plain_cell(cell))
+    recipe = plain["recipe"]
+    for name, change, none in (
+        ("other-encoder", {"recipe": recipe | {"encoder": "resnet18"}}, True),
+        ("other-method", {"recipe": recipe | {"encoder": "resnet10t"}, "method": "active_points"}, True),
+        ("silent", {"recipe": {}}, False),
+        ("one-of-theirs", {"recipe": recipe | {"encoder": "resnet10t"}}, False),
+    ):
+        home = Home(tmp_path / name)
+        Record(key=key, state="done", cell=plain | change, facet="f", facet_words="f").write(home)
+        assert none_there(home, theirs) is none, name
+        assert none_there(home, claims) is False, "claims on the default encoder, whose name they do not say"
 
 
 def test_damaged_or_unwritable_kept_keys_are_none(cache, tmp_path):

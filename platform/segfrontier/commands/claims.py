@@ -98,10 +98,10 @@ def show(
 
 def _keys(home: Home, method: str, claims: Claims) -> KeysOf:
     """The keys of the claims' cells: as they are kept, or computed, which takes the libraries that train."""
-    from segfrontier.study.kept_keys import keep_keys, kept_keys
+    from segfrontier.study.kept_keys import keep_keys, kept_keys, none_there
 
-    if not any(home.path.glob("cells/*/record.json")):
-        return _none  # whatever the keys are
+    if none_there(home, claims):
+        return _none
     if (kept := kept_keys(home.path, method, claims)) is not None:
         return kept
     from segfrontier.study.claim_cells import keys_of

@@ -7,7 +7,7 @@ meanwhile, and so may what `auto` finds where nothing is decided: claims that st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from segfrontier.basics.installed import installed, packaged
 from segfrontier.basics.marks import mark
 from segfrontier.basics.reading import read_json
 from segfrontier.errors import DiskFull
+from segfrontier.home.layout import Home
+from segfrontier.home.records import RECORD, Record
 from segfrontier.home.weights import decided_weights
 from segfrontier.scenes.cache import cache_folder
 from segfrontier.scenes.files import digest
@@ -53,6 +55,22 @@ def kept_keys(home: Path, method: str, claims: Claims) -> KeysOf | None:
     return None
 
 
+def none_there(home: Home, claims: Claims) -> bool:
+    """No cell of these claims is in the home, whatever their keys are: none has a method and an encoder of theirs.
+
+    So it is in a home of other studies, which has decided nothing of what these claims leave to `auto`.
+    """
+    methods = {side.method for _, side in claims.sides()}
+    encoders = {encoder for encoder, _ in _encoders(claims)} | {None}  # None: a record that does not say
+    found = filter(None, (Record.read(file.parent) for file in home.path.glob(f"cells/*/{RECORD}")))
+    return "" not in encoders and not any(r.cell["method"] in methods and _encoder(r) in encoders for r in found)
+
+
+def _encoder(record: Record) -> str | None:
+    recipe = record.cell.get("recipe")
+    return recipe.get("encoder") if isinstance(recipe, dict) else None
+
+
 def _read(method: str, made_from: str) -> dict[str, list[str]]:
     plain = read_json(_file(method))
     keys = plain.get("keys") if isinstance(plain, dict) and plain.get("made_from") == made_from else None
@@ -70,7 +88,7 @@ def _made_from(method: str, decided: Mapping[str, str]) -> str:
 def _decided(home: Path, claims: Claims) -> Mapping[str, str] | None:
     """What the claims leave to `auto`, as the home has decided it; None where it has not."""
     known = decided_weights(home) or {}
-    asked = set(_left_to_auto(claims))
+    asked = _left_to_auto(claims)
     return {encoder: known[encoder] for encoder in asked} if asked <= known.keys() else None
 
 
@@ -81,13 +99,20 @@ def _worlds(claims: Claims) -> Iterable[str]:
         yield from (str(ref) for ref in world.values() if ref) if isinstance(world, Mapping) else [str(world)]
 
 
-def _left_to_auto(claims: Claims) -> Iterable[str]:
-    """Encoders; "" is the default one, of which no home decides by that name."""
+def _left_to_auto(claims: Claims) -> set[str]:
+    return {encoder for encoder, weights in _encoders(claims) if "auto" in weights}
+
+
+def _encoders(claims: Claims) -> Iterable[tuple[str, Sequence[str]]]:
+    """Encoders, each with the weights it may start from; "" is the default one, which no home knows by that name."""
     for claim in claims.claims:
         recipe = claims.base.get("recipe", {}) | claim.recipe
-        weights, encoders = recipe.get("pretrained", "auto"), recipe.get("encoder", "")
-        if "auto" in (weights if isinstance(weights, list) else [weights]):
-            yield from map(str, encoders) if isinstance(encoders, list) else [str(encoders)]
+        weights = _listed(recipe.get("pretrained", "auto"))
+        yield from ((encoder, weights) for encoder in _listed(recipe.get("encoder", "")))
+
+
+def _listed(one_or_more: object) -> Sequence[str]:
+    return [str(one) for one in one_or_more] if isinstance(one_or_more, list) else [str(one_or_more)]
 
 
 def _name(claim: Claim, side: Side) -> str:
