@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 from segfrontier.errors import BadInput
-from segfrontier.store import code_digest
+from segfrontier.store import code_digest, still_sources
 from segfrontier.store.modules import Sources, Unit
 from segfrontier.store.source import Digests
 
@@ -176,6 +176,24 @@ def test_names_are_followed_through_moves_and_renamed_imports(tmp_path: Path) ->
     assert all(loose[name] != base[name] for name in roots)
     plumbing = digests(10, loose="DECIDES_NOTHING = True\n")
     assert digests(11, sign="-", loose="DECIDES_NOTHING = True\n") == plumbing != base
+
+
+def test_files_are_looked_at_once_where_sources_stand_still_and_each_time_elsewhere(tmp_path, monkeypatch) -> None:
+    package = tmp_path / "stillpack"
+    package.mkdir()
+    file = package / "__init__.py"
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def digest(body: str) -> str:
+        file.write_text(f"def use():\n    return {body}\n")
+        return code_digest("stillpack:use")
+
+    before, after = digest("1"), digest("1 + 1")
+    assert before != after
+    with still_sources():
+        assert digest("1 + 1 + 1") not in (before, after), "what changed before is seen"
+        assert digest("2") == code_digest("stillpack:use") == digest("1 + 1 + 1"), "what changes within is not"
+    assert digest("1") == before
 
 
 def test_names_that_a_package_imports_late_are_followed(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from segfrontier.plan.dry_market import Memory, RememberingMarket, Untold
 from segfrontier.plan.foreseen import foreseen
 from segfrontier.plan.probe import PATIENCE, estimate
 from segfrontier.plan.study_plan import CellPlan, StagePlan, StudyPlan
-from segfrontier.store import Store
+from segfrontier.store import Store, still_sources
 from segfrontier.study.cells import Cell
 from segfrontier.study.cellwork import perform
 from segfrontier.study.config import Study
@@ -58,7 +58,7 @@ def plan_study(
     atlas = Atlas(progress=opening, imagine=True, pins=Pins(place.path))
     cells, stand_ins = foreseen(study, place.study(study.name))
     _require_worlds(cells, atlas)
-    with _stage(place) as stage:
+    with _stage(place) as stage, still_sources():  # every one of thousands of keys asks for the code behind it
         planned, is_stale = [], staleness_here()
         for done, (key, cell) in enumerate(keyed(cells, atlas).items(), start=1):
             planned.append(_rehearse(cell, key, atlas, stage, _is_done(place, key, is_stale)))

@@ -10,4 +10,5 @@ from segfrontier.store.rows import human_size as human_size
 from segfrontier.store.rows import parse_age as parse_age
 from segfrontier.store.rows import parse_size as parse_size
 from segfrontier.store.source import code_digest as code_digest
+from segfrontier.store.source import still_sources as still_sources
 from segfrontier.store.store import Store as Store

@@ -128,7 +128,10 @@ class Sources:
     @property
     def is_current(self) -> bool:
         """Whether all files are as they were when they were read."""
-        return all(file.is_file() and stamp(file) == seen for file, seen in self.stamps.items())
+        try:
+            return all(stamp(file) == seen for file, seen in self.stamps.items())
+        except OSError:
+            return False  # one is gone
 
     def resolve(self, module: str, name: str) -> Target | None:
         """What a name at a module's top level stands for; None where the module does not have it."""
