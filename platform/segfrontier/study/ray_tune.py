@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import sys
+from collections import Counter, deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +22,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import OutOfMemoryError
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -36,6 +38,7 @@ from segfrontier.study.executing import Work
 from segfrontier.study.keys import Atlas, plain_cell, read_cell
 from segfrontier.study.preflight import needs_of, require_nodes, unseen
 
+log = logging.getLogger(__name__)
 _TRIAL_CPU, _LOST = 0.01, 2
 _SCORE, _EPOCH = "score", "epoch"
 _UNSEEN = "unseen"
@@ -82,8 +85,21 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
             raise BadStudy(_too_small(executor))
         parallel = 1  # the cluster may grow
     cells = _Cells(work, min(parallel, executor.parallel_cells or parallel))
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(parallel)  # by default one process is started after the other
+    while True:
+        try:
+            _tuner(cells, work, executor, folder, asha).fit()
+            return
+        except RuntimeError as error:  # Tune knows no process that Ray ends for want of memory, and gives up
+            if not isinstance(error.__cause__, OutOfMemoryError):
+                raise
+            cells.short_of_memory(error.__cause__)
+
+
+def _tuner(cells: _Cells, work: Work, executor: Executor, folder: Path, asha: Asha | None) -> tune.Tuner:
+    shutil.rmtree(folder, ignore_errors=True)
     order = {"home": str(work.home.path), "means": work.means, "leave": work.leave, "asha": asha}
-    tuner = tune.Tuner(
+    return tune.Tuner(
         tune.with_resources(tune.with_parameters(_trial, order=order), reserved(executor)),
         tune_config=tune.TuneConfig(
             search_alg=cells, num_samples=-1, reuse_actors=True,
@@ -94,9 +110,6 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
             failure_config=tune.FailureConfig(max_failures=_LOST), callbacks=[_Lost(cells)],
         ),
     )  # fmt: skip
-    shutil.rmtree(folder, ignore_errors=True)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(parallel)  # by default one process is started after the other
-    tuner.fit()
 
 
 def reserved(executor: Executor) -> dict[str, float]:
@@ -135,13 +148,15 @@ class _Cells(Searcher):
         super().__init__(metric=_SCORE, mode="max")
         self._work, self._parallel = work, parallel
         self._running: dict[str, str] = {}
+        self._again: deque[str] = deque()
+        self._ended_alone: Counter[str] = Counter()
         self._kills = oom_kills()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next cell's key."""
         if len(self._running) >= self._parallel:
             return None
-        key = self._work.feed.next()
+        key = self._again.popleft() if self._again and not self._work.feed.why else self._work.feed.next()
         if key is None:
             return str(Searcher.FINISHED) if self._work.feed.over else None
         self._running[trial_id] = key
@@ -160,7 +175,23 @@ class _Cells(Searcher):
         """The process of a cell has died once too often. Where Ray has ended, that says nothing of the cell."""
         if (died := what_died()) is not None:
             raise died
-        key = self._running.pop(trial_id)
+        self._fail(self._running.pop(trial_id), error)
+
+    def short_of_memory(self, error: OutOfMemoryError) -> None:
+        """Ray has ended cells because their node ran short of memory; all that ran go on, one fewer at once.
+
+        Which of them took it is not known, so none is given up for it but one that ran alone, as often as any other.
+        """
+        ran, self._running = list(self._running.values()), {}
+        if len(ran) == 1:
+            self._ended_alone[ran[0]] += 1
+            if self._ended_alone[ran[0]] > _LOST:
+                self._fail(ran.pop(), error)
+        self._parallel = max(1, min(self._parallel, len(ran)) - 1)
+        self._again.extendleft(reversed(ran))
+        log.warning("a node ran short of memory, and Ray ended cells there; %d at once from here", self._parallel)
+
+    def _fail(self, key: str, error: BaseException | None) -> None:
         why = cause(error, self._work.home.cell(key) / LOG, kills=oom_kills() - self._kills)
         _write_failure(self._work.home, key, f"the process that computed it died {_LOST + 1} times; {why}")
         self._work.settle(key, "failed")
