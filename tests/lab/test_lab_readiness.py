@@ -119,6 +119,8 @@ def test_a_device_must_be_here_unless_a_cluster_has_it():
         ({"threads": 0}, "threads must be"),
         ({"checkpoint_seconds": math.nan}, "checkpoint_seconds"),
         ({"log_steps": 0}, "log_steps"),
+        ({"look_batch": 0}, "look_batch must be 1 to 256"),
+        ({"look_batch": 257}, "look_batch must be 1 to 256"),
         ({"device": "cuda:99"}, "this machine's"),
     ],
 )

@@ -104,7 +104,10 @@ def test_an_image_that_ends_every_process_is_named(trained, tmp_path):
 class Heavy(LabelPass):
     """Makes a row of 100 kB out of nothing."""
 
-    def look(self, models, scene):
+    def read(self, scene):
+        return None
+
+    def look(self, models, scene, image):
         return os.urandom(100_000)
 
 

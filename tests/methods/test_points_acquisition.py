@@ -81,7 +81,7 @@ def test_a_network_that_diverged_measures_nothing(world, tmp_path):
         part = Part(images=lab.pool)
         with pytest.raises(Diverged, match="entropies of a network's answers must be finite"):
             work = MeasurePass(models={}, classes=lab.classes, part=part, gauge=PatchEntropy.of(knobs()))
-            work.outcome(Predictors({"model": predictor}), part.names()[0])
+            next(work.outcomes(Predictors({"model": predictor}), part.names()[:1]))
 
 
 def test_the_most_uncertain_patches_of_each_image_are_asked_about(lab):

@@ -27,7 +27,8 @@ class LocalLab(Lab):
     def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
         if self.bench.threads:
             torch.set_num_threads(self.bench.threads)
-        models, names = Predictors.built(work.models, device=self.bench.torch_device()), work.names()
-        for done, scene in enumerate(names, start=1):
-            yield work.outcome(models, scene)
+        device, names = self.bench.torch_device(), work.names()
+        models, together = Predictors.built(work.models, device=device), self.bench.images_together(device.type)
+        for done, outcome in enumerate(work.outcomes(models, names, together=together), start=1):
+            yield outcome
             self._on_progress(done, len(names))

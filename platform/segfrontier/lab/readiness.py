@@ -9,6 +9,7 @@ import math
 from dataclasses import replace
 from functools import lru_cache
 
+from segfrontier.basics import bounds
 from segfrontier.errors import BadInput
 from segfrontier.lab.devices import require_device
 from segfrontier.lab.recipe import Recipe
@@ -34,6 +35,11 @@ def require_bench(bench: Bench, *, here: bool = True) -> None:
         )
     if bench.threads is not None and not 1 <= bench.threads <= _MOST_PROCESSES:
         raise BadInput(f"threads must be 1 to {_MOST_PROCESSES}; found {bench.threads}. Leave them out to use all.")
+    if bench.look_batch is not None and not 1 <= bench.look_batch <= bounds.TOGETHER:
+        raise BadInput(
+            f"look_batch must be 1 to {bounds.TOGETHER} images, which a model looks at together; found "
+            f"{bench.look_batch}. Leave it out for 1 on CPUs and 8 on GPUs."
+        )
     if not (math.isfinite(bench.checkpoint_seconds) and bench.checkpoint_seconds >= 0 and bench.log_steps >= 1):
         raise BadInput(
             f"a bench needs checkpoint_seconds >= 0 and log_steps >= 1; found {bench.checkpoint_seconds} and "

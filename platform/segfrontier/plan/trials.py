@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, fields, replace
 from statistics import median
 from typing import Any
 
@@ -17,7 +16,7 @@ from segfrontier.basics.atomic import scratch_folder
 from segfrontier.errors import Stopped
 from segfrontier.lab import Bench, Model, Predictor, Predictors
 from segfrontier.lab.handles import without_pretraining
-from segfrontier.lab.passes.base import Pass
+from segfrontier.lab.passes.base import Pass, Picture
 from segfrontier.lab.passes.score import ScorePass
 from segfrontier.lab.passes.scores import counted
 from segfrontier.lab.streams import Stream
@@ -100,12 +99,14 @@ def _seconds_an_image(work: Pass[Any], bench: Bench) -> float:
     if not names:
         return 0.0
     models = Predictors({name: _untrained(model, device) for name, model in work.models.items()})
-    look, clock = _score_of(work) if isinstance(work, ScorePass) else work.outcome, _Clock(IMAGES)
-    for i in range(IMAGES):
-        look(models, names[i % len(names)])
-        clock.tick()
-        if clock.enough():
-            break
+    looked = _striped(work) if isinstance(work, ScorePass) else work
+    some = [names[i % len(names)] for i in range(IMAGES)]
+    clock = _Clock(IMAGES)
+    with closing(looked.outcomes(models, some)) as outcomes:
+        for _ in outcomes:
+            clock.tick()
+            if clock.enough():
+                break
     return clock.pace()
 
 
@@ -115,11 +116,14 @@ def _untrained(model: Model, device: torch.device) -> Predictor:
     return Predictor.of(module, model.classes, device=device, looking=model.looking)
 
 
-def _score_of(work: ScorePass) -> Callable[[Predictors, str], object]:
+@dataclass(frozen=True, kw_only=True)
+class _Striped(ScorePass):
     """A score without truth: none may be read for a plan, and stripes take as long."""
 
-    def look(models: Predictors, scene: str) -> object:
-        found = work.rule.label(models, work.pool.image(scene), None)
-        return counted(work.tasks, middling(*found.size, len(work.classes)), found, work.classes)
+    def look(self, models: Predictors, scene: str, image: Picture) -> Any:  # noqa: ARG002
+        found = self.rule.label(models, image, None)
+        return counted(self.tasks, middling(*found.size, len(self.classes)), found, self.classes)
 
-    return look
+
+def _striped(work: ScorePass) -> _Striped:
+    return _Striped(**{field.name: getattr(work, field.name) for field in fields(work)})

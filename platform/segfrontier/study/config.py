@@ -143,6 +143,8 @@ class Executor(Strict):
     workers_per_stage: _Workers = 0
     device: Annotated[str, AfterValidator(_device)] = "auto"
     loaders: Annotated[_Workers, Field(le=bounds.LOADERS)] = 0  # processes that decode and augment, for each training
+    look_batch: Annotated[_Workers, Field(ge=1, le=bounds.TOGETHER)] | None = None  # images that models label and score
+    # together: one by one is exact; default: 1 on CPUs, 8 on GPUs
 
     @property
     def workers(self) -> int:

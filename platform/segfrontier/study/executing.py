@@ -21,7 +21,10 @@ def bench_of(executor: Executor) -> Bench:
     device = executor.device
     if device == "auto" and executor.kind == "ray" and not executor.workers:
         device = "cpu"  # Ray shows no GPU to a process that has not asked for one
-    return Bench(device=device, threads=max(1, int(executor.cpus_per_cell)), loader_workers=executor.loaders)
+    return Bench(
+        device=device, threads=max(1, int(executor.cpus_per_cell)), loader_workers=executor.loaders,
+        look_batch=executor.look_batch,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

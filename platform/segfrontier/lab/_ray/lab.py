@@ -49,7 +49,9 @@ class RayLab(Lab):
         """See `Lab._run_pass`; close it, for as long as it is open its actors keep their CPUs."""
         names, gpu = work.names(), self.fleet.muster(self.fleet.actors, self.bench)
         threads = max(1, (self.bench.threads or torch.get_num_threads()) // self.fleet.actors)
-        settings = {"work": work.light(), "device": "cuda" if gpu else "cpu", "threads": threads}
+        device = "cuda" if gpu else "cpu"
+        together = self.bench.images_together(device)
+        settings = {"work": work.light(), "device": device, "threads": threads, "together": together}
         for done, outcome in enumerate(outcomes(settings, names, self.fleet, gpu=gpu), start=1):
             yield outcome
             self._on_progress(done, len(names))

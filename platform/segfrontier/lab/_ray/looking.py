@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -32,7 +32,7 @@ class Work(Protocol):
 
     @property
     def models(self) -> Mapping[str, Model]: ...
-    def outcome(self, models: Predictors, scene: str) -> Outcome: ...
+    def outcomes(self, models: Predictors, names: Sequence[str], *, together: int) -> Iterator[Outcome]: ...
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Look:
     work: Work
     device: str
     threads: int
+    together: int = 1
 
     @cached_property
     def models(self) -> Predictors:
@@ -52,15 +53,20 @@ class Look:
         return Predictors.built(self.work.models, device=torch.device(self.device))
 
     def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
-        """A table of one row for each scene of the block."""
-        for scene in block["scene"].to_pylist():
-            row: dict[str, Any] = {"scene": scene}
-            try:
-                found = self.work.outcome(self.models, scene)
-                row |= {"fault": found.fault} if found.row is None else {"row": pickle.dumps(found.row)}
-            except Exception as error:
-                row["error"] = packed(error)
-            yield pa.Table.from_pylist([row], schema=ROW)
+        """A table of one row for each scene of the block, up to the first error, which ends the stage."""
+        names = block["scene"].to_pylist()
+        done = 0
+        try:
+            for found in self.work.outcomes(self.models, names, together=self.together):
+                row = {"fault": found.fault} if found.row is None else {"row": pickle.dumps(found.row)}
+                yield _table(names[done], **row)
+                done += 1
+        except Exception as error:
+            yield _table(names[done], error=packed(error))
+
+
+def _table(scene: str, **row: Any) -> pa.Table:
+    return pa.Table.from_pylist([{"scene": scene, **row}], schema=ROW)
 
 
 def packed(error: Exception) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -30,9 +30,10 @@ class _Masks:
     device: str
     models: Mapping[str, Model] = field(default_factory=dict)
 
-    def outcome(self, models: Predictors, scene: str) -> Outcome:  # noqa: ARG002
-        """Write the masks of one image."""
-        return write_masks(_loaded(self.source, self.device), self.images, self.out, scene)
+    def outcomes(self, models: Predictors, names: Sequence[str], *, together: int) -> Iterator[Outcome]:  # noqa: ARG002
+        """Write the masks of one image after the other."""
+        for scene in names:
+            yield write_masks(_loaded(self.source, self.device), self.images, self.out, scene)
 
 
 @lru_cache(maxsize=1)

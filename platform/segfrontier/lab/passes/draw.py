@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from segfrontier.lab.passes.base import Pass
+import numpy as np
+
+from segfrontier.lab.passes.base import Pass, Picture
 from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.passes.sketches import PICTURES, Panels, Sketch, panels_of, write_sheet
 from segfrontier.lab.streams import Part
@@ -39,7 +41,11 @@ class DrawPass(Pass[Panels]):
         """See `Pass.names`."""
         return self.scenes
 
-    def look(self, models: Predictors, scene: str) -> Panels:
+    def read(self, scene: str) -> Picture:  # noqa: ARG002
+        """See `Pass.read`. A sketch reads what it shows."""
+        return np.empty((0, 0, 3), np.uint8)
+
+    def look(self, models: Predictors, scene: str, image: Picture) -> Panels:  # noqa: ARG002
         """See `Pass.look`."""
         return panels_of(self.sketch, models, self.part, scene)
 

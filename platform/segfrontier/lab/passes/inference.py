@@ -1,14 +1,17 @@
 """A trained model looking at single images: the shared part of labelling and scoring.
 
-One image at a time, always: a convolution's rounding depends on the batch it is in, and results must not depend on how
-a pool was cut into batches.
+One image at a time, unless a bench says otherwise: a convolution's rounding depends on the batch it is in, and results
+should not depend on how a pool was cut into batches. Where several are looked at together, which a GPU wants of small
+images, the model foresees them: rules and gauges ask of single images as ever, and find the answer there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -24,12 +27,46 @@ from segfrontier.models.model import SegModel
 from segfrontier.scenes.classes import ClassTable
 
 
+class Way(NamedTuple):
+    """How a model looks."""
+
+    looking: Looking
+    lean: bool
+
+
+class Foreseen:
+    """What a model has said of images that are still to be asked about, by the image itself and the way of looking."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, Way], tuple[NDArray[np.uint8], ViewMean]] = {}
+        self._asked: dict[Way, None] = {}  # since the last `begin`, in order
+
+    def begin(self) -> tuple[Way, ...]:
+        """Forget what nobody asked for; the ways in which somebody has asked since."""
+        ways = tuple(self._asked)
+        self._found.clear()
+        self._asked.clear()
+        return ways
+
+    def keep(self, images: Sequence[NDArray[np.uint8]], way: Way, seen: ViewMean) -> None:
+        """What was seen of each. The image is kept as well: while it lives, no other has its identity."""
+        for n, image in enumerate(images):
+            one = slice(n, n + 1)
+            of_it = replace(seen, scores_NKHW=seen.scores_NKHW[one], agree_NHW=seen.agree_NHW[one])
+            self._found[id(image), way] = image, of_it
+
+    def take(self, image: NDArray[np.uint8], way: Way) -> ViewMean | None:
+        """What was seen of an image, once."""
+        self._asked[way] = None
+        return self._found.pop((id(image), way), (image, None))[1]
+
+
 class Predictor:
     """A model on a device."""
 
     def __init__(self, model: Model, *, device: torch.device) -> None:
         self.device, self.classes, self.looking = device, model.classes, model.looking
-        self.module = model.build(device)
+        self.module, self._foreseen = model.build(device), Foreseen()
 
     @classmethod
     def of(
@@ -38,18 +75,38 @@ class Predictor:
         """A network that is no stored model yet, in evaluation mode on its device, and left as it is meanwhile."""
         predictor = cls.__new__(cls)
         predictor.device, predictor.classes, predictor.module = device, classes, module
+        predictor._foreseen = Foreseen()
         predictor.looking = Looking() if looking is None else looking
         return predictor
 
-    @torch.inference_mode()
     def look(self, image: NDArray[np.uint8], looking: Looking | None = None, *, lean: bool = False) -> ViewMean:
         """Mean logits over the views, at the image's size; in the model's own way unless another is given.
 
         `lean`: by the network's lean copy, which is faster and says the same up to rounding.
         """
-        looking = self.looking if looking is None else looking
-        pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float().div_(255)
-        size = (image.shape[0], image.shape[1])
+        way = Way(self.looking if looking is None else looking, lean)
+        found = self._foreseen.take(image, way)
+        return self._seen([image], way) if found is None else found
+
+    def foresee(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        """Look at images together, size by size, in the ways that were asked for lately: `look` finds what it asks.
+
+        What fails together, for want of memory or for one of the images, is looked at one by one.
+        """
+        by_size: dict[tuple[int, ...], list[NDArray[np.uint8]]] = {}
+        for image in images:
+            by_size.setdefault(image.shape, []).append(image)
+        for way in self._foreseen.begin():
+            for group in by_size.values():
+                with suppress(RuntimeError, ValueError, BadInput):
+                    self._foreseen.keep(group, way, self._seen(group, way))
+
+    @torch.inference_mode()
+    def _seen(self, images: Sequence[NDArray[np.uint8]], way: Way) -> ViewMean:
+        looking, lean = way
+        stacked = torch.from_numpy(images[0][None] if len(images) == 1 else np.stack(images))
+        pixels = stacked.to(self.device).permute(0, 3, 1, 2).float().div_(255)
+        size = (images[0].shape[0], images[0].shape[1])
         if looking.resize is not None and looking.resize != size:
             pixels = torch.nn.functional.interpolate(
                 pixels, size=looking.resize, mode="bilinear", antialias=True, align_corners=False
@@ -129,6 +186,11 @@ class Predictors(Mapping[str, Predictor]):
     def look(self, image: NDArray[np.uint8], looking: Looking | None = None, *, lean: bool = False) -> ViewMean:
         """See `Predictor.look`."""
         return self.only.look(image, looking, lean=lean)
+
+    def foresee(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        """Each of the models looks together at images that it will be asked about; see `Predictor.foresee`."""
+        for predictor in self._by_name.values():
+            predictor.foresee(images)
 
     def answer(self, images: Tensor) -> Answer:
         """See `Predictor.answer`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from segfrontier.lab.passes.base import Pass
+from segfrontier.lab.passes.base import Pass, Picture
 from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.passes.rules import Rule
 from segfrontier.lab.streams import Part
@@ -45,9 +45,8 @@ class LabelPass(Pass[StoredRow]):
         """See `Pass.light`."""
         return replace(self, part=replace(self.part, scenes=()))
 
-    def look(self, models: Predictors, scene: str) -> StoredRow:
+    def look(self, models: Predictors, scene: str, image: Picture) -> StoredRow:
         """See `Pass.look`."""
-        image = self.part.images.image(scene)
         made = self.rule.at(self.part, scene).label(models, image, self.part.known(scene))
         if made.size != image.shape[:2]:
             raise ValueError(f"labels must be of the image's size {image.shape[:2]}; the rule made {made.size}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from segfrontier.lab.passes.base import Pass
+from segfrontier.lab.passes.base import Pass, Picture
 from segfrontier.lab.passes.gauges import Gauge, Row, packed_numbers, write_measures
 from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.streams import Part
@@ -41,9 +41,8 @@ class MeasurePass(Pass[Row]):
         """See `Pass.light`."""
         return replace(self, part=replace(self.part, scenes=()))
 
-    def look(self, models: Predictors, scene: str) -> Row:
+    def look(self, models: Predictors, scene: str, image: Picture) -> Row:
         """See `Pass.look`."""
-        image = self.part.images.image(scene)
         values = self.gauge.at(self.part, scene).measure(models, image, self.part.known(scene))
         return Row(scene, packed_numbers(values, self.gauge.shapes(len(self.classes))))
 

@@ -63,12 +63,18 @@ class Bench:
     compile: bool = False
     checkpoint_seconds: float = 60.0
     log_steps: int = 20
+    look_batch: int | None = None
+    """Images that a model looks at together in passes; default: one on CPUs, which is exact, and eight on GPUs."""
 
     def torch_device(self) -> torch.device:
         """The device that is meant here."""
         if self.device != "auto":
             return torch.device(self.device)
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def images_together(self, device: str) -> int:
+        """How many images a model looks at together in passes, on such a device."""
+        return self.look_batch or (8 if device == "cuda" else 1)
 
 
 @dataclass(frozen=True, kw_only=True)
