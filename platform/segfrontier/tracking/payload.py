@@ -69,7 +69,8 @@ def cell_payload(record: Plain, study: Plain, curves: tuple[Value, ...] = (), be
     return RunPayload(
         name=run_name(cell), status=STATUS[record["state"]], tags=_tags(record["key"], cell, study) | _clipped(tags),
         note=_note(record, ranked_by(study)), documents={"cell.yaml": _document(record, study)}, params=params(cell),
-        values=(*values(record, ranked_by(study)), *curves), worlds=worlds(cell, record.get("worlds") or study.get("worlds") or {}),
+        values=(*values(record, ranked_by(study)), *curves),
+        worlds=worlds(cell, record.get("worlds") or study.get("worlds") or {}),
         began=record["started"] if began is None else began, ended=record["ended"],
         files=(Path(folder) / "pictures.png",) if folder else (),
     )  # fmt: skip

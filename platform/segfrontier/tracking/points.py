@@ -43,6 +43,6 @@ def seeds(study: Plain) -> set[int]:
 
 
 def _name(record: Plain, metric: str, *, several: bool) -> str:
-    """`miou_present/METHOD knob:value`, or of the study's own metric; the facet's digest between where it has several."""
+    """`miou_present/METHOD knob:value`, after its facet's digest where the study has several."""
     name = setting(record["cell"])
     return f"{metric} {record['facet']}/{name}" if several else f"{metric}/{name}"
