@@ -1,4 +1,4 @@
-"""Boundaries as a network sees them, for proposals: HED (Xie and Tu 2015), as MCG's boundaries were learned, too.
+"""Boundaries as a network sees them, for proposals: HED (Xie and Tu 2015).
 
 VGG16 without its last pool; after each of its five blocks a 1x1 convolution to a side output, which is brought to the
 size of the image; a last one fuses the five, and a sigmoid makes it the probability of a boundary. The weights come
@@ -76,6 +76,7 @@ def _installed() -> Offer:
 
 @lru_cache(maxsize=4)
 def _origin(offer: Offer, mark: tuple[int, int]) -> str:  # noqa: ARG001  (another file has another mark)
+    read_weights(offer.file)  # what is wrong with it is told before anything is computed
     return f"{offer.origin}, trained on {_SEEN}"
 
 
