@@ -37,7 +37,7 @@ class Hed(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        before, blocks = 3, []
+        before, blocks = 3, list[nn.Module]()
         for widths in _BLOCKS:
             # Odd sides are padded at their end where they are halved, so that the last pixels are seen.
             layers: list[nn.Module] = [nn.MaxPool2d(2, 2, ceil_mode=True)] if blocks else []
@@ -52,7 +52,7 @@ class Hed(nn.Module):
 
     def forward(self, images_N3HW: Tensor) -> Tensor:
         """(N, H, W) probabilities of a boundary in images of red, green and blue from 0 to 255."""
-        size, x, sides = images_N3HW.shape[-2:], images_N3HW.flip(1) - self.mean, []
+        size, x, sides = images_N3HW.shape[-2:], images_N3HW.flip(1) - self.get_buffer("mean"), []
         for block, side in zip(self.blocks, self.sides, strict=True):
             x = block(x)
             sides.append(F.interpolate(side(x), size=size, mode="bilinear", align_corners=False))
@@ -132,7 +132,7 @@ def fitted(found: Mapping[str, NDArray[np.float32]], file: str) -> Mapping[str, 
 
 def keras_names() -> Mapping[str, str]:
     """Where the Keras file has what is called so here."""
-    names = {}
+    names: dict[str, str] = {}
     for number, widths in enumerate(_BLOCKS):
         places = [f"block{number + 1}/layers/conv2d{f'_{i}' if i else ''}" for i in range(len(widths))]
         here = [f"blocks.{number}.{2 * i + (number > 0)}" for i in range(len(widths))]
