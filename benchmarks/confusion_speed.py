@@ -1,8 +1,9 @@
 """How fast the confusion matrix is counted, beside torchmetrics: `python benchmarks/confusion_speed.py`.
 
-All count the same label maps on the same CPU and must agree; hotcoco (Rust) takes part where it is installed (`pip
-install hotcoco`, one thread: it knows no more for a single map). torchmetrics gets them as it likes them best (bytes or
-int64, made beforehand), with and without its argument checks; ours always checks. Needed: at least 3x its fastest.
+All count the same label maps on the same CPU and must agree; those take part that are installed (`pip install
+torchmetrics hotcoco`). hotcoco (Rust) has one thread: it knows no more for a single map. torchmetrics gets them as it
+likes them best (bytes or int64, made beforehand), with and without its argument checks; ours always checks. Needed: at
+least 3x its fastest.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from segfrontier.maths import Confusion, confusion_counts
 
@@ -62,15 +63,10 @@ class Contest:
 
     def __init__(self, pairs: list[Pair]) -> None:
         self.sums = Confusion.zero(num_classes=NUM_CLASSES)
-        self.metrics: dict[str, MulticlassConfusionMatrix] = {}
+        self.metrics: dict[str, Any] = {}
         self.runs: dict[str, Callable[[int], object]] = {"ours, checked": partial(self.update, pairs)}
-        for name, dtype in (("bytes", torch.uint8), ("int64", torch.int64)):
-            tensors = [(torch.from_numpy(t).to(dtype), torch.from_numpy(p).to(dtype)) for t, p in pairs]
-            for checks in (True, False):
-                label = f"torchmetrics {name}, {'checked' if checks else 'unchecked'}"
-                metric = MulticlassConfusionMatrix(NUM_CLASSES, ignore_index=255, validate_args=checks)
-                self.metrics[label] = metric
-                self.runs[label] = partial(self.update_theirs, metric, tensors)
+        if find_spec("torchmetrics"):
+            self.add_torchmetrics(pairs)
         self.rust = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
         if find_spec("hotcoco"):
             from hotcoco.metrics import pixel_confusion
@@ -80,8 +76,20 @@ class Contest:
 
             self.runs["hotcoco, bytes"] = update_rust
 
+    def add_torchmetrics(self, pairs: list[Pair]) -> None:
+        """Its four forms."""
+        from torchmetrics.classification import MulticlassConfusionMatrix
+
+        for name, dtype in (("bytes", torch.uint8), ("int64", torch.int64)):
+            tensors = [(torch.from_numpy(t).to(dtype), torch.from_numpy(p).to(dtype)) for t, p in pairs]
+            for checks in (True, False):
+                label = f"torchmetrics {name}, {'checked' if checks else 'unchecked'}"
+                metric = MulticlassConfusionMatrix(NUM_CLASSES, ignore_index=255, validate_args=checks)
+                self.metrics[label] = metric
+                self.runs[label] = partial(self.update_theirs, metric, tensors)
+
     @staticmethod
-    def update_theirs(metric: MulticlassConfusionMatrix, tensors: list[tuple[Tensor, Tensor]], j: int) -> None:
+    def update_theirs(metric: Any, tensors: list[tuple[Tensor, Tensor]], j: int) -> None:
         """Count one image by torchmetrics."""
         truth, prediction = tensors[j]
         metric.update(prediction, truth)
@@ -104,6 +112,8 @@ def main() -> None:
     parser.add_argument("--distinct", type=int, default=20)
     options = parser.parse_args()
     pairs = [make_pair(seed) for seed in range(options.distinct)]
+    if missing := [peer for peer in ("torchmetrics", "hotcoco") if not find_spec(peer)]:
+        print(f"not installed, and left out: {', '.join(missing)}")
     rounds = max(1, options.images // len(pairs))
     wrong = np.mean([(t != p)[t != 255].mean() for t, p in pairs])
     print(

@@ -3,7 +3,8 @@
 480x360 pixels, 12 labels, 10 rounds, one Gaussian kernel and one bilateral, as in the public scripts (DEEPLAB). Both
 take turns; pydensecrf, which knows one thread, takes part where it is installed (`pip install pydensecrf2`), else ours
 runs alone. With one thread the CPU time of the process counts, with two the clock, so with two the machine must be
-quiet. Where there is a GPU, ours runs there too. Needed: no slower than pydensecrf on a CPU, on a GPU 20 times as fast.
+quiet; the CPU time beside it says what two threads cost more than one. Where there is a GPU, ours runs there too.
+Needed: no slower than pydensecrf on a CPU, on a GPU 20 times as fast.
 """
 
 from __future__ import annotations
@@ -52,16 +53,14 @@ def by_pydensecrf(unary_LHW: Tensor, pixels: NDArray[np.uint8]) -> Tensor:
     return torch.tensor(np.array(crf.inference(DEEPLAB.iterations))).view_as(unary_LHW)
 
 
-def race(
-    runs: dict[str, Callable[[], object]], *, rounds: int, clock: Callable[[], float]
-) -> dict[str, NDArray[np.float64]]:
-    """Seconds of each in each round; all take turns, after a round that does not count."""
-    spent = np.zeros((rounds + 1, len(runs)))
-    for i, j in np.ndindex(*spent.shape):
-        start = clock()
+def race(runs: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, NDArray[np.float64]]:
+    """Seconds (2, rounds) of each by the clock and of CPU; all take turns, after a round that does not count."""
+    spent = np.zeros((rounds + 1, len(runs), 2))
+    for i, j in np.ndindex(*spent.shape[:2]):
+        start = time.perf_counter(), time.process_time()
         list(runs.values())[j]()
-        spent[i, j] = clock() - start
-    return dict(zip(runs, spent[1:].T, strict=True))
+        spent[i, j] = np.subtract((time.perf_counter(), time.process_time()), start)
+    return dict(zip(runs, spent[1:].transpose(1, 2, 0), strict=True))
 
 
 def main() -> None:
@@ -85,18 +84,21 @@ def main() -> None:
     found = {}
     for threads in options.threads:
         torch.set_num_threads(threads)
-        clock = time.process_time if threads == 1 else time.perf_counter
-        found[f"{threads} thread{'s'[: threads > 1]}"] = race(runs, rounds=options.rounds, clock=clock)
+        both = race(runs, rounds=options.rounds)
+        found[f"{threads} thread{'s'[: threads > 1]}, CPU"] = {name: spent[1] for name, spent in both.items()}
+        if threads > 1:
+            found[f"{threads} threads, clock"] = {name: spent[0] for name, spent in both.items()}
     if torch.cuda.is_available():
         there = [x.cuda() for x in (unary_LHW, image_3HW)]
         runs["ours"] = lambda: mean_field(*there, DEEPLAB).cpu()  # which waits for the answer
-        found[torch.cuda.get_device_name()] = race(runs, rounds=options.rounds, clock=time.perf_counter)
+        there_alone = race(runs, rounds=options.rounds)
+        found[torch.cuda.get_device_name()] = {name: spent[0] for name, spent in there_alone.items()}
     for where, spent in found.items():
         for name, seconds in spent.items():
-            print(f"  {where:10} {name:11} {np.median(seconds):.4f} ({seconds.min():.4f} to {seconds.max():.4f})")
+            print(f"  {where:16} {name:11} {np.median(seconds):.4f} ({seconds.min():.4f} to {seconds.max():.4f})")
         if "pydensecrf" in spent:
             ratios = spent["ours"] / spent["pydensecrf"]
-            print(f"  {where:10} ours / pydensecrf, pair by pair: median {np.median(ratios):.2f} "
+            print(f"  {where:16} ours / pydensecrf, pair by pair: median {np.median(ratios):.2f} "
                   f"({ratios.min():.2f} to {ratios.max():.2f})")  # fmt: skip
 
 

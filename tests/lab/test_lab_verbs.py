@@ -227,6 +227,26 @@ def test_free_things_are_recorded(lab, tmp_path):
 
 
 @dataclass(frozen=True)
+class Learned(Rule):
+    """A rule with weights of its own."""
+
+    def origins(self):
+        return {"edges": "package:made-up 1.0#00 (MIT)", "more": "random"}
+
+    def label(self, predictor, image, known):
+        return Argmax().label(predictor, image, known)
+
+
+def test_what_a_rule_brings_is_a_free_line_too(lab, tmp_path):
+    from segfrontier.market import Ledger
+
+    lab.label(lab.train(Plain(), labelled(lab), Plan(steps=1)), Part(images=lab.pool), Learned())
+    free = Ledger(tmp_path / "home" / "ledger").free_lines("bench")
+    brought = [line.detail for line in free if line.what == "encoder_pretraining"]
+    assert brought == ["edges: package:made-up 1.0#00 (MIT)"]
+
+
+@dataclass(frozen=True)
 class Fussy(Rule):
     """A rule that cannot label the first scenes that it is shown."""
 

@@ -12,14 +12,14 @@ from weakhere import KNOBS
 from segfrontier.errors import BadInput
 from segfrontier.lab import Bench, Judged, Part, Recipe, SceneLabels, judge
 from segfrontier.maths import mean_iou
-from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.classes import CITYSCAPES, ClassTable
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import WorldWriter
 from segfrontier_methods.weak_panoptic import WeakPanoptic
 from segfrontier_methods.weak_panoptic.data import bought
 from segfrontier_methods.weak_panoptic.detector import BoxesOfMasks, boxes_in
 from segfrontier_methods.weak_panoptic.networks import classifier_of, panoptic_of, segmenter_of
-from segfrontier_methods.weak_panoptic.pictures import FromBoxes, outlined
+from segfrontier_methods.weak_panoptic.pictures import _UNCOLOURED, FromBoxes, outlined
 
 BENCH = Bench(device="cpu", threads=1, log_steps=1)
 RECIPE = Recipe(
@@ -241,6 +241,11 @@ def test_boxes_are_outlined_in_their_classes_colours_and_groups_in_white():
     assert not picture.any() and (drawn[1, 1:5] == 90).all() and (drawn[3, 1:5] == 90).all()
     assert not drawn[2, 2].any() and not drawn[4, 1:5].any()
     assert (drawn[2, 6:10] == 255).all() and (drawn[7, 9] == 255).all()
+
+
+def test_void_looks_like_no_class_of_a_street():
+    apart = np.abs(CITYSCAPES.palette[: len(CITYSCAPES)].astype(int) - _UNCOLOURED).max(axis=1)
+    assert apart.min() > 50, "nor are boxes lost on it"
 
 
 def test_a_row_of_pictures_shows_boxes_each_source_and_each_round(world, tmp_path):

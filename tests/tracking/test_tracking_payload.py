@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from trackhere import STUDY, a_record
+from trackhere import PQ, STUDY, a_record
 
 from segfrontier.errors import BadInput
 from segfrontier.tracking.address import artefacts_beside, hidden, resolve
@@ -41,6 +41,16 @@ def test_metrics_are_finite_and_the_headline_stands_over_minutes():
         ("compute_hours", 0): 1.01, ("gpu_seconds", 0): 3600.0, ("iou/road", 0): 0.9,
         ("iou/traffic light", 0): 0.1, ("notes/round_1/coverage", 0): 0.5, ("oracle_best", 40): 0.26,
     }  # fmt: skip
+
+
+def test_the_metric_of_a_study_stands_over_minutes_too_and_comes_first():
+    scored = a_record(hours=1.5, values={"miou_present": 0.25, "pq": 0.125, "sq": 0.5})
+    told = cell_payload(scored, PQ)
+    assert [(v.name, v.step) for v in told.values[:3]] == [("pq", 90), ("miou_present", 90), ("hours", 0)]
+    assert [v.step for v in told.values if v.name == "sq"] == [0] and "pq 12.5%, mIoU 25.0% for 1.5" in told.note
+    assert "mIoU 25.0% for 1.5" in cell_payload(scored, STUDY).note and "pq" not in cell_payload(scored, STUDY).note
+    assert "mIoU 40.0%" in cell_payload(a_record(), PQ).note, "a cell that lacks the metric"
+    assert cell_payload(scored, STUDY | {"config": "metric: [pq]"}).values[0].name == "miou_present"
 
 
 def test_the_document_holds_what_decided_the_cell():

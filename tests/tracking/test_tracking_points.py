@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trackhere import STUDY, a_record
+from trackhere import PQ, STUDY, a_record
 
 from segfrontier.tracking.points import points, seeds
 
@@ -45,6 +45,15 @@ def test_facets_never_share_a_metric():
         (f"{M} aaaaaaaa/fine", 600),
     }
     assert set(plain(points(records[:1], both, early=True))) == {(f"{M} f0f0f0f0/fine", 600)}
+
+
+def test_points_are_of_the_metric_that_the_study_ranks_by():
+    scores = ({"miou_present": 0.5, "pq": 0.1}, {"miou_present": 0.7, "pq": 0.3}, {"miou_present": 0.9})
+    records = [a_record(hours=h, seed=s, values=v) for h, s, v in ((10, 0, scores[0]), (10, 1, scores[1]))]
+    alone = [a_record(hours=20, seed=s, values=scores[2]) for s in (0, 1)]
+    assert plain(points([*records, *alone], PQ)) == {("pq/fine", 600): 0.2}
+    both = {**PQ, "facets": ["f0f0f0f0", "aaaaaaaa"]}
+    assert plain(points(records, both)) == {("pq f0f0f0f0/fine", 600): 0.2}
 
 
 def test_knobs_and_splits_have_lines_of_their_own():

@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 
 import pytest
-from trackhere import STUDY, a_home, a_record
+from trackhere import PQ, STUDY, a_home, a_record, everything
 
 from segfrontier.tracking.address import database
 from segfrontier.tracking.payload import cell_payload, colour
@@ -19,16 +19,20 @@ from segfrontier.tracking.views import COSTS, METHODS, VIEW_TAG, experiment_tags
 UI = "import typer; from segfrontier.commands.ui import ui; typer.run(ui)"
 
 
-def test_a_view_draws_what_cells_are_told_to_have():
-    told = cell_payload(a_record(), STUDY)
+@pytest.mark.parametrize(("study", "metric"), [(STUDY, "miou_present"), (PQ, "pq")])
+def test_a_view_draws_what_cells_are_told_to_have(study, metric):
+    told = cell_payload(a_record(values={"miou_present": 0.4, "pq": 0.2, "sq": 0.7}), study)
     names = {v.name for v in told.values}
-    for key, text in experiment_tags("tiny", "7").items():
+    tags = experiment_tags("tiny", "7", metric)
+    assert tags["mlflow.experiment.primaryMetric.name"] == metric and told.values[0].name == metric
+    for key, text in tags.items():
         if key.startswith(VIEW_TAG):
             view = json.loads(text)
             state = json.loads(view["state"])
             (chart,), (section,) = state["compareRunCharts"], state["compareRunSections"]
-            assert chart["metricKey"] in names and chart["metricSectionId"] == section["uuid"]
-            assert chart["xAxisScaleType"] == "log" and all(v.step > 0 for v in told.values if v.name == "miou_present")
+            assert chart["metricKey"] == metric and metric in names and chart["metricSectionId"] == section["uuid"]
+            assert chart["xAxisScaleType"] == "log" and all(v.step > 0 for v in told.values if v.name == metric)
+            assert state["orderByKey"] == f"metrics.`{metric}`" in state["selectedColumns"]
             grouped = state.get("groupBy", {"groupByKeys": []})["groupByKeys"]
             assert {k["groupByData"] for k in grouped} <= set(told.tags), "a facet must never be joined with another"
 
@@ -41,6 +45,15 @@ def test_the_page_of_a_study_links_to_its_views():
         assert VIEW_TAG + link.rpartition("=")[2] in tags
     assert experiment_tags("tiny", "7") == tags and set(tags) != set(experiment_tags("other", "7"))
     assert max(map(len, tags.values())) < 5000, "servers of older versions take no more"
+
+
+def test_views_say_which_metric_they_show_and_keep_their_links():
+    ours, theirs = experiment_tags("tiny", "7"), experiment_tags("tiny", "7", "pq")
+    assert ours.keys() == theirs.keys(), "another metric replaces views, it adds none"
+    assert f"[Cost vs pq]({view_link('tiny', '7', COSTS)})" in theirs["mlflow.note.content"]
+    shown = {json.loads(text)["name"]: text for key, text in theirs.items() if key.startswith(VIEW_TAG)}
+    assert set(shown) == {"Cost vs pq", METHODS} and not any("mIoU" in text for text in shown.values())
+    assert ours["segfrontier.views"] == "2" and theirs["segfrontier.views"] == "2 pq"
 
 
 def test_methods_have_the_colours_of_their_places_in_the_study():
@@ -68,6 +81,23 @@ def test_a_view_that_people_changed_stays_theirs(tmp_path, uri):
     sync(place, uri)
     now = client.get_experiment_by_name("tiny").tags
     assert now["mlflow.note.content"] == "mine" and json.loads(now[view])["name"], "an earlier version's views"
+
+
+@pytest.mark.slow
+def test_a_study_that_comes_to_rank_by_another_metric_is_shown_by_it(tmp_path, uri):
+    from mlflow import MlflowClient
+
+    place = a_home(tmp_path / "runs", [a_record(values={"miou_present": 0.4, "pq": 0.2})])
+    sync(place, uri)
+    assert everything(uri)[1][a_record()["key"]][4]["pq"] == [(0, 0.2, 2_000_000)]
+    place.file.write_text(PQ["config"])
+    assert sync(place, uri).written == 1 and sync(place, uri).written == 0
+    tags = MlflowClient(uri).get_experiment_by_name("tiny").tags
+    assert tags["mlflow.experiment.primaryMetric.name"] == "pq" and "[Cost vs pq](" in tags["mlflow.note.content"]
+    parent, cells = everything(uri)
+    assert (
+        parent[4]["pq/fine"] == [(600, 0.2, 2_000_000)] and (600, 0.2, 2_000_000) in cells[a_record()["key"]][4]["pq"]
+    )
 
 
 @pytest.mark.slow

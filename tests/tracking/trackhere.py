@@ -18,6 +18,10 @@ STUDY = {
 }  # fmt: skip
 
 
+PQ = {**STUDY, "config": f"{CONFIG}metric: pq\n"}
+"""The same, ranked by another metric than the headline."""
+
+
 def a_key(label, facet="f0f0f0f0"):
     return hashlib.blake2b(f"{label} {facet}".encode(), digest_size=16).hexdigest()
 

@@ -29,7 +29,7 @@ from scipy.ndimage import find_objects
 from segfrontier.errors import BadInput
 from segfrontier.lab import Gauge, Known, Measures, Predictors, Rule, SceneLabels
 from segfrontier_methods.weak_panoptic.grabcut import OBJECT, OPEN, OUT, Box, GrabCut, Patch
-from segfrontier_methods.weak_panoptic.proposals import Proposals, box_iou, require_hierarchy
+from segfrontier_methods.weak_panoptic.proposals import GRADIENT, Proposals, box_iou, require_hierarchy
 
 _VOID = 255
 Source = Literal["grabcut", "proposals", "both", "box"]
@@ -83,6 +83,11 @@ class BoxMasks(Rule):
             raise BadInput("what sources reject can be background where there is such a class; name it as `background`")
         if self.masks in ("proposals", "both"):
             require_hierarchy(self.proposals.hierarchy)
+
+    def origins(self) -> Mapping[str, str]:
+        """See `Rule.origins`."""
+        used = self.masks in ("proposals", "both") and self.proposals.edges != GRADIENT
+        return {"edges": self.proposals.edges} if used else {}
 
     def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:  # noqa: ARG002
         """See `Rule.label`."""

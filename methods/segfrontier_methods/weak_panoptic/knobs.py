@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from segfrontier.errors import BadInput
+from segfrontier.lab import LATER
 from segfrontier.maths import DEEPLAB, DIN, Cleaning, CleaningStep, DenseCRF, DetectionScore, Filtering
 from segfrontier_methods.weak_panoptic.box_masks import BoxMasks, Source
 from segfrontier_methods.weak_panoptic.cleaning import ScoresOf
@@ -14,7 +15,8 @@ from segfrontier_methods.weak_panoptic.detector import Detect
 from segfrontier_methods.weak_panoptic.grabcut import Crop, GrabCut, Guard
 from segfrontier_methods.weak_panoptic.instance_crf import Learns
 from segfrontier_methods.weak_panoptic.instances import Rank
-from segfrontier_methods.weak_panoptic.proposals import Hierarchy, Proposals
+from segfrontier_methods.weak_panoptic.learned_edges import learned_origin
+from segfrontier_methods.weak_panoptic.proposals import GRADIENT, Hierarchy, Proposals
 from segfrontier_methods.weak_panoptic.tags import ThingTags
 
 _VOID = 255
@@ -54,6 +56,8 @@ class Knobs:
     grouped: int = 4
     edge_scales: tuple[float, ...] = (1.0, 2.0, 4.0)
     """Flat cuts of so many regions each, at most so many neighbours to a proposal, scales of the boundary map."""
+    edges: Literal["gradient", "learned"] = field(default="gradient", metadata=LATER)
+    """What proposals take for boundaries: changes of colour, or what HED learned from BSDS500 (the extra `edges`)."""
     rejected: Literal["void", "background"] = "void"
     """What all sources reject inside a box, where there is a background class."""
     clash: Literal["void", "smaller"] = "void"
@@ -141,6 +145,10 @@ class Knobs:
                 self.rejected == "void" or self.background is not None,
                 "a class `background` where what all sources reject is background",
             ),
+            "edges": (
+                self.edges == "gradient" or self.masks in ("proposals", "both"),
+                "masks proposals or both where edges are learned, for no other source looks at edges",
+            ),
             "tag_zoom": (1 <= self.tag_zoom <= 8, "a tag_zoom from 1 to 8"),
             "cam_share": (0 <= self.cam_share <= 1, "a cam_share in [0, 1]"),
             "rounds": (self.rounds >= 0, "rounds of 0 or more"),
@@ -172,7 +180,7 @@ class Knobs:
             masks=self.masks, grabcut=GrabCut(crop=crop, guard=guard, rounds=self.grabcut_rounds),
             proposals=Proposals(
                 crop=crop, guard=guard, hierarchy=self.hierarchy, counts=self.regions, together=self.grouped,
-                scales=self.edge_scales,
+                scales=self.edge_scales, edges=GRADIENT if self.edges == "gradient" else learned_origin(),
             ),
             background=background, rejected=self.rejected if background is not None else "void", clash=self.clash,
         )  # fmt: skip

@@ -14,8 +14,8 @@ from segfrontier_methods.weak_panoptic.box_masks import BoxMasks, Source
 from segfrontier_methods.weak_panoptic.tags import BOXES
 
 _GROUP = (255, 255, 255)
-_UNCOLOURED = (60, 60, 60)
-"""Void is grey, for no class of a street is; and the boxes' outlines stay visible on it."""
+_UNCOLOURED = (205, 205, 205)
+"""Void is pale, for no class of a street is (a building is dark grey); and the boxes' outlines stay visible on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class FromBoxes(Sketch):
         for name, one in sets.items():
             if name != BOXES and scene in one:
                 labels = one.map(scene)
-                panels.append((f"{name} ({(labels != 255).mean():.0%} labelled)", palette[labels]))
+                panels.append((f"{name} ({(labels != 255).mean():.0%} labelled, rest pale)", palette[labels]))
         return panels
 
 

@@ -1,12 +1,12 @@
 """Segment proposals in the manner of MCG, the paper's other source of masks: regions that boundaries enclose, grouped.
 
-A boundary map over several scales gives a hierarchy of regions; several flat cuts of it are taken, coarse to fine,
-and in each up to four neighbouring regions are grouped to a proposal. MCG's random forest, which learned from masks how
-to rank proposals, is left out as in the paper: what counts is the IoU with the box alone. The paper leaves open between
-what: here between the proposal's bounding box and the box. A mask's own IoU with the box would be highest for whatever
-fills the box to its corners, the box itself first of all, while an object that was boxed tightly has just the box's
-extent, however little of it it fills. Of equal extents the proposal with more pixels in the box wins, then the coarser
-cut, then fewer regions: the holes of an object are its own.
+A boundary map, of colours over several scales or learned, gives a hierarchy of regions; several flat cuts of it are
+taken, coarse to fine, and in each up to four neighbouring regions are grouped to a proposal. MCG's random forest, which
+learned from masks how to rank proposals, is left out as in the paper: what counts is the IoU with the box alone. The
+paper leaves open between what: here between the proposal's bounding box and the box. A mask's own IoU with the box
+would be highest for whatever fills the box to its corners, the box itself first of all, while an object that was boxed
+tightly has just the box's extent, however little of it it fills. Of equal extents the proposal with more pixels in the
+box wins, then the coarser cut, then fewer regions: the holes of an object are its own.
 
 The hierarchy is Higra's watershed by area where that is installed (`pip install 'segfrontier[proposals]'`), and else
 one of small basins that are merged where the boundary between them is weakest. Both give cuts to the same code; which
@@ -28,11 +28,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from segfrontier.errors import BadInput
+from segfrontier.lab import LATER
+from segfrontier.models.offers import SCHEME
 from segfrontier_methods.weak_panoptic.grabcut import Box, Crop, Guard, Patch
+from segfrontier_methods.weak_panoptic.learned_edges import learned_edges
 
 Regions = NDArray[np.int64]
 """(H, W) numbers of regions, from 0 without gaps."""
 Hierarchy = Literal["plain", "higra"]
+GRADIENT = "gradient"
 _BESIDE = (
     ((slice(None), slice(-1)), (slice(None), slice(1, None))),
     ((slice(-1), slice(None)), (slice(1, None), slice(None))),
@@ -61,7 +65,10 @@ class Segments(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Proposals:
-    """`counts`: the most regions of each flat cut; `together`: the most in a group; `scales`: of the boundary map."""
+    """`counts`: the most regions of each flat cut; `together`: the most in a group; `scales`: of the boundary map.
+
+    `edges`: boundaries are changes of colour (`gradient`), or learned: the origin of their weights.
+    """
 
     crop: Crop = field(default_factory=Crop)
     guard: Guard = field(default_factory=Guard)
@@ -69,6 +76,7 @@ class Proposals:
     counts: tuple[int, ...] = (4, 8, 16, 32)
     together: int = 4
     scales: tuple[float, ...] = (1.0, 2.0, 4.0)
+    edges: str = field(default=GRADIENT, metadata=LATER)
 
     def __post_init__(self) -> None:
         if not self.counts or min(self.counts) < 2 or max(self.counts) > _MOST_REGIONS or not 1 <= self.together <= 4:
@@ -80,6 +88,8 @@ class Proposals:
             raise BadInput(f"a boundary map has scales above 0; found {self.scales}")
         if self.hierarchy not in ("plain", "higra"):
             raise BadInput(f"a hierarchy is plain or higra; found {self.hierarchy!r}")
+        if self.edges != GRADIENT and not self.edges.startswith(SCHEME):
+            raise BadInput(f"edges are {GRADIENT}, or the origin of learned ones, {SCHEME}...; found {self.edges!r}")
 
     def patch(self, image: NDArray[np.uint8], box: Box) -> Patch:
         """What the proposal of the box's extent says of it, as far as it is believed."""
@@ -106,7 +116,8 @@ class Proposals:
 
     def segments(self, pixels: NDArray[np.uint8]) -> Iterator[Segments]:
         """All proposals of an image, cut by cut."""
-        edges = boundary_map(pixels, scales=self.scales)
+        learned = self.edges != GRADIENT
+        edges = learned_edges(pixels, self.edges) if learned else boundary_map(pixels, scales=self.scales)
         cuts = higra_cuts if self.hierarchy == "higra" else plain_cuts
         for regions in cuts(edges, self.counts):
             yield grouped(regions, together=self.together)

@@ -221,8 +221,10 @@ class Lab(ABC):
         )  # fmt: skip
 
     def _note_pretraining(self, networks: Mapping[str, Network]) -> None:
-        for name, network in networks.items():
-            origin = network.blueprint.origin()
+        self._note_origins({name: network.blueprint.origin() for name, network in networks.items()})
+
+    def _note_origins(self, origins: Mapping[str, str]) -> None:
+        for name, origin in origins.items():
             if origin != "random":
                 unseal(self._places).note_free("encoder_pretraining", detail=f"{name}: {origin}", count=1)
 
@@ -249,6 +251,7 @@ class Lab(ABC):
         work = LabelPass(models=named, classes=self.classes, part=part, rule=rule)
         entry = self._stage("label", key, lambda out: self._pass(work, out), inputs=_keys(named))
         unseal(self._places).note_free("pseudo_labels", detail=key, count=len(part.names()))
+        self._note_origins(rule.origins())
         plain = json.loads(entry.local(ABOUT).read_text())
         labels = LabelSet(
             path=str(entry.local(plain["path"])), kind=plain["kind"], digest=plain["digest"], count=plain["count"],

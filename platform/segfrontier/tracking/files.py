@@ -14,10 +14,10 @@ from segfrontier.basics.reading import read_json, read_text
 from segfrontier.home.context import read_context
 from segfrontier.home.layout import LOG, StudyHome
 from segfrontier.home.progress import PROGRESS
-from segfrontier.home.records import RECORD, Record
+from segfrontier.home.records import HEADLINE, RECORD, Record
 from segfrontier.home.status import Board
 from segfrontier.tracking.curves import Curves
-from segfrontier.tracking.payload import Plain, RunPayload, Value, cell_payload, config, unended_payload
+from segfrontier.tracking.payload import Plain, RunPayload, Value, cell_payload, config, ranked_by, unended_payload
 from segfrontier.tracking.points import points
 from segfrontier.tracking.studies import study_payload
 
@@ -100,6 +100,8 @@ class StudyFiles:
     def _digest_of(self, folder: Path, state: str) -> str:
         about = [self.facts.get("worlds"), self.facts.get("earlier"), self._asked("methods"), self._asked("models")]
         about.append(len(self.facts.get("facets") or ()) > 1)
+        if (metric := ranked_by(self.facts)) != HEADLINE:
+            about.append(metric)
         return _digest(state, [stamp(folder / name) for name in (RECORD, PROGRESS, LOG)], about)
 
     def _asked(self, name: str) -> Any:

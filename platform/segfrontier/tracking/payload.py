@@ -18,12 +18,11 @@ import yaml
 
 from segfrontier.basics.colours import COLOURS
 from segfrontier.basics.reading import parse_yaml
-from segfrontier.home.records import WARNING
+from segfrontier.home.records import HEADLINE, WARNING, metric_words
 
 Plain = Mapping[str, Any]
 STUDY_TAG, CELL_TAG, LABEL_TAG = "segfrontier.study", "segfrontier.cell", "segfrontier.label"
 SETTING_TAG = "setting"  # stands in legends
-HEADLINE = "miou_present"
 STATUS = {"done": "FINISHED", "failed": "FAILED", "cut": "KILLED", "stopped": "KILLED", "running": "RUNNING"}
 LONGEST_NAME, LONGEST_VALUE = 250, 5000
 _FACETS = ("encoder", "pretrained", "head", "steps", "total_steps", "batch", "crop", "precision", "lr")
@@ -69,8 +68,9 @@ def cell_payload(record: Plain, study: Plain, curves: tuple[Value, ...] = (), be
     }  # fmt: skip
     return RunPayload(
         name=run_name(cell), status=STATUS[record["state"]], tags=_tags(record["key"], cell, study) | _clipped(tags),
-        note=_note(record), documents={"cell.yaml": _document(record, study)}, params=params(cell),
-        values=(*values(record), *curves), worlds=worlds(cell, record.get("worlds") or study.get("worlds") or {}),
+        note=_note(record, ranked_by(study)), documents={"cell.yaml": _document(record, study)}, params=params(cell),
+        values=(*values(record, ranked_by(study)), *curves),
+        worlds=worlds(cell, record.get("worlds") or study.get("worlds") or {}),
         began=record["started"] if began is None else began, ended=record["ended"],
         files=(Path(folder) / "pictures.png",) if folder else (),
     )  # fmt: skip
@@ -121,14 +121,17 @@ def facets(recipe: Plain) -> dict[str, str | None]:
     }
 
 
-def values(record: Plain) -> Iterator[Value]:
-    """All finite metrics of a cell's end. The headline's step is the minutes spent: its chart is cost vs score."""
-    headline = {HEADLINE: record["values"].get(HEADLINE, float("nan"))}  # first, for it is compared first
-    single = {**headline, "hours": record["seconds"] / 3600, **record["values"], **_compute(record)}
+def values(record: Plain, metric: str = HEADLINE) -> Iterator[Value]:
+    """All finite metrics of a cell's end.
+
+    The step of the study's metric and of the headline is the minutes spent: their charts are cost vs score.
+    """
+    ranked = {name: record["values"].get(name, float("nan")) for name in (metric, HEADLINE)}  # compared first
+    single = {**ranked, "hours": record["seconds"] / 3600, **record["values"], **_compute(record)}
     single |= {f"iou/{name}": v for name, v in record["iou"].items()}
     single |= {f"notes/{name}": v for name, v in record["notes"].items()}
     for name, value in single.items():
-        yield from finite(name, value, minutes(record) if name == HEADLINE else 0, record["ended"])
+        yield from finite(name, value, minutes(record) if name in ranked else 0, record["ended"])
     if best := record["oracle_best"]:
         yield from finite("oracle_best", best["miou"], int(best["step"]), record["ended"])
 
@@ -148,6 +151,12 @@ def worlds(cell: Plain, digests: Plain) -> tuple[tuple[str, str, str], ...]:
     """The worlds that a cell used, with their digests where they are known."""
     roles = {"target": cell["world"], "source": cell["source"]}
     return tuple((ref, str(digests[ref]), role) for role, ref in roles.items() if ref in digests)
+
+
+def ranked_by(study: Plain) -> str:
+    """What a study ranks by, as its file says; the headline where it says nothing."""
+    found = config(study.get("config") or "").get("metric")
+    return found if isinstance(found, str) else HEADLINE
 
 
 def setting(cell: Plain) -> str:
@@ -224,14 +233,15 @@ def _document(record: Plain, study: Plain) -> str:
     return yaml.safe_dump(parts, sort_keys=False, allow_unicode=True)
 
 
-def _note(record: Plain) -> str:
+def _note(record: Plain, metric: str) -> str:
     """A few lines of Markdown."""
     lines = [f"**{record['cell']['label']}** on {record['facet_words']}", ""]
     if record["error"]:
         lines += [f"failed: {record['error']}", ""]
     elif HEADLINE in record["values"]:
-        score, hours = record["values"][HEADLINE], record["seconds"] / 3600
-        lines += [f"mIoU {score:.1%} for {hours:.1f} annotation hours; {record['scenes']} validation scenes", ""]
+        scored = {metric_words(m): record["values"][m] for m in (metric, HEADLINE) if m in record["values"]}
+        told, hours = ", ".join(f"{name} {score:.1%}" for name, score in scored.items()), record["seconds"] / 3600
+        lines += [f"{told} for {hours:.1f} annotation hours; {record['scenes']} validation scenes", ""]
     lines += [f"**warning**: {name.removeprefix(WARNING)}" for name in record["notes"] if name.startswith(WARNING)]
     for kind, n in record["acts"].items():
         lines.append(f"- bought {kind}: {n['acts']} acts on {n['scenes']} scenes")

@@ -28,9 +28,9 @@ from mlflow.exceptions import MlflowException
 
 from segfrontier.errors import SegFrontierError
 from segfrontier.tracking.address import artefacts_beside, database, hidden
-from segfrontier.tracking.payload import CELL_TAG, HEADLINE, LABEL_TAG, STUDY_TAG, RunPayload, Value
+from segfrontier.tracking.payload import CELL_TAG, HEADLINE, LABEL_TAG, STUDY_TAG, RunPayload, Value, clean
 from segfrontier.tracking.places import follow_home
-from segfrontier.tracking.views import FORM, FORM_TAG, NOTE_TAG, OUR_NOTE, experiment_tags
+from segfrontier.tracking.views import FORM_TAG, NOTE_TAG, OUR_NOTE, experiment_tags
 
 PARENT_TAG, DIGEST_TAG = "mlflow.parentRunId", "segfrontier.synced"
 _SERVED = "mlflow-artifacts:"
@@ -54,12 +54,13 @@ class Found:
 class Runs:
     """The runs of one study: an experiment of its name, a parent run, a child run for each cell."""
 
-    def __init__(self, uri: str, study: str) -> None:
+    def __init__(self, uri: str, study: str, metric: str = HEADLINE) -> None:
+        self._over_minutes = {HEADLINE, clean(metric)}
         with _first(uri):
             self.client = MlflowClient(uri)
             self.client.search_experiments(max_results=1)  # makes a database, or migrates it
             follow_home(uri)
-            self.experiment, place = self._experiment(uri, study)
+            self.experiment, place = self._experiment(uri, study, metric)
         beside = artefacts_beside(uri)
         # An experiment that a server made over this very file: only that server knows its artefacts by this name.
         served = beside is not None and place.startswith(_SERVED)
@@ -80,7 +81,7 @@ class Runs:
         tags = {name: text for name, text in tags.items() if text or name in found.tags}
         self.found[tag, payload.tags[tag]] = replace(found, tags=found.tags | tags.keys())
         if found.earlier:  # it has the same values under the same names, with more digits
-            had = found.metrics - {HEADLINE}
+            had = found.metrics - self._over_minutes
             values = tuple(v for v in values if v.name not in had or v.at > found.earlier)
         else:
             tags[DIGEST_TAG] = ""
@@ -171,7 +172,7 @@ class Runs:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _experiment(self, uri: str, name: str) -> tuple[str, str]:
+    def _experiment(self, uri: str, name: str, metric: str) -> tuple[str, str]:
         """Its id, and where its artefacts are said to lie."""
         found = self.client.get_experiment_by_name(name)
         if found is None:
@@ -181,8 +182,9 @@ class Runs:
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
         is_ours = found.tags.get(NOTE_TAG, OUR_NOTE).startswith(OUR_NOTE)
-        is_earlier = found.tags.get(FORM_TAG) != FORM
-        for tag, text in experiment_tags(name, found.experiment_id).items():
+        tags = experiment_tags(name, found.experiment_id, metric)
+        is_earlier = found.tags.get(FORM_TAG) != tags[FORM_TAG]
+        for tag, text in tags.items():
             # People may have changed theirs.
             if tag not in found.tags or (is_earlier and (tag != NOTE_TAG or is_ours)):
                 self.client.set_experiment_tag(found.experiment_id, tag, text)

@@ -11,7 +11,6 @@ import yaml
 
 from segfrontier.home.records import metric_words
 from segfrontier.tracking.payload import (
-    HEADLINE,
     STUDY_TAG,
     Plain,
     RunPayload,
@@ -19,6 +18,7 @@ from segfrontier.tracking.payload import (
     config,
     facets,
     minutes,
+    ranked_by,
     setting,
 )
 
@@ -68,11 +68,11 @@ def study_note(study: Plain, records: Collection[Plain]) -> str:
     lists = {name: _listed(asked.get(name)) for name in ("budgets", "seeds")}
     if told := [f"{name} {words}" for name, words in lists.items() if words]:
         lines += ["; ".join(told), ""]
-    metric = str(asked.get("metric") or HEADLINE)
-    best = _best(records, metric)
+    ranked = ranked_by(study)
+    best = _best(records, ranked)
     if best:
         lines += [
-            f"| method | mean {metric_words(metric)} | seeds | annotation hours | setting |",
+            f"| method | mean {metric_words(ranked)} | seeds | annotation hours | setting |",
             "|---|---|---|---|---|",
         ]
     for method, (score, rows) in sorted(best.items(), key=lambda item: -item[1][0]):

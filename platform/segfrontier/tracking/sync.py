@@ -20,6 +20,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.locks import FileLock
 from segfrontier.basics.reading import read_json
 from segfrontier.home.layout import StudyHome
+from segfrontier.home.records import metric_of
 from segfrontier.tracking.address import hidden
 from segfrontier.tracking.curves import Curves
 from segfrontier.tracking.files import CellFiles, StudyFiles
@@ -141,7 +142,7 @@ class Sync:
         from segfrontier.tracking.runs import Runs
 
         if self._runs is None:
-            self._runs = Runs(self.uri, self.study.name)
+            self._runs = Runs(self.uri, self.study.name, metric_of(self.study))
             self._note, self._charted, self._written = "", frozenset(), {}
             parent = self._runs.found.get((STUDY_TAG, self.study.name))
             for (tag, value), found in self._runs.found.items():

@@ -11,39 +11,42 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from segfrontier.tracking.payload import HEADLINE, SETTING_TAG
+from segfrontier.home.records import metric_words
+from segfrontier.tracking.payload import HEADLINE, SETTING_TAG, clean
 
 COSTS, METHODS = "Cost vs mIoU", "Methods over cost"
+"""What links find them by, whatever metric they show."""
 VIEW_TAG, NOTE_TAG, FORM_TAG = "mlflow.sharedViewState.", "mlflow.note.content", "segfrontier.views"
 FORM = "2"
-"""Of all these tags: an experiment that names another gets them anew."""
+"""Of all these tags, with the metric where it is not the headline: an experiment that names another gets them anew."""
 OUR_NOTE = "A study of SegFrontier:"
-_PLAIN_TAGS = {
-    "mlflow.experiment.primaryMetric.name": HEADLINE,
-    "mlflow.experimentKind": "custom_model_development",  # else the page offers what language models need
-}
-_COLUMNS = ["params.`method`", "params.`budget_hours`", "params.`seed`", "metrics.`hours`", f"metrics.`{HEADLINE}`"]
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the page offers what language models need
+_COLUMNS = ["params.`method`", "params.`budget_hours`", "params.`seed`", "metrics.`hours`"]
 _CELLS = "params.method != ''"
 _BORN = 1_700_000_000_000  # a view must have a date; this one never changes, so telling twice changes nothing
 # MLflow's other charts have no logarithmic axis. A legend names runs or groups of them, which here are methods.
 _LINES = {
-    "type": "LINE", "runsCountToCompare": 500, "metricKey": HEADLINE, "xAxisKey": "step", "displayPoints": True,
+    "type": "LINE", "runsCountToCompare": 500, "xAxisKey": "step", "displayPoints": True,
     "lineSmoothness": 0, "xAxisScaleType": "log", "scaleType": "linear", "range": {}, "yAxisKey": "metric",
     "yAxisExpressions": [], "ignoreOutliers": False, "selectedXAxisMetricKey": "",
     "useGlobalXaxisKey": False, "useGlobalLineSmoothing": False,
 }  # fmt: skip
 
 
-def experiment_tags(study: str, experiment: str) -> dict[str, str]:
-    """Tags that make the page of a study's experiment one about cost and score."""
+def experiment_tags(study: str, experiment: str, metric: str = HEADLINE) -> dict[str, str]:
+    """Tags that make the page of a study's experiment one about cost and score, in the metric that it ranks by."""
+    words = metric_words(metric)
     keys = [{"mode": "tag", "groupByData": SETTING_TAG}]
     mean = {"groupBy": {"aggregateFunction": "average", "groupByKeys": keys}}
-    links = [f"[{view}]({view_link(study, experiment, view)})" for view in (COSTS, METHODS)]
+    names = {COSTS: f"Cost vs {words}", METHODS: METHODS}
+    links = [f"[{name}]({view_link(study, experiment, view)})" for view, name in names.items()]
     views = [
-        _view(study, COSTS, "mIoU over annotation minutes", {}, _LINES),
-        _view(study, METHODS, "Mean mIoU over annotation minutes", mean, _LINES),
+        _view(_key(study, COSTS), names[COSTS], f"{words} over annotation minutes", metric, {}),
+        _view(_key(study, METHODS), METHODS, f"Mean {words} over annotation minutes", metric, mean),
     ]
-    return _PLAIN_TAGS | {NOTE_TAG: f"{OUR_NOTE} {', '.join(links)}", FORM_TAG: FORM} | dict(views)
+    form = FORM if metric == HEADLINE else f"{FORM} {metric}"
+    plain = {"mlflow.experiment.primaryMetric.name": clean(metric), NOTE_TAG: f"{OUR_NOTE} {', '.join(links)}"}
+    return plain | _KIND | {FORM_TAG: form} | dict(views)
 
 
 def view_link(study: str, experiment: str, view: str) -> str:
@@ -57,14 +60,15 @@ def home_link() -> str:
     return "#/experiments?workflowType=machine_learning"
 
 
-def _view(study: str, name: str, title: str, more: Mapping[str, Any], chart: Mapping[str, Any]) -> tuple[str, str]:
-    """A tag that holds a saved view with one large chart above MLflow's own."""
-    key = _key(study, name)
+def _view(key: str, name: str, title: str, metric: str, more: Mapping[str, Any]) -> tuple[str, str]:
+    """A tag that holds a saved view with one large chart of a metric above MLflow's own."""
     told = {"deleted": False, "isGenerated": False}
+    chart = {"uuid": f"{key}-chart", "metricSectionId": key, "displayName": title, "metricKey": clean(metric)}
+    columns = [f"metrics.`{clean(name)}`" for name in dict.fromkeys((metric, HEADLINE))]
     state = {
-        "searchFilter": _CELLS, "runsHiddenMode": "SHOW_ALL", "selectedColumns": _COLUMNS, "isAccordionReordered": True,
-        "orderByKey": f"metrics.`{HEADLINE}`", "orderByAsc": False, **more,
-        "compareRunCharts": [{"uuid": f"{key}-chart", "metricSectionId": key, "displayName": title, **told, **chart}],
+        "searchFilter": _CELLS, "runsHiddenMode": "SHOW_ALL", "selectedColumns": _COLUMNS + columns,
+        "isAccordionReordered": True, "orderByKey": columns[0], "orderByAsc": False, **more,
+        "compareRunCharts": [{**chart, **told, **_LINES}],
         "compareRunSections": [
             {"uuid": key, "name": title, "display": True, "isReordered": True, "columns": 1, "cardHeight": 560, **told}
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,10 @@ class Rule(ABC):
     def at(self, part: Part, scene: str) -> Rule:  # noqa: ARG002
         """The rule for one scene. Override where it takes more than an image: the scene's name, what was asked."""
         return self
+
+    def origins(self) -> Mapping[str, str]:
+        """Where weights come from that the rule brings itself, by what they are for: free lines of the bill."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
