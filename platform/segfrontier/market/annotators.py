@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from segfrontier.errors import BadInput, BadWorld
 from segfrontier.market.acts import Acts
 from segfrontier.market.coarse import coarse_map
+from segfrontier.market.existing import Existing
 from segfrontier.market.noise import Noise, Wobble, misnamed, misread, scene_key, shaken
 from segfrontier.market.requests import Boxes, Coarse, Fine, Points, Request, Tags
 from segfrontier.maths import group_boxes, instance_boxes
@@ -52,7 +53,16 @@ def annotator_for(request: Request, truth: Truth, *, noise: Noise, seed: int) ->
             )
         if not truth.has(scene, request.kind):
             raise _unanswered(request.kind, truth, scene)
-    desk = _Desk(truth, noise, seed)
+        if isinstance(request, Tags) and not request.tiling.is_whole and not truth.is_fine(scene):
+            raise BadInput(
+                f"tags of crops can be asked of scenes with fine labels; the tags of {scene!r} exist already, and are "
+                f"of whole images. Ask with WHOLE_IMAGE, or take the ids from lab.sold('tag', tiling=...)."
+            )
+    annotator = _drawing(request, _Desk(truth, noise, seed))
+    return Existing(request, truth, annotator) if request.kind in truth.stated else annotator
+
+
+def _drawing(request: Request, desk: _Desk) -> Annotator:
     match request:
         case Fine():
             return _Masks(desk, _fine)
