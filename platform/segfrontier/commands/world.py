@@ -239,6 +239,12 @@ def _print_split(report: Inspection, counts: SplitCounts) -> None:
         f"void {counts.void_share:.2%}, {counts.instances_a_scene:.1f} instances a scene, "
         f"{counts.with_fine} with fine maps, {counts.with_coarse} with coarse ones"
     )
+    for what, kind, having, found in (
+        ("boxes", "box", counts.with_boxes, counts.existing_boxes),
+        ("tags", "tag", counts.with_tags, counts.existing_tags),
+    ):
+        if having:
+            out.print(f"{found} {what} of {having} scenes exist already, {report.existing[kind]:g} s each")
     table = Table("class", "% of pixels", "% of scenes", "instances", box=None)
     for name, share, scenes, number in zip(
         report.classes, counts.class_shares, counts.scene_shares, counts.instances, strict=True

@@ -27,7 +27,7 @@ KINDS: Mapping[str, Mapping[str, Counter]] = {
 """Kind of act -> what it may be priced per -> the counter that such a price multiplies."""
 EXISTING: Mapping[str, str] = {"box": "existing_box", "tag": "existing_tag"}
 """What is asked for -> the act that stands in the ledger where the label exists already: it was paid for elsewhere."""
-FOR_SALE = tuple(kind for kind in KINDS if kind not in EXISTING.values())
+FOR_SALE = {kind: per for kind, per in KINDS.items() if kind not in EXISTING.values()}
 """What can be asked for."""
 
 

@@ -27,7 +27,7 @@ def turning_prices(
     thrifty, found = _thrifty(points, prices), []
     most = {m: _most(m, thrifty, prices) for m in methods}
     for a, b in combinations(methods, 2):
-        for kind in prices.acts:
+        for kind in (k for k in prices.acts if k in FOR_SALE):  # what was paid elsewhere has no price to wait for
             uses = most[a].get(kind, 0.0), most[b].get(kind, 0.0)
             if uses[0] != uses[1]:
                 keen, other = (a, b) if uses[0] > uses[1] else (b, a)

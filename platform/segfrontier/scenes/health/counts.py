@@ -32,6 +32,11 @@ class SplitCounts:
     instances_a_scene: float
     with_coarse: int
     with_fine: int
+    with_boxes: int = 0
+    """Scenes whose boxes exist already, and below how many boxes and tags these are."""
+    with_tags: int = 0
+    existing_boxes: int = 0
+    existing_tags: int = 0
 
     @property
     def name(self) -> str:
@@ -56,6 +61,7 @@ class Tally:
         self.instances = np.zeros(classes, np.int64)
         self.sizes: dict[str, None] = {}
         self.looked = self.scenes = self.coarse = self.fine = self.bare = 0
+        self.existing: dict[str, list[int]] = {"box": [], "tag": []}  # how many each scene has that has some
         self.rows: list[NDArray[np.int64]] = []  # pixels of each class and void, of finely labelled scenes
         self.all_void: list[str] = []
         self.mostly_void: list[str] = []
@@ -120,4 +126,8 @@ class Tally:
             instances_a_scene=float(self.instances.sum()) / known,
             with_coarse=self.coarse,
             with_fine=self.fine,
+            with_boxes=len(self.existing["box"]),
+            with_tags=len(self.existing["tag"]),
+            existing_boxes=sum(self.existing["box"]),
+            existing_tags=sum(self.existing["tag"]),
         )

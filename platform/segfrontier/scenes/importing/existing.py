@@ -69,7 +69,8 @@ def whole_boxes(boxes: Iterable[Box], size: tuple[int, int]) -> tuple[NDArray[np
         remarks.append(f"{int((~seen).sum())} boxes have no area in the image, and are left out")
     if (clipped := int((seen & (cut != grown).any(axis=1)).sum())) > 0:
         remarks.append(f"{clipped} boxes reach out of the image, and are cut off at its edges")
-    return np.concatenate([cut, given[:, 4:]], axis=1)[seen].astype(np.int32), remarks
+    rows = np.concatenate([cut, given[:, 4:]], axis=1)[seen].astype(np.int32)
+    return np.array(list(dict.fromkeys(map(tuple, rows.tolist()))), np.int32).reshape(-1, 6), remarks
 
 
 def _boxes(path: Path, given: ExistingFile, table: ClassTable, remarks: list[str]) -> dict[str, _Listed]:
@@ -194,7 +195,7 @@ def _matched(
     found: dict[Path, _Listed] = {}
     absent: list[str] = []
     for name, one in listed.items():
-        fits = [image for image in places[name.rpartition("/")[2]] if _ends_with(image, name, spec.root)]
+        fits = _fits(places[name.rpartition("/")[2]], name, spec.root)
         if len(fits) > 1 or (fits and fits[0] in found):
             told = f"{fits[0]} and {fits[1]} have it" if len(fits) > 1 else f"{fits[0]} is named twice"
             raise BadWorld(
@@ -228,9 +229,10 @@ def _with(files: Files, listed: _Listed, *, box: bool) -> Files:
     return replace(files, tags=listed.rows)
 
 
-def _ends_with(image: Path, name: str, root: Path) -> bool:
-    place = _composed(image.relative_to(root).as_posix())
-    return place == name or place.endswith(f"/{name}")
+def _fits(images: list[Path], name: str, root: Path) -> list[Path]:
+    """The image of this path below the root; else those whose paths end so."""
+    by_place = {_composed(image.relative_to(root).as_posix()): image for image in images}
+    return [by_place[name]] if name in by_place else [by_place[p] for p in by_place if p.endswith(f"/{name}")]
 
 
 def _require_once(path: Path, names: list[str]) -> None:
