@@ -62,7 +62,9 @@ def pool_with_boxes_and_tags(root, *, boxes=0, tags=0.5, fine=()):
         files(root, f"val/v{n}", "gt")
     pairs = [(n, x, 10, 7, 6) for n in range(4) for x in (6, 18.25)]
     coco(root, [f"{name}.png" for name in names], pairs)
-    (root / "tags.csv").write_text("image,tag\n" + "".join(f"{n}.png,ground\n{n}.png,car\n{n}.png,wall\n" for n in names))
+    (root / "tags.csv").write_text(
+        "image,tag\n" + "".join(f"{n}.png,ground\n{n}.png,car\n{n}.png,wall\n" for n in names)
+    )
     given = {"boxes": {"file": "boxes.json", "seconds": boxes}, "tags": {"file": "tags.csv", "seconds": tags}}
     changes = {} if fine else {"semantic": None}
     return described(root, unlabelled=True, existing=given, **changes)

@@ -97,7 +97,9 @@ def test_crops_are_asked_about_where_there_is_truth(world, tmp_path):
     assert market.sold("tag", [FINE, *BARE], tiling=halves) == [FINE]
     assert market.buy(Tags([FINE], halves), stage="s").units == 6
     assert market.ledger.totals("c")["c"].keys() == {"tag"}
-    with pytest.raises(BadInput, match=r"the tags of 'train/b1' exist already, and are of whole images. Ask with WHOLE"):
+    with pytest.raises(
+        BadInput, match=r"the tags of 'train/b1' exist already, and are of whole images. Ask with WHOLE"
+    ):
         market.buy(Tags(BARE, PAPER_002), stage="s")
     with pytest.raises(BadInput, match="known kind; found 'existing_box'"):
         market.sold("existing_box", BARE)

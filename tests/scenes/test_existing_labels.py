@@ -134,7 +134,9 @@ def test_an_import_that_was_killed_goes_on_only_with_the_same_labels(tmp_path, m
     from segfrontier.scenes.importing import described as importer
 
     keys = []
-    monkeypatch.setattr(importer, "import_source", lambda source, *_, **__: keys.append((source.state, source.existing)))
+    monkeypatch.setattr(
+        importer, "import_source", lambda source, *_, **__: keys.append((source.state, source.existing))
+    )
     spec = pool_with_boxes_and_tags(tmp_path)
     import_folders(spec, tmp_path / "w")
     (tmp_path / "tags.csv").write_text("image,tag\nb0.png,wall\n")
@@ -253,7 +255,10 @@ def no_file(root):
     ("wrong", "told"),
     [
         (no_class, r"each category must be a class of the world; unknown: 'bus' \(1 boxes\).*`names: \{bus: null\}`"),
-        (stuff, r"boxes must be of classes that can be counted; 'wall' is none \(1 boxes\). Mark the class `thing: true`"),
+        (
+            stuff,
+            r"boxes must be of classes that can be counted; 'wall' is none \(1 boxes\). Mark the class `thing: true`",
+        ),
         (twice, r"each image must stand there once; 1 do not, e.g. 'b0.png'"),
         (two_names, r"'train/b0.png' is not: .*b0.png is named twice"),
         (none_there, r"must name images of this data set; none of its 2 is there, e.g. 'x.png'"),
@@ -277,7 +282,9 @@ def test_two_images_of_one_name_need_their_paths(root):
         files(root, name, None)
     changes = {"images": "img/train/{part}/{id}.png"}
     coco(root, ("b0.png",), [(0, 1, 1, 5, 5)])
-    with pytest.raises(BadWorld, match=r"each name must be that of one image; 'b0.png' is not: .*/a/b0.png and .*/c/b0"):
+    with pytest.raises(
+        BadWorld, match=r"each name must be that of one image; 'b0.png' is not: .*/a/b0.png and .*/c/b0"
+    ):
         imported(root, BOXES, **changes)
     coco(root, ("c/b0.png",), [(0, 1, 1, 5, 5)])
     truth = imported(root, BOXES, **changes).truth()

@@ -93,5 +93,5 @@ def bought(lab: Lab, knobs: Knobs) -> Data:
 
 
 def tiling_for(lab: Lab, boxes: LabelSet) -> Tiling:
-    """The paper's crops where all of the boxed images can be tagged so; else, as tags that exist already, whole ones."""
+    """The paper's crops where all of the boxed images can be tagged so; else whole images, as tags that exist are."""
     return PAPER_002 if set(boxes.scenes()) <= set(lab.sold("tag", tiling=PAPER_002)) else WHOLE_IMAGE

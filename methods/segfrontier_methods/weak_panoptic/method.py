@@ -73,7 +73,9 @@ class WeakPanoptic(Knobs):
             zoom=self.tag_zoom,
         )  # fmt: skip
         classifier = lab.train(objective, {"tags": tag_stream(data.tagged(), recipe.batch)}, recipe.plan())
-        return lab.label(classifier, data.boxed(), StuffSeeds(share=self.cam_share, tiling=data.tiling, zoom=self.tag_zoom))
+        return lab.label(
+            classifier, data.boxed(), StuffSeeds(share=self.cam_share, tiling=data.tiling, zoom=self.tag_zoom)
+        )
 
     def _segmenter(
         self, lab: Lab, recipe: Recipe, data: Data, labels: LabelSet | None, *, number: int = 0,

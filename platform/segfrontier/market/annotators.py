@@ -1,20 +1,17 @@
-"""Annotators, simulated from truth: each answers one request, scene by scene, and gives back only what was asked for.
-
-`acts` says what the answer for a scene takes, `row` is the answer. For boxes and tags only the answer itself knows how
-many units it takes (`known` is False), so that neither a quote nor a refusal may tell.
-"""
+"""Annotators, simulated from truth: each answers one request, scene by scene, and gives back just what was asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput, BadWorld
 from segfrontier.market.acts import Acts
+from segfrontier.market.annotator import Annotator
 from segfrontier.market.coarse import coarse_map
 from segfrontier.market.existing import Existing
 from segfrontier.market.noise import Noise, Wobble, misnamed, misread, scene_key, shaken
@@ -28,18 +25,6 @@ if TYPE_CHECKING:
 
 _CACHED = 4096
 _SIDE_BITS = 15
-
-
-class Annotator(Protocol):
-    """Answers the scenes of one request."""
-
-    known: bool
-
-    def acts(self, scene: str, /) -> Acts:
-        """What answering this scene takes."""
-
-    def row(self, scene: str, /) -> LabelRow:
-        """The answer."""
 
 
 def annotator_for(request: Request, truth: Truth, *, noise: Noise, seed: int) -> Annotator:

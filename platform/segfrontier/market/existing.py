@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.market.acts import EXISTING, Acts
+from segfrontier.market.annotator import Annotator
 from segfrontier.market.requests import Boxes, Request, Tags
 from segfrontier.scenes.labels import LabelRow
 
 if TYPE_CHECKING:
-    from segfrontier.market.annotators import Annotator
     from segfrontier.scenes.world import Truth
 
 

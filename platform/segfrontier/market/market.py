@@ -28,7 +28,8 @@ from segfrontier.basics.disk import room_at
 from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BudgetExceeded, LedgerError
 from segfrontier.market.acts import FOR_SALE, Acts
-from segfrontier.market.annotators import Annotator, annotator_for
+from segfrontier.market.annotator import Annotator
+from segfrontier.market.annotators import annotator_for
 from segfrontier.market.budget import whole_seconds
 from segfrontier.market.existing import act_of
 from segfrontier.market.ledger import Ledger, folder_name

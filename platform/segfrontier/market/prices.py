@@ -131,7 +131,7 @@ class PriceList(_Strict):
             return self
         acts = {**self.acts, **stated}
         return PriceList(
-            format=FORMAT, name=self.name, version=self.version, about=self.about, acts=acts, money=self.money
+            format=self.format, name=self.name, version=self.version, about=self.about, acts=acts, money=self.money
         )
 
     @cached_property

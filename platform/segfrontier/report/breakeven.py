@@ -9,6 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
+from segfrontier.market.acts import FOR_SALE
 from segfrontier.market.prices import PriceList
 from segfrontier.report.answers import BreakEven, break_even, line
 from segfrontier.report.frontier import Point

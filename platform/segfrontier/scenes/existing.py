@@ -1,7 +1,7 @@
 """Labels that exist: boxes and image tags that were made elsewhere, as a world keeps them beside its truth.
 
-Rows are those of a bought label set: boxes (x0, y0, x1, y1, label, group), tags (crop, label) of the one crop that is the
-image. What each took elsewhere is stated in the manifest, by kind of act.
+Rows are those of a bought label set: boxes (x0, y0, x1, y1, label, group), tags (crop, label) of the one crop that is
+the image. What each took elsewhere is stated in the manifest, by kind of act.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ EXISTING: Mapping[str, str] = {"box": "boxes", "tag": "tags"}
 def packed(scene: str, kind: str, rows: NDArray[np.int32], size: tuple[int, int], classes: ClassTable) -> bytes:
     """Rows as a world stores them, if they keep the rules."""
     if wrong := _wrong(kind, rows, size, classes):
-        raise BadWorld(f"scene {scene!r}: {EXISTING[kind]} that exist must {wrong}. Correct the file that they are from.")
+        raise BadWorld(
+            f"scene {scene!r}: {EXISTING[kind]} that exist must {wrong}. Correct the file that they are from."
+        )
     return np.ascontiguousarray(rows, "<i4").tobytes()
 
 
@@ -32,7 +34,9 @@ def unpacked(scene: str, kind: str, data: Any, size: tuple[int, int], classes: C
     """The rows that a world stores, held against the same rules."""
     width = len(COLUMNS[EXISTING[kind]])
     if len(data) % (4 * width):
-        raise BadWorld(f"scene {scene!r}: {EXISTING[kind]} must have rows of {width} numbers. Import the dataset again.")
+        raise BadWorld(
+            f"scene {scene!r}: {EXISTING[kind]} must have rows of {width} numbers. Import the dataset again."
+        )
     rows = np.frombuffer(data, "<i4").reshape(-1, width).astype(np.int32)
     if wrong := _wrong(kind, rows, size, classes):
         raise BadWorld(f"scene {scene!r}: {EXISTING[kind]} that exist must {wrong}. Import the dataset again.")

@@ -213,5 +213,5 @@ class _File(_Strict):
             components=self.components,
             origin=self.origin,
             notes=ImportNotes(**self.notes.model_dump()),
-            existing=dict(self.existing),
+            existing={str(kind): seconds for kind, seconds in self.existing.items()},
         )

@@ -178,7 +178,9 @@ class WorldWriter:
         head = (scene.id, scene.domain, scene.split, scene.height, scene.width)
         shard.images.append((*head, scene.image, scene.image_digest))
         if not self._existing and scene.existing != (None, None):
-            raise BadWorld(f"scene {scene.id!r}: labels that exist need a world that says what each took; this does not")
+            raise BadWorld(
+                f"scene {scene.id!r}: labels that exist need a world that says what each took; this does not"
+            )
         shard.truth.append((*head, *scene.maps, *(scene.existing if self._existing else ()), scene.truth_digest))
         shard.bytes += scene.nbytes
         shard.remarks += remarks

@@ -59,7 +59,8 @@ class WholeWorld:
         self.scenes: dict[Key, list[str]] = {key: pool.scenes() for key, pool in self._pools.items()}
         for truth in self._truths.values():
             truth.scenes()  # its rows are found once, before threads ask for them
-        self.components, self.left_out, self.existing = world.manifest.components, 0, world.manifest.existing
+        self.components, self.left_out = world.manifest.components, 0
+        self.existing: Mapping[str, Decimal] = world.manifest.existing
 
     def read(self, key: Key, scene: str) -> Content:
         """One scene."""
@@ -93,7 +94,8 @@ class LabelledScenes:
         self.scenes: dict[Key, list[str]] = {}
         for scene in held:
             self.scenes.setdefault(homes[scene], []).append(scene)
-        self.components, self.left_out, self.existing = False, len(homes) - len(held), {}
+        self.components, self.left_out = False, len(homes) - len(held)
+        self.existing: Mapping[str, Decimal] = {}
 
     def read(self, key: Key, scene: str) -> Content:
         """One scene."""

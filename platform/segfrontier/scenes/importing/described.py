@@ -15,8 +15,8 @@ from segfrontier.errors import BadWorld
 from segfrontier.scenes import raw as rawlabels
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import examine_image
-from segfrontier.scenes.folder import refuse_taken
 from segfrontier.scenes.files import digest
+from segfrontier.scenes.folder import refuse_taken
 from segfrontier.scenes.folders import Files, FolderSpec, Pairing, pair
 from segfrontier.scenes.importing.engine import (
     MAX_BAD_SHARE,

@@ -12,7 +12,7 @@ import io
 import math
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from segfrontier.scenes.names import shown
 from segfrontier.scenes.writer import POOL
 
 _LARGEST = 2**31  # bytes; COCO's own file has some hundred million
-Box = tuple[float, float, float, float, int, int]  # x, y, width, height, label, crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,11 @@ def with_existing(spec: FolderSpec, table: ClassTable, pairing: Pairing) -> tupl
     return pairing, remarks
 
 
-def whole_boxes(boxes: Iterable[Box], size: tuple[int, int]) -> tuple[NDArray[np.int32], list[str]]:
-    """Rows of whole pixels, as all boxes here: the least that hold each box, cut off at the image's edges; remarks."""
+def whole_boxes(boxes: Iterable[Sequence[float]], size: tuple[int, int]) -> tuple[NDArray[np.int32], list[str]]:
+    """Rows of whole pixels, as all boxes here: the least that hold each, cut off at the image's edges; remarks.
+
+    A box is x, y, width, height, label, crowd.
+    """
     given = np.array(list(boxes), np.float64).reshape(-1, 6)
     corners = np.round(given[:, :4], 2)  # COCO's own precision; beyond it, 10.000001 would be 11
     corners[:, 2:] = np.round(given[:, :2] + given[:, 2:4], 2)
@@ -140,12 +142,14 @@ def _tags(path: Path, given: ExistingFile, table: ClassTable, remarks: list[str]
         raise BadWorld(f"{path}: must be a table with commas (CSV); it is not ({error}). Correct the file.") from None
     if not lines or [name.strip() for name in lines[0]] != ["image", "tag"]:
         raise BadWorld(
-            f"{path}: a table of tags must begin with the line `image,tag`; found {shown(','.join(lines[0]) if lines else '')}."
+            f"{path}: a table of tags must begin with the line `image,tag`; found {shown(text.partition(chr(10))[0])}."
         )
     rows: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
     for number, row in enumerate(lines[1:], start=2):
         if len(row) != 2 or not row[0].strip():
-            raise BadWorld(f"{path}: row {number} must be an image and a tag; found {shown(','.join(row))}. Correct it.")
+            raise BadWorld(
+                f"{path}: row {number} must be an image and a tag; found {shown(','.join(row))}. Correct it."
+            )
         name, tag = _composed(row[0].strip()), row[1].strip()
         rows[name] += [(tag,)] if tag else []  # an image that was looked at, and shows nothing that has a tag
     labels = _labels(path, Counter(tag for found in rows.values() for (tag,) in found), given, table, box=False)
@@ -167,14 +171,15 @@ def _labels(
         listed = ", ".join(f"{name!r} ({found[name]} {others})" for name in strays[:5])
         more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
         raise BadWorld(
-            f"{path}: each {what} must be a class of the world; unknown: {listed}{more} ({nearest(first, table.names)}). "
-            f"Say which class is meant, `names: {{{first}: CLASS}}`, or leave it out, `names: {{{first}: null}}`."
+            f"{path}: each {what} must be a class of the world; unknown: {listed}{more} "
+            f"({nearest(first, table.names)}). Say which class is meant, `names: {{{first}: CLASS}}`, or leave it out, "
+            f"`names: {{{first}: null}}`."
         )
     labels = {name: None if known is None else table.index(known) for name, known in meant.items()}
     if box and (stuff := [name for name, label in labels.items() if label in table.stuff]):
         raise BadWorld(
-            f"{path}: boxes must be of classes that can be counted; {stuff[0]!r} is none ({found[stuff[0]]} boxes). Mark "
-            f"the class `thing: true`, or leave them out, `names: {{{stuff[0]}: null}}`."
+            f"{path}: boxes must be of classes that can be counted; {stuff[0]!r} is none ({found[stuff[0]]} boxes). "
+            f"Mark the class `thing: true`, or leave them out, `names: {{{stuff[0]}: null}}`."
         )
     return labels
 
