@@ -77,6 +77,18 @@ def require_shard(uri: str, nbytes: int, rows: int) -> None:
         raise damaged(uri, f"it holds {found} scenes instead of {rows}")
 
 
+def count_absent(uri: str, column: str) -> int:
+    """How many rows have no value in a column, as the footer says; 0 where it says nothing, or cannot be read."""
+    filesystem, path = resolve(uri)
+    try:
+        metadata = pq.read_metadata(path, filesystem=filesystem)
+        at = metadata.schema.names.index(column)
+        found = (metadata.row_group(i).column(at).statistics for i in range(metadata.num_row_groups))
+        return sum(one.null_count for one in found if one is not None and one.has_null_count)
+    except (OSError, ValueError, pa.ArrowException):  # whoever reads it will say so
+        return 0
+
+
 def damaged(uri: str, what: str) -> BadWorld:
     """The error about a shard that is not what the manifest says."""
     return BadWorld(

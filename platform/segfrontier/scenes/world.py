@@ -21,7 +21,7 @@ from segfrontier.scenes.existing import EXISTING, relabelled, truth_digest, unpa
 from segfrontier.scenes.files import digest, join, read_bytes, resolve
 from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
 from segfrontier.scenes.manifest import MANIFEST, Manifest, Shard
-from segfrontier.scenes.mirror import damaged, forget, open_shard, require_shard, scene_ids
+from segfrontier.scenes.mirror import count_absent, damaged, forget, open_shard, require_shard, scene_ids
 from segfrontier.scenes.names import shown
 
 KINDS = ("fine", "coarse", "point", "box", "tag")
@@ -347,6 +347,18 @@ class World:
                 f"world {self.name!r} must have scenes in target/train to buy labels of and in target/val to score on; "
                 f"it has: {told}. {advice}"
             )
+        if self._unscorable:
+            raise BadWorld(
+                f"world {self.name!r} must have fine labels of every scene in target/val, to score on; "
+                f"{self._unscorable} of {have['target', 'val']} have coarse ones only. Import it anew with these scenes in "
+                f"train (`split: train` in the YAML of its folders)."
+            )
+
+    @cached_property
+    def _unscorable(self) -> int:
+        """How many validation scenes have no fine labels: their scores would fail when all is trained."""
+        shards = self._shards("target", "val")
+        return sum(count_absent(join(self.uri, f"truth/{shard.name}"), "semantic") for shard in shards)
 
     def mapped_to(self, classes: ClassTable, names: Mapping[str, str]) -> World:
         """The same scenes in another class table; `names` maps each class here to one there (absent: void)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,18 @@ class SplitCounts:
     def name(self) -> str:
         """As messages name it."""
         return f"{self.domain}/{self.split}"
+
+    def of_existing(self, seconds: Mapping[str, float]) -> list[str]:
+        """What of it exists already, a line for boxes and one for tags; `seconds` as the world states them."""
+        kinds = (
+            ("boxes", "box", self.with_boxes, self.existing_boxes),
+            ("tags", "tag", self.with_tags, self.existing_tags),
+        )
+        return [
+            f"{found} {what} of {having} scenes of {self.name} exist already, {seconds[kind]:g} s each"
+            for what, kind, having, found in kinds
+            if having
+        ]
 
     @property
     def looked(self) -> str:
