@@ -350,8 +350,8 @@ class World:
         if self._unscorable:
             raise BadWorld(
                 f"world {self.name!r} must have fine labels of every scene in target/val, to score on; "
-                f"{self._unscorable} of {have['target', 'val']} have coarse ones only. Import it anew with these scenes "
-                f"in train (`split: train` in the YAML of its folders)."
+                f"{self._unscorable} of {have['target', 'val']} have coarse ones only. Import it anew with these in "
+                f"train (`split: train` in the YAML of its folders)."
             )
 
     @cached_property
