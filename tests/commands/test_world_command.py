@@ -41,6 +41,16 @@ def test_inspect_writes_a_page_and_ends_with_1_where_a_split_is_of_no_use(tmp_pa
     assert [(f["severity"], f["kind"]) for f in found] == [("error", "all-void"), ("note", "unused-classes")]
 
 
+def test_inspect_writes_its_own_page_again_and_no_other_file(tmp_path):
+    write_toy(tmp_path / "toy", target_train=1, target_val=1)
+    (tmp_path / "mine.html").write_text("<!doctype html>mine")
+    for page, again in (("page.html", 0), ("mine.html", 3)):
+        first, second = (segfrontier("world", "inspect", "toy", "--html", page, folder=tmp_path) for _ in range(2))
+        assert second.returncode == again, second.stderr
+    assert "must not take the place of another file" in second.stderr and first.returncode == 3
+    assert (tmp_path / "mine.html").read_text() == "<!doctype html>mine"
+
+
 def test_preview_writes_a_picture(tmp_path):
     write_toy(tmp_path / "toy")
     done = segfrontier("world", "preview", "toy", "--rows", 1, "--width", 64, folder=tmp_path)

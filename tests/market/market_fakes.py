@@ -26,7 +26,7 @@ class FakeTruth:
 
     def __init__(self, maps, *, instances=None, coarse=None, classes=TOY, digest="d0"):
         self.world, self.domain, self.split = "toy", "target", "train"
-        self.classes, self.digest, self.components = classes, digest, False
+        self.classes, self.digest, self.components, self.stated = classes, digest, False, {}
         self._maps, self._instances, self._coarse = maps, instances or {}, coarse or {}
 
     def scenes(self):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput
 from segfrontier.market import PAPER_002, WHOLE_IMAGE, Boxes, Coarse, Fine, Points, Tags, Tiling
-from segfrontier.market.acts import KINDS, Acts
+from segfrontier.market.acts import FOR_SALE, Acts
 
 
 def test_paper_002_tiles_a_cityscapes_image_as_published():
@@ -104,7 +104,7 @@ def test_points_cannot_be_changed_after_they_were_asked_for():
 
 def test_every_kind_of_act_has_a_request():
     requests = [Fine([]), Coarse([]), Points([], []), Boxes([]), Tags([], WHOLE_IMAGE)]
-    assert [r.kind for r in requests] == list(KINDS)
+    assert [r.kind for r in requests] == list(FOR_SALE)
     assert [r.labels for r in requests] == ["fine", "coarse", "points", "boxes", "tags"]
 
 

@@ -113,7 +113,7 @@ def test_a_list_that_lacks_an_act_says_so_when_asked():
         ("version: 3", "versoin: 3", "versoin: did you mean 'version'"),
         ("currency: EUR", "curency: EUR", "did you mean 'currency'"),
         ("per: image", "per: picture", "acts.fine.per must be one of 'image'"),
-        ("2.4,", "-2.4,", "greater than 0; found -2.4"),
+        ("2.4,", "-2.4,", "greater than or equal to 0; found -2.4"),
         ("2.4,", "0,", "greater than 0; found 0"),
         ("2.4,", ".nan,", "found nan"),
         ("2.4,", ".inf,", "found inf"),

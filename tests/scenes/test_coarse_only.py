@@ -15,7 +15,8 @@ from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.importing import import_folders
 from segfrontier.scenes.inspection import inspect_world
 from segfrontier.scenes.preview import contact_sheet
-from segfrontier.scenes.writer import check_scene
+from segfrontier.scenes.world import World
+from segfrontier.scenes.writer import WorldWriter, check_scene
 
 RAW = np.full(256, 0, np.uint8)
 RAW[[0, 1, 2]] = 7, 11, 26
@@ -118,3 +119,18 @@ def test_a_split_without_any_labels_is_refused(tmp_path):
     (tmp_path / "x.yaml").write_text(yaml.safe_dump(plain))
     with pytest.raises(BadWorld, match="a split needs the template `semantic`, or `coarse`"):
         FolderSpec.load(tmp_path / "x.yaml")
+
+
+def test_a_study_is_refused_at_once_where_a_scene_to_score_on_has_coarse_labels_only(tmp_path):
+    scene = toy_scene(1, split="val", coarse=True)
+    bare = dataclasses.replace(toy_scene(2, split="val", coarse=True), semantic=None, instance=None)
+    for name, more in (("fine", ()), ("mixed", (bare,))):
+        with WorldWriter(tmp_path / name, name=name, classes=TOY) as out:
+            for each in (toy_scene(3), scene, *more):
+                out.add(each)
+    World.open(tmp_path / "fine").require_target()
+    told = r"fine labels of every scene in target/val, to score on; 1 of 2 have coarse ones only.*`split: train`"
+    with pytest.raises(BadWorld, match=told):
+        World.open(tmp_path / "mixed").require_target()
+    next((tmp_path / "fine/truth").glob("*val*")).unlink()
+    World.open(tmp_path / "fine").require_target()  # whoever reads the shard will name it

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-import cv2
 import numpy as np
 import pytest
 import yaml
+from mixedhere import described, files
 from toylab import Plain, Recorder, toy_lab
 from toystudy import PRICES, toy_study
 from toyworld import TOY, toy_scene
@@ -21,32 +21,7 @@ from segfrontier.scenes.world import KINDS
 from segfrontier.scenes.writer import WorldWriter, check_scene
 from segfrontier.study.run import StudyWatcher, run_study
 
-RAW = np.full(256, 0, np.uint8)
-RAW[[0, 1, 2]] = 7, 11, 26
 FINE, COARSE, BARE = ({f"train/{kind}{i}" for i in range(n)} for kind, n in (("f", 3), ("c", 2), ("b", 5)))
-
-
-def files(root, name, part):
-    """A scene's image, and its labels in a folder of that name."""
-    scene = toy_scene(sum(map(ord, name)), coarse=True)
-    (root / "img" / name).parent.mkdir(parents=True, exist_ok=True)
-    (root / f"img/{name}.png").write_bytes(scene.image)
-    if part:
-        (root / part / name).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(root / f"{part}/{name}.png"), RAW[scene.semantic if part == "gt" else scene.coarse])
-
-
-def described(root, *, instances="components", **changes):
-    """The YAML of a folder with train and val; `changes` are further keys of the split train."""
-    train = {"images": "img/train/{id}.png", "semantic": "gt/train/{id}.png"} | changes
-    splits = {"train": train, "val": {"images": "img/val/{id}.png", "semantic": "gt/val/{id}.png"}}
-    classes = [
-        {"name": c.name, "colour": list(c.colour), "ids": list(c.raw_ids), "thing": c.thing} for c in TOY.classes
-    ]
-    spec = {"name": "mixed", "encoding": "ids", "splits": splits, "classes": classes, "void": [0],
-            "instances": instances}  # fmt: skip
-    (root / "mixed.yaml").write_text(yaml.safe_dump(spec))
-    return FolderSpec.load(root / "mixed.yaml")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import PAPER_002, Boxes, Lab, LabelSet, Part, Pool, Tags
+from segfrontier.lab import PAPER_002, WHOLE_IMAGE, Boxes, Lab, LabelSet, Part, Pool, Tags, Tiling
 from segfrontier_methods.weak_panoptic.cleaning import FIRST
 from segfrontier_methods.weak_panoptic.knobs import Knobs
 from segfrontier_methods.weak_panoptic.tags import BOXES, TAGS
@@ -20,6 +20,8 @@ class Data:
     tags: LabelSet | None = None
     """Of the first of the boxed images: as many as the budget pays for."""
     masks: LabelSet | None = None
+    tiling: Tiling = PAPER_002
+    """The crops that the tags are of."""
 
     def boxed(self, **more: LabelSet) -> Part:
         """The images with boxes, what was bought of them, and further label sets by name."""
@@ -72,13 +74,24 @@ def bought(lab: Lab, knobs: Knobs) -> Data:
     if knobs.split == 1 or (masks is not None and not rest):
         return Data(pool=lab.pool, masks=masks)
     boxes = lab.buy(Boxes(rest), at_most=round(lab.budget * (knobs.box_share if tagging else 1)))
-    tags = None
+    tags, tiling = None, tiling_for(lab, boxes)
     if tagging and len(boxes):
-        things = knobs.thing_tags == "tags"
-        tags = lab.buy(Tags(boxes.scenes(), PAPER_002, things=things), at_most=lab.budget)
+        things, known = knobs.thing_tags == "tags", set(lab.sold("tag", tiling=tiling))
+        taggable = [scene for scene in boxes.scenes() if scene in known]
+        if not taggable:
+            raise BadInput(
+                f"weak_panoptic needs tags of stuff beside boxes; none of the {len(boxes)} images with boxes has any. "
+                f"Import a table of tags (`existing: tags`), or name the class `background` of what no box holds."
+            )
+        tags = lab.buy(Tags(taggable, tiling, things=things), at_most=lab.budget)
     if not len(boxes) or (tags is not None and not len(tags)):
         raise BadInput(
             f"boxes{' and tags' if tagging else ''} of at least one image must be paid for; nothing could be bought "
             f"with box_share {knobs.box_share}. Raise the budget, or change that share."
         )
-    return Data(pool=lab.pool, boxes=boxes, tags=tags, masks=masks)
+    return Data(pool=lab.pool, boxes=boxes, tags=tags, masks=masks, tiling=tiling)
+
+
+def tiling_for(lab: Lab, boxes: LabelSet) -> Tiling:
+    """The paper's crops where all of the boxed images can be tagged so; else whole images, as tags that exist are."""
+    return PAPER_002 if set(boxes.scenes()) <= set(lab.sold("tag", tiling=PAPER_002)) else WHOLE_IMAGE

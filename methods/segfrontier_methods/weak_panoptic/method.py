@@ -69,10 +69,13 @@ class WeakPanoptic(Knobs):
         """Where tagged stuff is, by what a classifier looks at."""
         network = classifier_of(self, recipe, len(lab.classes))
         objective = LearnTags(
-            classifier=network, things=lab.classes.things, thing_tags=self.thing_tags, zoom=self.tag_zoom
-        )
+            classifier=network, things=lab.classes.things, tiling=data.tiling, thing_tags=self.thing_tags,
+            zoom=self.tag_zoom,
+        )  # fmt: skip
         classifier = lab.train(objective, {"tags": tag_stream(data.tagged(), recipe.batch)}, recipe.plan())
-        return lab.label(classifier, data.boxed(), StuffSeeds(share=self.cam_share, zoom=self.tag_zoom))
+        return lab.label(
+            classifier, data.boxed(), StuffSeeds(share=self.cam_share, tiling=data.tiling, zoom=self.tag_zoom)
+        )
 
     def _segmenter(
         self, lab: Lab, recipe: Recipe, data: Data, labels: LabelSet | None, *, number: int = 0,
@@ -111,7 +114,7 @@ class WeakPanoptic(Knobs):
         cleaning = self.cleaning(background_of(self, lab), tags=data.tags is not None)
         return {
             "things": lab.classes.things, "num_classes": len(lab.classes), "cleaning": cleaning,
-            "thing_tags": self.thing_tags,
+            "thing_tags": self.thing_tags, "tiling": data.tiling,
         }  # fmt: skip
 
     def _note(self, lab: Lab, model: Model) -> None:

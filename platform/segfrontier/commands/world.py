@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -170,7 +171,9 @@ def _listed(folder: Path) -> tuple[str, str, str, str]:
 def inspect(
     world: World,
     as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page with pictures, too; a new .html file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with pictures, too; a new .html file, or such a page.")
+    ] = None,
     sample: Annotated[
         int | None,
         typer.Option(min=1, max=10**9, help="Look at so many scenes of each split, drawn with seed 0; default: all."),
@@ -185,7 +188,9 @@ def inspect(
     from segfrontier.scenes.inspection import inspect_world
 
     if html is not None:
-        _require_new(html, "a page", (".html", ".htm"))
+        from segfrontier.report.world_page import is_world_page
+
+        _require_new(html, "a page", (".html", ".htm"), or_else=is_world_page)
     with progress("rendering") as step:
         opened = open_world(world, progress=step)
     with progress("inspecting") as step:
@@ -239,6 +244,8 @@ def _print_split(report: Inspection, counts: SplitCounts) -> None:
         f"void {counts.void_share:.2%}, {counts.instances_a_scene:.1f} instances a scene, "
         f"{counts.with_fine} with fine maps, {counts.with_coarse} with coarse ones"
     )
+    for line in counts.of_existing(report.existing):
+        out.print(line)
     table = Table("class", "% of pixels", "% of scenes", "instances", box=None)
     for name, share, scenes, number in zip(
         report.classes, counts.class_shares, counts.scene_shares, counts.instances, strict=True
@@ -329,10 +336,13 @@ def preview(
     typer.echo(path)
 
 
-def _require_new(path: Path, what: str, endings: tuple[str, ...]) -> None:
+def _require_new(
+    path: Path, what: str, endings: tuple[str, ...], *, or_else: Callable[[Path], bool] = lambda _: False
+) -> None:
+    """Raise unless a file can be written there; `or_else` knows those that may be replaced."""
     if path.suffix.lower() not in endings:
         raise BadInput(f"{path}: {what} must end in {', '.join(endings)}; found {path.suffix or 'no ending'!r}.")
-    if os.path.lexists(path):
+    if os.path.lexists(path) and not or_else(path):
         raise BadInput(f"{path}: {what} must not take the place of another file; one is there. Name another one.")
     folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     if not folder.is_dir():

@@ -63,7 +63,7 @@ from segfrontier.lab.trained import Trained
 from segfrontier.lab.training.history import Watch
 from segfrontier.lab.training.loop import Bench, Job, Plan
 from segfrontier.lab.watching import Watcher
-from segfrontier.market import Coarse, Fine, Request, Window
+from segfrontier.market import Coarse, Fine, Request, Tiling, Window
 from segfrontier.market.requests import frozen
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
@@ -142,9 +142,12 @@ class Lab(ABC):
             )
         return labels
 
-    def sold(self, kind: str) -> list[str]:
-        """All training scenes of which such labels can be bought: some may be labelled coarsely only, or not at all."""
-        return self._window.sold(kind, self.pool.scenes())
+    def sold(self, kind: str, *, tiling: Tiling | None = None) -> list[str]:
+        """All training scenes of which such labels can be bought: some may be labelled coarsely only, or not at all.
+
+        `tiling`: of which tags of these crops can be bought; where tags exist already, they are of whole images.
+        """
+        return self._window.sold(kind, self.pool.scenes(), tiling=tiling)
 
     def shuffled(self) -> list[str]:
         """All training scenes, also those without any labels, in a random order that the seed alone decides."""

@@ -21,8 +21,14 @@ KINDS: Mapping[str, Mapping[str, Counter]] = {
     "point": {"point": "units"},
     "box": {"instance": "units"},
     "tag": {"present class and crop": "units", "class and crop": "asked"},
+    "existing_box": {"instance": "units"},
+    "existing_tag": {"present class": "units"},
 }
 """Kind of act -> what it may be priced per -> the counter that such a price multiplies."""
+EXISTING: Mapping[str, str] = {"box": "existing_box", "tag": "existing_tag"}
+"""What is asked for -> the act that stands in the ledger where the label exists already: it was paid for elsewhere."""
+FOR_SALE = {kind: per for kind, per in KINDS.items() if kind not in EXISTING.values()}
+"""What can be asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,21 +1,19 @@
-"""Annotators, simulated from truth: each answers one request, scene by scene, and gives back only what was asked for.
-
-`acts` says what the answer for a scene takes, `row` is the answer. For boxes and tags only the answer itself knows how
-many units it takes (`known` is False), so that neither a quote nor a refusal may tell.
-"""
+"""Annotators, simulated from truth: each answers one request, scene by scene, and gives back just what was asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput, BadWorld
 from segfrontier.market.acts import Acts
+from segfrontier.market.annotator import Annotator
 from segfrontier.market.coarse import coarse_map
+from segfrontier.market.existing import Existing
 from segfrontier.market.noise import Noise, Wobble, misnamed, misread, scene_key, shaken
 from segfrontier.market.requests import Boxes, Coarse, Fine, Points, Request, Tags
 from segfrontier.maths import group_boxes, instance_boxes
@@ -29,18 +27,6 @@ _CACHED = 4096
 _SIDE_BITS = 15
 
 
-class Annotator(Protocol):
-    """Answers the scenes of one request."""
-
-    known: bool
-
-    def acts(self, scene: str, /) -> Acts:
-        """What answering this scene takes."""
-
-    def row(self, scene: str, /) -> LabelRow:
-        """The answer."""
-
-
 def annotator_for(request: Request, truth: Truth, *, noise: Noise, seed: int) -> Annotator:
     """The annotator that answers a request; raises on scenes and pixels that the truth does not have."""
     have = set(truth.scenes())
@@ -52,7 +38,16 @@ def annotator_for(request: Request, truth: Truth, *, noise: Noise, seed: int) ->
             )
         if not truth.has(scene, request.kind):
             raise _unanswered(request.kind, truth, scene)
-    desk = _Desk(truth, noise, seed)
+        if isinstance(request, Tags) and not request.tiling.is_whole and not truth.is_fine(scene):
+            raise BadInput(
+                f"tags of crops can be asked of scenes with fine labels; the tags of {scene!r} exist already, and are "
+                f"of whole images. Ask with WHOLE_IMAGE, or take the ids from lab.sold('tag', tiling=...)."
+            )
+    annotator = _drawing(request, _Desk(truth, noise, seed))
+    return Existing(request, truth, annotator) if request.kind in truth.stated else annotator
+
+
+def _drawing(request: Request, desk: _Desk) -> Annotator:
     match request:
         case Fine():
             return _Masks(desk, _fine)

@@ -65,23 +65,32 @@ class Ledger:
         return cls(path) if any(place.exists() for place in _places(path.absolute())) else None
 
     def charge(self, order: Order, *, cost: Cost, budget: int, at_most: int | None = None) -> Receipt | None:
-        """Charge what is new in an order and record its labels, in one line of the cell's account.
+        """Charge what is new in an order and record its labels, in one line of the cell's account for each kind.
 
-        None, and nothing written, if the cell's bill would pass `budget` or grow by more than `at_most`.
+        None, and nothing written, if the cell's bill would pass `budget` or grow by more than `at_most`. Killed between
+        two lines, the cell owns the acts of the first, and the same order charges those of the second.
         """
         with self._writing(order.cell) as pen:
             account = pen.account
             _check_terms(account, order.cell, str(order.terms))
-            owned, before = account.owned(order.kind), account.totals()
-            new = Columns.of(_new(order.acts, owned))
-            after = {**before, order.kind: _with(before.get(order.kind, Totals()), new, owned)}
-            bill = cost(after)
-            seconds = bill - cost(before)
-            limit = budget if at_most is None else min(budget, bill - seconds + at_most)
-            if seconds and bill > limit:
+            totals = account.totals()
+            before = bill = cost(totals)
+            lines: list[tuple[Columns, str, Totals, int]] = []
+            for kind, acts in order.by_kind().items():
+                owned = account.owned(kind)
+                new = Columns.of(_new(acts, owned))
+                if len(new) or not lines:
+                    totals = {**totals, kind: _with(totals.get(kind, Totals()), new, owned)}
+                    lines.append((new, kind, totals[kind], cost(totals) - bill))
+                    bill = cost(totals)
+            limit = budget if at_most is None else min(budget, before + at_most)
+            if bill != before and bill > limit:
                 return None
-            _write_purchase(pen, order, new, after[order.kind], seconds)
-            return Receipt(acts=len(new), units=int(new.units.sum()), seconds=seconds, bill=bill)
+            for new, kind, counts, seconds in lines:
+                _write_purchase(pen, order, new, kind, counts, seconds)
+            bought = [new for new, *_ in lines]
+            units = sum(int(new.units.sum()) for new in bought)
+            return Receipt(acts=sum(map(len, bought)), units=units, seconds=bill - before, bill=bill)
 
     def note_free(self, *, cell: str, stage: str, what: str, detail: str, count: int) -> None:
         """Record something used at no price, e.g. 24,966 source labels. The same line twice is one line."""
@@ -309,14 +318,14 @@ def _with(before: Totals, new: Columns, owned: Mapping[str, NDArray[np.int64]]) 
     )  # fmt: skip
 
 
-def _write_purchase(pen: Pen, order: Order, new: Columns, totals: Totals, seconds: int) -> None:
+def _write_purchase(pen: Pen, order: Order, new: Columns, kind: str, totals: Totals, seconds: int) -> None:
     """Terms if they are the first, charge and reference, in one line."""
     terms = None
     if pen.account.opening is None:
         terms = Opening(text=str(order.terms), prices=json.loads(order.terms.prices.model_dump_json()))
     if len(new):
         bought = Bought(
-            stage=order.stage, kind=order.kind, seconds=seconds, labels_path=order.labels_path,
+            stage=order.stage, kind=kind, seconds=seconds, labels_path=order.labels_path,
             labels_digest=order.labels_digest, totals=astuple(totals),
         )  # fmt: skip
         pen.append(Entry(cell=order.cell, time=_now(), terms=terms, bought=bought), new)

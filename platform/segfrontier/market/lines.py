@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from segfrontier.market.acts import Acts
 from segfrontier.market.prices import PriceList
@@ -44,7 +44,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Acts of one kind on their way into the ledger, with the labels that they pay for."""
+    """Acts on their way into the ledger, with the labels that they pay for: of one kind, and of it where it exists."""
 
     cell: str
     stage: str
@@ -53,6 +53,15 @@ class Order:
     labels_path: str
     labels_digest: str
     terms: Terms
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """By scene, the kind of its acts where that is another one than the order's."""
+
+    def by_kind(self) -> dict[str, dict[str, Acts]]:
+        """The acts of each kind, by scene; of none, where nothing is ordered, the order's own."""
+        parts: dict[str, dict[str, Acts]] = {}
+        for scene, acts in self.acts.items():
+            parts.setdefault(self.kinds.get(scene, self.kind), {})[scene] = acts
+        return parts or {self.kind: {}}
 
 
 @dataclass(frozen=True, slots=True)

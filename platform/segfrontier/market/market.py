@@ -13,9 +13,10 @@ ledger holds of the run before.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,15 +27,18 @@ from segfrontier.basics.atomic import draft_folder, sweep
 from segfrontier.basics.disk import room_at
 from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BudgetExceeded, LedgerError
-from segfrontier.market.acts import KINDS, Acts
-from segfrontier.market.annotators import Annotator, annotator_for
+from segfrontier.market.acts import FOR_SALE, Acts
+from segfrontier.market.annotator import Annotator
+from segfrontier.market.annotators import annotator_for
 from segfrontier.market.budget import whole_seconds
+from segfrontier.market.existing import act_of
 from segfrontier.market.ledger import Ledger, folder_name
 from segfrontier.market.lines import Order, Receipt, Terms, Totals
 from segfrontier.market.noise import Noise
 from segfrontier.market.plain import plain_text
 from segfrontier.market.prices import PriceList
 from segfrontier.market.requests import Request, frozen
+from segfrontier.market.tiling import Tiling
 from segfrontier.scenes.labels import LabelSet, write_labels
 
 if TYPE_CHECKING:
@@ -64,7 +68,7 @@ class Market:
         self, truth: Truth, prices: PriceList, ledger: Ledger, cell: str, budget_seconds: int,
         labels_folder: str | Path, noise: Noise | None = None, seed: int = 0,
     ) -> None:  # fmt: skip
-        self.prices, self.ledger, self.cell = prices, ledger, cell
+        self.prices, self.ledger, self.cell = prices.stating(truth.stated, world=truth.world), ledger, cell
         self.budget = whole_seconds(budget_seconds, what="a budget")
         self._truth, self._drafts = truth, Path(labels_folder).absolute()
         self._folder = self._drafts / folder_name(cell)  # of one's own: nobody finds another cell's labels by chance
@@ -72,7 +76,7 @@ class Market:
         self._terms = Terms(
             truth=f"{truth.world} {truth.domain}/{truth.split} {truth.digest}",
             annotators=json.dumps({**asdict(self._noise), "seed": seed}),
-            prices=prices,
+            prices=self.prices,
         )
         ledger.check_terms(cell, self._terms)
         sweep(self._drafts)
@@ -99,23 +103,29 @@ class Market:
         """What the budget still holds, in whole seconds."""
         return max(0, self.budget - self.spent)
 
-    def sold(self, kind: str, scenes: Sequence[str]) -> list[str]:
-        """Those of the scenes that the data set can answer for: some may be labelled coarsely only, or not at all."""
-        if kind not in KINDS:
-            raise BadInput(f"labels are of a known kind; found {kind!r} ({nearest(kind, KINDS)})")
-        return [scene for scene in map(plain_text, scenes) if self._truth.has(scene, kind)]
+    def sold(self, kind: str, scenes: Sequence[str], *, tiling: Tiling | None = None) -> list[str]:
+        """Those of the scenes that the data set can answer for: some may be labelled coarsely only, or not at all.
+
+        `tiling`: the crops that tags are to be of; tags that exist are of whole images.
+        """
+        if kind not in FOR_SALE:
+            raise BadInput(f"labels are of a known kind; found {kind!r} ({nearest(kind, FOR_SALE)})")
+        crops = kind == "tag" and tiling is not None and not tiling.is_whole
+        truth = self._truth
+        return [s for s in map(plain_text, scenes) if (truth.is_fine(s) if crops else truth.has(s, kind))]
 
     def quote(self, request: Request) -> int | None:
         """What `buy` would charge, in seconds; None where only the answer itself knows (boxes, tags)."""
         request = frozen(request)
         annotator = self._annotator(request)
-        owned = self.ledger.owned(self.cell, request.kind)
+        owned = self._owned()
         totals = before = self._totals()
         for scene in request.scenes:
-            new = annotator.acts(scene).without(owned.get(scene))
+            kind = act_of(request, self._truth, scene)
+            new = annotator.acts(scene).without(owned(kind).get(scene))
             if len(new) and not annotator.known:
                 return None
-            totals = _added(totals, request.kind, new)
+            totals = _added(totals, kind, new)
         return self.prices.bill(totals) - self.prices.bill(before)
 
     def buy(self, request: Request, *, stage: str, at_most: int | None = None) -> Purchase:
@@ -133,7 +143,7 @@ class Market:
             chosen = self._choose(request, annotator, at_most, own=own)
             purchase = self._sell(request, annotator, chosen, stage, None if own else at_most)
             if purchase is not None:
-                self._note(request.kind, chosen)
+                self._note(request, chosen)
                 return purchase
             # Another process buys from the same budget: choose again from what the ledger says is left. That cannot go
             # on for ever, for each round means that the budget has shrunk.
@@ -155,13 +165,20 @@ class Market:
             )  # fmt: skip
 
     def _annotator(self, request: Request) -> Annotator:
-        self.prices.price(request.kind)
-        return annotator_for(request, self._truth, noise=self._noise, seed=self._seed)
+        annotator = annotator_for(request, self._truth, noise=self._noise, seed=self._seed)
+        for kind in {act_of(request, self._truth, scene) for scene in request.scenes} or {request.kind}:
+            self.prices.price(kind)
+        return annotator
 
-    def _note(self, kind: str, chosen: Mapping[str, Acts]) -> None:
+    def _owned(self) -> Callable[[str], Mapping[str, NDArray[np.int64]]]:
+        """What the ledger says of a kind of acts, asked once."""
+        return cache(partial(self.ledger.owned, self.cell))
+
+    def _note(self, request: Request, chosen: Mapping[str, Acts]) -> None:
         """Enter a delivery into this market's own account."""
-        before = self._delivered.setdefault(kind, {})
         for scene, acts in chosen.items():
+            kind = act_of(request, self._truth, scene)
+            before = self._delivered.setdefault(kind, {})
             new = acts.without(before.get(scene))
             self._account = _added(self._account, kind, new)
             before[scene] = np.concatenate([before[scene], new.items]) if scene in before else new.items
@@ -173,13 +190,13 @@ class Market:
         totals = self._account if own else self._totals()
         # Read second: what another process buys in between then looks free here, and the charge will know better. The
         # other way round it would be counted twice, and a request could be refused that fits.
-        owned = self._delivered.get(request.kind, {}) if own else self.ledger.owned(self.cell, request.kind)
+        owned = (lambda kind: self._delivered.get(kind, {})) if own else self._owned()
         spent = self.prices.bill(totals)
         limit = max(spent, self.budget if at_most is None else min(self.budget, spent + at_most))
         chosen: dict[str, Acts] = {}
         for scene in request.scenes:
-            acts = annotator.acts(scene)
-            totals = _added(totals, request.kind, acts.without(owned.get(scene)))
+            acts, kind = annotator.acts(scene), act_of(request, self._truth, scene)
+            totals = _added(totals, kind, acts.without(owned(kind).get(scene)))
             if self.prices.bill(totals) > limit:
                 if at_most is None:
                     raise self._too_dear(request, spent)
@@ -228,6 +245,7 @@ class Market:
         order = Order(
             cell=self.cell, stage=stage, kind=request.kind, acts=chosen, labels_path=labels.path,
             labels_digest=labels.digest, terms=self._terms,
+            kinds={scene: act_of(request, self._truth, scene) for scene in chosen},
         )  # fmt: skip
         return self.ledger.charge(order, cost=self.prices.bill, budget=self.budget, at_most=at_most)
 

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadPrices
-from segfrontier.market.acts import KINDS, Counter
+from segfrontier.market.acts import EXISTING, KINDS, Counter
 from segfrontier.market.budget import SECONDS_PER_HOUR
 
 FORMAT = 1
@@ -42,7 +42,8 @@ def _printable(text: str) -> str:
     return text
 
 
-_Positive = Annotated[Decimal, Field(gt=0, lt=10**9, allow_inf_nan=False, max_digits=12, decimal_places=3)]
+_Exact = Annotated[Decimal, Field(lt=10**9, allow_inf_nan=False, max_digits=12, decimal_places=3)]
+_Positive = Annotated[_Exact, Field(gt=0)]
 _Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_printable)]
 _Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_nameable)]
 
@@ -52,9 +53,12 @@ class _Strict(BaseModel):
 
 
 class Price(_Strict):
-    """Seconds for one act, what they are paid per, and where the number comes from."""
+    """Seconds for one act, what they are paid per, and where the number comes from.
 
-    seconds: _Positive
+    0 stands for labels that exist already, where nobody counts what they took; see `EXISTING`.
+    """
+
+    seconds: Annotated[_Exact, Field(ge=0)]
     per: _Text
     source: _Text
 
@@ -115,6 +119,20 @@ class PriceList(_Strict):
     def bill(self, acts: Mapping[str, Count]) -> int:
         """Whole seconds for acts by kind: added up exactly, rounded up once."""
         return whole(sum(self.milliseconds(k, units=c.units, asked=c.asked) for k, c in acts.items()))
+
+    def stating(self, seconds: Mapping[str, Decimal], *, world: str) -> PriceList:
+        """The list, with what a world states of its labels that exist; a price that stands in the list holds."""
+        stated = {
+            kind: Price(seconds=seconds[asked], per=next(iter(KINDS[kind])), source=f"stated by the world {world}")
+            for asked, kind in EXISTING.items()
+            if asked in seconds and kind not in self.acts
+        }
+        if not stated:
+            return self
+        acts = {**self.acts, **stated}
+        return PriceList(
+            format=self.format, name=self.name, version=self.version, about=self.about, acts=acts, money=self.money
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -207,6 +225,8 @@ def _check_kinds(prices: PriceList, where: str) -> None:
                 f"{where}: acts.{kind}.per must be one of {', '.join(map(repr, KINDS[kind]))}; found {price.per!r} "
                 f"({nearest(price.per, KINDS[kind])})"
             )
+        if price.seconds == 0 and kind not in EXISTING.values():
+            raise BadPrices(f"{where}: acts.{kind}.seconds must be greater than 0; found 0")
 
 
 def _known(model: type[BaseModel]) -> str:

@@ -52,6 +52,11 @@ class Tiling:
         """The same tiling in an object that nobody else holds."""
         return Tiling(width=self.width, height=self.height, columns=self.columns, rows=self.rows, of=self.of)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its one crop is the image."""
+        return self.columns == self.rows == 1 and (self.width, self.height) == self.of
+
     def crops(self, height: int, width: int) -> NDArray[np.int64]:
         """(rows * columns, 4) half-open x0, y0, x1, y1 on an image of this size, row by row."""
         x0, x1 = _spread(self.width, self.of[0], width, self.columns)

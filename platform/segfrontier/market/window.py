@@ -28,6 +28,7 @@ from segfrontier.errors import SegFrontierError
 from segfrontier.market.market import Market, Purchase
 from segfrontier.market.plain import plain_text
 from segfrontier.market.requests import Request, frozen
+from segfrontier.market.tiling import Tiling
 
 _OPEN: dict[str, Market] = {}
 if hasattr(os, "register_at_fork"):
@@ -61,10 +62,11 @@ class Window:
         request = frozen(request)
         return self._answer(lambda market: market.quote(request))
 
-    def sold(self, kind: str, scenes: Sequence[str]) -> list[str]:
+    def sold(self, kind: str, scenes: Sequence[str], *, tiling: Tiling | None = None) -> list[str]:
         """See `Market.sold`."""
         scenes = [plain_text(scene) for scene in scenes]
-        return self._answer(lambda market: market.sold(kind, scenes))
+        tiling = None if tiling is None else Tiling.copied(tiling)
+        return self._answer(lambda market: market.sold(kind, scenes, tiling=tiling))
 
     def price(self, kind: str) -> float:
         """Seconds that one act of a kind costs."""

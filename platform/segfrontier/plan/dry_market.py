@@ -10,7 +10,7 @@ from typing import Any
 
 from segfrontier.errors import BadWorld
 from segfrontier.market import Coarse, Market, Noise, Points, Request, Tags
-from segfrontier.market.annotators import Annotator
+from segfrontier.market.annotator import Annotator
 from segfrontier.scenes.imagined import ImaginedTruth, write_alike
 from segfrontier.scenes.labels import LabelSet
 

@@ -141,9 +141,9 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
             plan, stages=dict(lab.stages), purchases=tuple(lab.purchases), seconds=lab.spent, refused=refused,
             unforeseen=unforeseen, guided=lab.guided,
         )  # fmt: skip
-    prices = stage.prices(atlas.target(cell).name, cell.prices)
-    acts = Ledger(stage.ledger_home / "ledger").totals(key).get(key, {})
-    return dataclasses.replace(plan, acts=acts, prices=prices)
+    account = Ledger(stage.ledger_home / "ledger").account(key)
+    prices = account.prices() or stage.prices(atlas.target(cell).name, cell.prices)
+    return dataclasses.replace(plan, acts=account.totals(), prices=prices)
 
 
 def _act(lab: RehearsalLab, cell: Cell) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segfrontier.basics.wording import many
+from segfrontier.market.acts import EXISTING
 from segfrontier.plan.study_plan import StudyPlan
 from segfrontier.scenes.published import Published
 from segfrontier.store import human_size
@@ -14,7 +15,7 @@ def sentences(plan: StudyPlan) -> tuple[str, ...]:
     """What a plan says, a sentence or two a subject."""
     weights = weights_sentences(weights_asked(plan.study), (cell.cell.recipe for cell in plan.cells))
     first = (*_imagined(plan), *weights)
-    lines = (*first, _cells(plan), _stages(plan), _annotation(plan), _compute(plan), *_limits(plan))
+    lines = (*first, _cells(plan), _stages(plan), _annotation(plan), _existing(plan), _compute(plan), *_limits(plan))
     return tuple(sentence for sentence in lines if sentence)
 
 
@@ -63,6 +64,18 @@ def _annotation(plan: StudyPlan) -> str:
         f"each pays for all of its labels: {_hours(sum(bills))}{money} over all cells"
     )
     return f"{text}, {_hours(paid)} of it by cells that are done." if paid else f"{text}."
+
+
+def _existing(plan: StudyPlan) -> str:
+    """What of it was paid for elsewhere, in the cell that has most of it."""
+    most = {k: max((c.acts[k].units for c in plan.cells if k in c.acts), default=0) for k in EXISTING.values()}
+    if not any(most.values()):
+        return ""
+    parts = [f"{kind} up to {count}" for kind, count in most.items() if count]
+    stated = max(
+        c.prices.bill({k: t for k, t in c.acts.items() if k in most}) for c in plan.cells if c.prices is not None
+    )
+    return f"Labels that exist already, in a cell: {', '.join(parts)}; they took {stated:,} s elsewhere, in its hours."
 
 
 def _compute(plan: StudyPlan) -> str:

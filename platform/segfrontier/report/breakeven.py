@@ -9,6 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
+from segfrontier.market.acts import FOR_SALE
 from segfrontier.market.prices import PriceList
 from segfrontier.report.answers import BreakEven, break_even, line
 from segfrontier.report.frontier import Point
@@ -27,7 +28,7 @@ def turning_prices(
     thrifty, found = _thrifty(points, prices), []
     most = {m: _most(m, thrifty, prices) for m in methods}
     for a, b in combinations(methods, 2):
-        for kind in prices.acts:
+        for kind in (k for k in prices.acts if k in FOR_SALE):  # what was paid elsewhere has no price to wait for
             uses = most[a].get(kind, 0.0), most[b].get(kind, 0.0)
             if uses[0] != uses[1]:
                 keen, other = (a, b) if uses[0] > uses[1] else (b, a)

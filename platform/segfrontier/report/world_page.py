@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segfrontier.basics.atomic import staged_file
+from segfrontier.basics.reading import LARGE, NotPlain, read_bounded
 from segfrontier.errors import BadInput, BadWorld
 from segfrontier.report.template import image, listed, paragraph, section, table, write_html
 from segfrontier.scenes.health.findings import SEVERITIES, Finding
@@ -20,6 +21,8 @@ from segfrontier.scenes.inspection import SEED, Inspection
 from segfrontier.scenes.preview import colourise
 from segfrontier.scenes.world import World
 
+MARK = '<meta name="generator" content="segfrontier world inspect">'
+"""By which a page is known as one that may be written again."""
 _WIDTH, _A_FINDING, _A_SPLIT = 360, 3, 4
 _WORDS = {"error": "cannot be used", "warning": "look at this", "note": "good to know"}
 
@@ -30,10 +33,19 @@ def write_world_page(world: World, report: Inspection, path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with staged_file(path) as draft:
-            write_html(draft, title=f"{report.name}: the data set's health", body=body)
+            write_html(draft, title=f"{report.name}: the data set's health", body=body, head=f"{MARK}\n")
     except OSError as error:
         raise BadInput(f"{path}: the page cannot be written there ({error}). Choose another place.") from None
     return path
+
+
+def is_world_page(path: Path) -> bool:
+    """Whether a file is a page that `write_world_page` wrote."""
+    try:
+        head = read_bounded(path, LARGE).partition(b"</head>")[0]
+    except (OSError, NotPlain):
+        return False
+    return f"{MARK}\n".encode() in head
 
 
 def _sections(world: World, report: Inspection) -> Iterator[str]:
@@ -83,7 +95,8 @@ def _splits(report: Inspection) -> str:
         )
         for c in report.splits
     ]  # fmt: skip
-    return table(names, rows, right=names[3:], first="split")
+    lines = [line for counts in report.splits for line in counts.of_existing(report.existing)]
+    return table(names, rows, right=names[3:], first="split") + "".join(paragraph(line) for line in lines)
 
 
 def _classes(report: Inspection) -> str:

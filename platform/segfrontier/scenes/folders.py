@@ -13,6 +13,9 @@
     void: [255]
     instances: components              # none | files | components (connected components stand in) | exact (see below)
     val: 20 %                          # instead of a split `val`: so much of `train`, drawn by name (see `holdout`)
+    existing:                          # labels of training images that were made elsewhere (see `importing.existing`)
+      boxes: {file: boxes.json, seconds: 0, names: {person: pedestrian, dog: null}}    # COCO's form; what a box took
+      tags: {file: tags.csv, seconds: 1}                                               # image,tag: of whole images
 
 `{id}` and any further `{name}` match one path part and make up the scene id (one that stands twice stands for the same
 twice), `*` matches any part of a name; `root` defaults to the YAML's own folder.
@@ -29,6 +32,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -36,10 +40,11 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segfrontier.basics.reading import load_yaml
-from segfrontier.basics.wording import explain
+from segfrontier.basics.wording import explain, nearest
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable, SceneClass
 from segfrontier.scenes.holdout import Holdout
+from segfrontier.scenes.manifest import Seconds
 from segfrontier.scenes.names import CLASS_NAME, PLAIN, is_class_name, is_plain, shown
 from segfrontier.scenes.raw import Encoding, pack_colours
 from segfrontier.scenes.writer import POOL
@@ -76,6 +81,12 @@ def _template(text: str) -> str:
     if "**" in text:
         raise ValueError(f"`*` stands for a part of one name, and not twice in a row; found {found}")
     return text
+
+
+def _below(path: str) -> str:
+    if not path.isprintable() or not 0 < len(path) <= 1000 or path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"a path leads down from `root`, without a leading `/` or a `..`; found {shown(path)}")
+    return path
 
 
 Name = Annotated[str, AfterValidator(_plain)]
@@ -132,6 +143,27 @@ class FolderClass(_Strict):
     thing: bool = False
 
 
+class ExistingFile(_Strict):
+    """A file of labels that exist: what each took elsewhere, and the class that a name in it means; null: none."""
+
+    file: Annotated[str, AfterValidator(_below)]
+    seconds: Seconds
+    names: dict[str, ClassName | None] = Field(default_factory=dict)
+
+
+class ExistingLabels(_Strict):
+    """Boxes and image tags of training scenes that were paid for elsewhere."""
+
+    boxes: ExistingFile | None = None
+    tags: ExistingFile | None = None
+
+    @property
+    def seconds(self) -> dict[str, Decimal]:
+        """What each took, by kind of act."""
+        given = {"box": self.boxes, "tag": self.tags}
+        return {kind: file.seconds for kind, file in given.items() if file is not None}
+
+
 class FolderSpec(_Strict):
     """A dataset of files, described."""
 
@@ -143,6 +175,7 @@ class FolderSpec(_Strict):
     void: tuple[RawId | Colour, ...] = (255,)
     instances: Literal["none", "files", "components", "exact"] = "none"
     val: Holdout | None = None
+    existing: ExistingLabels | None = None
 
     @model_validator(mode="after")
     def _keeps_unlabelled_images_for_training(self) -> Self:
@@ -153,6 +186,15 @@ class FolderSpec(_Strict):
                     f"`unlabelled: true` stands in {paths.domain}/{paths.split or split}. Take it out, or add "
                     f"`split: {TRAIN}`"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _names_classes_of_its_own(self) -> Self:
+        known = [one.name for one in self.classes]
+        files = () if self.existing is None else (self.existing.boxes, self.existing.tags)
+        for meant in (meant for file in files if file is not None for meant in file.names.values()):
+            if meant is not None and meant not in known:
+                raise ValueError(f"`existing.names` gives classes; {shown(meant)} is none ({nearest(meant, known)})")
         return self
 
     @model_validator(mode="after")
@@ -220,11 +262,14 @@ class Files:
     semantic: Path | None
     instances: Path | None
     coarse: Path | None
+    boxes: tuple[tuple[float, ...], ...] | None = None  # that exist: x, y, width, height, label, crowd
+    boxed_size: tuple[int, int] | None = None  # of the image that they were drawn in, where that is said
+    tags: tuple[int, ...] | None = None
 
     @property
     def has_labels(self) -> bool:
         """Whether anything can be bought of it."""
-        return self.semantic is not None or self.coarse is not None
+        return any(found is not None for found in (self.semantic, self.coarse, self.boxes, self.tags))
 
     @property
     def paths(self) -> tuple[Path, ...]:

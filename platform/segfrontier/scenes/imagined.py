@@ -137,6 +137,8 @@ class ImaginedWorld(World):
         coarse_only = self.facts.coarse_only if (domain, split) == ("target", "train") else 0
         return ImaginedTruth(self.pool(domain=domain, split=split), self.classes, coarse_only=coarse_only)
 
+    _unscorable = 0
+
     def mapped_to(self, classes: ClassTable, names: Mapping[str, str]) -> ImaginedWorld:  # noqa: ARG002
         """See `World.mapped_to`."""
         return ImaginedWorld(self.facts, classes)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class Inspection:
     notes: ImportNotes
     undecodable: tuple[str, ...] = ()  # stored images and maps that are none, or break the format's rules
     findings: tuple[Finding, ...] = ()
+    existing: Mapping[str, float] = field(default_factory=dict)  # seconds that labels which exist took, by kind of act
     sample: int | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -85,6 +86,7 @@ def inspect_world(
         notes=world.manifest.notes,
         undecodable=tuple(undecodable),
         findings=findings(tallies, world.classes, overlaps, alike),
+        existing={kind: float(seconds) for kind, seconds in world.manifest.existing.items()},
         sample=sample,
     )
 
@@ -102,6 +104,8 @@ def _add(tally: Tally, pool: Pool, truth: Truth, scene: str) -> None:
     fine, coarse, instance = truth.is_fine(scene), truth.coarse(scene), truth.instance(scene)
     labels = truth.semantic(scene) if fine else coarse
     tally.add(scene, labels, instance, pool.size(scene), fine=fine, coarse=coarse is not None)
+    for kind, counts in tally.existing.items():
+        counts += [] if (rows := truth.existing(scene, kind)) is None else [len(rows)]
     size = check_image(pool.encoded(scene), name=scene)
     if size != pool.size(scene):
         raise BadWorld(f"the image must be {pool.size(scene)} (height, width) as its row says; found {size}")

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
@@ -47,6 +48,10 @@ TRUTH_SCHEMA = pa.schema(
         ("digest", pa.string()),
     ]
 )
+EXISTING_SCHEMA = pa.schema(
+    [*list(TRUTH_SCHEMA)[:-1], ("boxes", pa.large_binary()), ("tags", pa.large_binary()), TRUTH_SCHEMA.field("digest")]
+)
+"""That of the truth of a world which holds labels that exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,10 @@ class ImportNotes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The manifest's content. `components`: instances are connected components standing in for real ones."""
+    """The manifest's content. `components`: instances are connected components standing in for real ones.
+
+    `existing`: seconds that each box and tag took elsewhere, by kind of act, of a world that holds such labels.
+    """
 
     name: str
     classes: ClassTable
@@ -89,11 +97,15 @@ class Manifest:
     components: bool = False
     origin: Mapping[str, Any] = field(default_factory=dict)
     notes: ImportNotes = ImportNotes()
+    existing: Mapping[str, Decimal] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The manifest as it lies on disk."""
         plain = {"format": FORMAT, "version": VERSION} | asdict(self)
         plain["classes"] = self.classes.to_json()
+        plain["existing"] = {kind: float(seconds) for kind, seconds in self.existing.items()}
+        if not self.existing:  # a world without them is what it was before there were any
+            del plain["existing"]
         return (json.dumps(plain, indent=1) + "\n").encode()
 
     @classmethod
@@ -129,6 +141,8 @@ _Digest = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 _Bytes = Annotated[int, Field(ge=0, le=2**40)]
 _RawId = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 _Colour = tuple[int, int, int]
+Seconds = Annotated[Decimal, Field(ge=0, lt=10**6, allow_inf_nan=False, decimal_places=3)]
+"""What a label that exists took elsewhere; 0 where nobody knows or counts it."""
 _Lines = tuple[Annotated[str, Field(max_length=10_000)], ...]
 
 
@@ -180,6 +194,7 @@ class _File(_Strict):
     components: bool
     origin: dict[str, Any]
     notes: _Notes
+    existing: dict[Literal["box", "tag"], Seconds] = Field(default_factory=dict)
 
     def manifest(self, where: str) -> Manifest:
         """What the rest of the code knows."""
@@ -198,4 +213,5 @@ class _File(_Strict):
             components=self.components,
             origin=self.origin,
             notes=ImportNotes(**self.notes.model_dump()),
+            existing={str(kind): seconds for kind, seconds in self.existing.items()},
         )

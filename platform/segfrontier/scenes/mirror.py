@@ -19,7 +19,7 @@ from segfrontier.basics.atomic import staged_file
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.cache import Room, discard, room
 from segfrontier.scenes.files import digest, resolve
-from segfrontier.scenes.manifest import IMAGE_SCHEMA, TRUTH_SCHEMA
+from segfrontier.scenes.manifest import EXISTING_SCHEMA, IMAGE_SCHEMA, TRUTH_SCHEMA
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
@@ -77,6 +77,18 @@ def require_shard(uri: str, nbytes: int, rows: int) -> None:
         raise damaged(uri, f"it holds {found} scenes instead of {rows}")
 
 
+def count_absent(uri: str, column: str) -> int:
+    """How many rows have no value in a column, as the footer says; 0 where it says nothing, or cannot be read."""
+    filesystem, path = resolve(uri)
+    try:
+        metadata = pq.read_metadata(path, filesystem=filesystem)
+        at = metadata.schema.names.index(column)
+        found = (metadata.row_group(i).column(at).statistics for i in range(metadata.num_row_groups))
+        return sum(one.null_count for one in found if one is not None and one.has_null_count)
+    except (OSError, ValueError, pa.ArrowException):  # whoever reads it will say so
+        return 0
+
+
 def damaged(uri: str, what: str) -> BadWorld:
     """The error about a shard that is not what the manifest says."""
     return BadWorld(
@@ -97,7 +109,7 @@ def _mapped(mirror: Path, rows: int, truth: bool) -> pa.RecordBatch | None:
     try:
         with pa.memory_map(str(mirror)) as source:
             file = pa.ipc.open_file(source)
-            fits = file.num_record_batches == 1 and file.schema == _schema(truth)
+            fits = file.num_record_batches == 1 and file.schema in _schemas(truth)
             batch = file.get_batch(0) if fits else None
             if batch is None or batch.num_rows != rows:
                 return None
@@ -107,8 +119,8 @@ def _mapped(mirror: Path, rows: int, truth: bool) -> pa.RecordBatch | None:
         return None
 
 
-def _schema(truth: bool) -> pa.Schema:
-    return TRUTH_SCHEMA if truth else IMAGE_SCHEMA
+def _schemas(truth: bool) -> tuple[pa.Schema, ...]:
+    return (TRUTH_SCHEMA, EXISTING_SCHEMA) if truth else (IMAGE_SCHEMA,)
 
 
 def _require_file(filesystem: fs.FileSystem, path: str, nbytes: int) -> None:
@@ -157,7 +169,7 @@ def _make_mirror(uri: str, content: str, nbytes: int, rows: int, truth: bool) ->
         table = _unpacked(pa.BufferReader(data), len(data)).combine_chunks()
     except (OSError, pa.ArrowException) as error:
         raise damaged(uri, f"it is no Parquet file ({error})") from error
-    if table.num_rows != rows or not table.schema.equals(_schema(truth)):
+    if table.num_rows != rows or table.schema not in _schemas(truth):
         raise damaged(uri, f"it holds {table.num_rows} rows of {rows}, or other columns")
     mirror = _room(truth) / f"{content}.arrow"
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import decode_image, decode_map
+from segfrontier.scenes.existing import EXISTING, relabelled, truth_digest, unpacked
 from segfrontier.scenes.files import digest, join, read_bytes, resolve
 from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
 from segfrontier.scenes.manifest import MANIFEST, Manifest, Shard
-from segfrontier.scenes.mirror import damaged, forget, open_shard, require_shard, scene_ids
+from segfrontier.scenes.mirror import count_absent, damaged, forget, open_shard, require_shard, scene_ids
 from segfrontier.scenes.names import shown
 
 KINDS = ("fine", "coarse", "point", "box", "tag")
@@ -58,7 +60,10 @@ class _Side:
             raise BadWorld(f"no scene {scene!r} here; there are {len(self.rows)}, e.g. {next(iter(self.rows), None)!r}")
         number, row = self.rows[scene]
         file = self.files[number]
-        value = open_shard(file.uri, file.content, file.nbytes, file.rows, self._truth)[column][row]
+        shard = open_shard(file.uri, file.content, file.nbytes, file.rows, self._truth)
+        if column not in shard.schema.names:  # the truth of most worlds has no labels that exist
+            return None
+        value = shard[column][row]
         return value.as_buffer() if pa.types.is_large_binary(value.type) else value.as_py()
 
     def decoded(self, scene: str, column: str, decode: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
@@ -73,9 +78,11 @@ class _Side:
             return decode(self.cell(scene, column))
 
     def _as_written(self, scene: str) -> bool:
-        parts = ("semantic", "instance", "coarse") if self._truth else ("image",)
-        data = b"\0".join(bytes(self.cell(scene, part) or b"") for part in parts)
-        return digest(data) == self.cell(scene, "digest")
+        if not self._truth:
+            return digest(bytes(self.cell(scene, "image"))) == self.cell(scene, "digest")
+        maps = [self.cell(scene, part) for part in ("semantic", "instance", "coarse")]
+        existing = [self.cell(scene, column) for column in EXISTING.values()]
+        return truth_digest(maps, existing) == self.cell(scene, "digest")
 
     @property
     def digest(self) -> str:
@@ -138,13 +145,17 @@ class Truth:
 
     def __init__(
         self, *, world: str, domain: str, split: str, classes: ClassTable, components: bool,
-        files: Sequence[_File], relabel: Sequence[int] | None = None, stored: int | None = None,
+        files: Sequence[_File], relabel: Sequence[int] | None = None, stored: ClassTable | None = None,
+        stated: Mapping[str, Decimal] | None = None,
     ) -> None:  # fmt: skip
         self.world, self.domain, self.split = world, domain, split
         self.classes, self.components = classes, components
         self._side = _Side(files, truth=True)
         self._relabel = None if relabel is None else np.asarray(relabel, np.uint8)
-        self._stored = len(classes) if stored is None else stored  # classes of the stored maps
+        self._table = classes if stored is None else stored  # that of what is stored
+        self._stored = len(self._table)
+        self.stated = dict(stated or {})
+        """By kind of act, the seconds that labels took elsewhere which exist already; empty where there are none."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("truth stays where it is: send a LabelSet that was bought, or open the world on the other side")
@@ -167,13 +178,23 @@ class Truth:
     def has(self, scene: str, kind: str) -> bool:
         """Whether there is an answer to an act of this kind. Coarse truth answers for coarse masks, fine truth for all.
 
-        Boxes are those of instances, which a world may lack.
+        Boxes are those of instances, which a world may lack. Boxes and tags may also exist already, without any truth.
         """
         if kind not in KINDS:
             raise ValueError(f"an act is one of {', '.join(KINDS)}; got {kind!r}")
         if kind == "coarse":
             return self.is_fine(scene) or self._side.cell(scene, "coarse") is not None
+        if kind in self.stated and self._side.cell(scene, EXISTING[kind]) is not None:
+            return True
         return self.is_fine(scene) and (kind != "box" or self._side.cell(scene, "instance") is not None)
+
+    def existing(self, scene: str, kind: str) -> NDArray[np.int32] | None:
+        """The boxes or tags of a scene that were made elsewhere, as rows of a label set; None where there are none."""
+        data = self._side.cell(scene, EXISTING[kind]) if kind in self.stated else None
+        if data is None:
+            return None
+        rows = unpacked(scene, kind, data, self.size(scene), self._table)
+        return rows if self._relabel is None else relabelled(rows, kind, self._relabel, self.classes)
 
     def semantic(self, scene: str) -> NDArray[np.uint8]:
         """(H, W) labels, 255 is void."""
@@ -309,7 +330,8 @@ class World:
             components=self.manifest.components,
             files=[_File(join(self.uri, f"truth/{s.name}"), s.truth_digest, s.truth_bytes, s.rows) for s in shards],
             relabel=self._relabel[1] if self._relabel else None,
-            stored=len(self.manifest.classes),
+            stored=self.manifest.classes,
+            stated=self.manifest.existing,
         )
 
     def require_target(self) -> None:
@@ -325,6 +347,18 @@ class World:
                 f"world {self.name!r} must have scenes in target/train to buy labels of and in target/val to score on; "
                 f"it has: {told}. {advice}"
             )
+        if self._unscorable:
+            raise BadWorld(
+                f"world {self.name!r} must have fine labels of every scene in target/val, to score on; "
+                f"{self._unscorable} of {have['target', 'val']} have coarse ones only. Import it anew with these in "
+                f"train (`split: train` in the YAML of its folders)."
+            )
+
+    @cached_property
+    def _unscorable(self) -> int:
+        """How many validation scenes have no fine labels: their scores would fail when all is trained."""
+        shards = self._shards("target", "val")
+        return sum(count_absent(join(self.uri, f"truth/{shard.name}"), "semantic") for shard in shards)
 
     def mapped_to(self, classes: ClassTable, names: Mapping[str, str]) -> World:
         """The same scenes in another class table; `names` maps each class here to one there (absent: void)."""

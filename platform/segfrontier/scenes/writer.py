@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -23,10 +24,19 @@ from pyarrow import fs
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import encode_map
+from segfrontier.scenes.existing import packed, truth_digest
 from segfrontier.scenes.files import digest, join
 from segfrontier.scenes.folder import new_world
 from segfrontier.scenes.journal import Journal, Written
-from segfrontier.scenes.manifest import IMAGE_SCHEMA, MANIFEST, TRUTH_SCHEMA, ImportNotes, Manifest, Shard
+from segfrontier.scenes.manifest import (
+    EXISTING_SCHEMA,
+    IMAGE_SCHEMA,
+    MANIFEST,
+    TRUTH_SCHEMA,
+    ImportNotes,
+    Manifest,
+    Shard,
+)
 from segfrontier.scenes.names import PLAIN, is_plain, shown
 
 DOMAINS = ("source", "target")
@@ -50,6 +60,8 @@ class Scene:
     semantic: NDArray[np.uint8] | None  # None: it was labelled coarsely only, or not at all
     instance: NDArray[np.uint16] | None = None
     coarse: NDArray[np.uint8] | None = None
+    boxes: NDArray[np.int32] | None = None  # that exist, as the next; see `existing`
+    tags: NDArray[np.int32] | None = None
 
 
 class PackedScene(NamedTuple):
@@ -64,11 +76,12 @@ class PackedScene(NamedTuple):
     image_digest: str
     maps: tuple[bytes | None, bytes | None, bytes | None]  # semantic, instance, coarse
     truth_digest: str
+    existing: tuple[bytes | None, bytes | None] = (None, None)  # boxes, tags
 
     @property
     def nbytes(self) -> int:
         """About what it takes on disk."""
-        return len(self.image) + sum(len(m or b"") for m in self.maps)
+        return len(self.image) + sum(len(m or b"") for m in (*self.maps, *self.existing))
 
 
 def pack(scene: Scene, classes: ClassTable) -> PackedScene:
@@ -78,14 +91,20 @@ def pack(scene: Scene, classes: ClassTable) -> PackedScene:
         None if m is None else encode_map(m) for m in (scene.semantic, scene.instance, scene.coarse)
     )
     maps = (semantic, instance, coarse)
+    boxes, tags = (
+        None if rows is None else packed(scene.id, kind, rows, (scene.height, scene.width), classes)
+        for kind, rows in (("box", scene.boxes), ("tag", scene.tags))
+    )
     return PackedScene(
         scene.id, scene.domain, scene.split, scene.height, scene.width, scene.image, digest(scene.image), maps,
-        digest(b"\0".join(m or b"" for m in maps)),
+        truth_digest(maps, (boxes, tags)), (boxes, tags),
     )  # fmt: skip
 
 
 class WorldWriter:
     """Use as a context manager; the world exists when the block ends without an error.
+
+    `existing` says, by kind of act, what labels took that exist already, of a world that holds such.
 
     `key` names all that the scenes are made from. What a killed writer of the same key left is taken over: `stored`
     are the scenes that need not come again, `remarks` what was remarked of them.
@@ -99,6 +118,7 @@ class WorldWriter:
         classes: ClassTable,
         components: bool = False,
         origin: Mapping[str, Any] | None = None,
+        existing: Mapping[str, Decimal] | None = None,
         shard_bytes: int = _SHARD_BYTES,
         key: str = "",
     ) -> None:
@@ -109,7 +129,7 @@ class WorldWriter:
         self._open: dict[tuple[str, str], _OpenShard] = {}
         self._shards: list[Shard] = []
         self._seen: dict[str, str] = {}
-        self._key, self._journal = key, Journal(None)
+        self._key, self._journal, self._existing = key, Journal(None), dict(existing or {})
         self._writing = self._written()
         self.notes = ImportNotes()
         self.stored: frozenset[str] = frozenset()
@@ -157,7 +177,11 @@ class WorldWriter:
         self.remarks += remarks
         head = (scene.id, scene.domain, scene.split, scene.height, scene.width)
         shard.images.append((*head, scene.image, scene.image_digest))
-        shard.truth.append((*head, *scene.maps, scene.truth_digest))
+        if not self._existing and scene.existing != (None, None):
+            raise BadWorld(
+                f"scene {scene.id!r}: labels that exist need a world that says what each took; this does not"
+            )
+        shard.truth.append((*head, *scene.maps, *(scene.existing if self._existing else ()), scene.truth_digest))
         shard.bytes += scene.nbytes
         shard.remarks += remarks
         if shard.bytes >= self._shard_bytes:
@@ -168,7 +192,8 @@ class WorldWriter:
         number = sum((s.domain, s.split) == key for s in self._shards)
         name = f"{key[0]}-{key[1]}-{number:05d}.parquet"
         sizes: list[tuple[int, str]] = []
-        for part, schema, rows in (("images", IMAGE_SCHEMA, shard.images), ("truth", TRUTH_SCHEMA, shard.truth)):
+        schema_of_truth = EXISTING_SCHEMA if self._existing else TRUTH_SCHEMA
+        for part, schema, rows in (("images", IMAGE_SCHEMA, shard.images), ("truth", schema_of_truth, shard.truth)):
             table = pa.table(
                 [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), schema, strict=True)], schema=schema
             )
@@ -198,6 +223,7 @@ class WorldWriter:
                 f"{self._uri}: a world needs at least one scene; none was given. Check the paths of the import."
             )
         content = "".join(f"{s}:{d};" for s, d in sorted(self._seen.items())) + self._classes.digest
+        content += "".join(f";{kind} {int(1000 * seconds)} ms" for kind, seconds in sorted(self._existing.items()))
         manifest = Manifest(
             name=self._name,
             classes=self._classes,
@@ -206,6 +232,7 @@ class WorldWriter:
             components=self._components,
             origin=self._origin,
             notes=self.notes,
+            existing=self._existing,
         )
         with self._fs.open_output_stream(join(self._path, MANIFEST)) as stream:
             stream.write(manifest.to_bytes())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +27,8 @@ class Content:
     semantic: NDArray[np.uint8] | None
     instance: NDArray[np.uint16] | None
     coarse: NDArray[np.uint8] | None
+    boxes: NDArray[np.int32] | None = None  # that exist, as the next
+    tags: NDArray[np.int32] | None = None
 
     @property
     def ending(self) -> str:
@@ -38,6 +42,7 @@ class Contents(Protocol):
     """Scenes by domain and split, each read when it is its turn. Threads read side by side."""
 
     scenes: dict[Key, list[str]]
+    existing: Mapping[str, Decimal]  # seconds that labels took which exist, by kind of act
     components: bool  # whether instances are connected components of their class, as importing finds them again
     left_out: int
 
@@ -55,6 +60,7 @@ class WholeWorld:
         for truth in self._truths.values():
             truth.scenes()  # its rows are found once, before threads ask for them
         self.components, self.left_out = world.manifest.components, 0
+        self.existing: Mapping[str, Decimal] = world.manifest.existing
 
     def read(self, key: Key, scene: str) -> Content:
         """One scene."""
@@ -65,6 +71,8 @@ class WholeWorld:
             semantic=truth.semantic(scene) if truth.is_fine(scene) else None,
             instance=truth.instance(scene),
             coarse=truth.coarse(scene),
+            boxes=truth.existing(scene, "box"),
+            tags=truth.existing(scene, "tag"),
         )
 
 
@@ -87,6 +95,7 @@ class LabelledScenes:
         for scene in held:
             self.scenes.setdefault(homes[scene], []).append(scene)
         self.components, self.left_out = False, len(homes) - len(held)
+        self.existing: Mapping[str, Decimal] = {}
 
     def read(self, key: Key, scene: str) -> Content:
         """One scene."""

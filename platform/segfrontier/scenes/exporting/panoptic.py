@@ -147,6 +147,8 @@ class Panoptic:
     def remarks(self) -> Sequence[str]:
         """What reading these files will not give back."""
         lines = []
+        if self._contents.existing:
+            lines.append("boxes and tags that exist already have no place in this form; `--to folders` keeps them")
         if self._apart:
             lines.append("scenes of both domains: each has a folder of its own")
         if self._uncounted:

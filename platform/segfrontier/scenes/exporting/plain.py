@@ -3,6 +3,7 @@
 images/train/…      as they were delivered
 labels/train/….png  class numbers as in the YAML, 255 is void; a palette shows them in the classes' colours
 instances/train/….png, coarse/train/….png    where the world has them; instances have 16 bits, 0 is none
+boxes.json, tags.csv    where the world holds labels that exist already
 world.yaml
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from segfrontier.errors import BadInput
 from segfrontier.scenes.classes import VOID
 from segfrontier.scenes.codec import encode_map
 from segfrontier.scenes.exporting.content import Content, Contents
+from segfrontier.scenes.exporting.existing import ExistingFiles
 from segfrontier.scenes.exporting.layouts import put
 from segfrontier.scenes.exporting.palette import palette_png
 from segfrontier.scenes.exporting.places import Group, grouped
@@ -29,7 +32,7 @@ from segfrontier.scenes.raw import components
 from segfrontier.scenes.world import World
 
 YAML = "world.yaml"
-_Kinds = tuple[str, str, frozenset[str]]  # group, ending of the image, kinds of labels
+_Written = tuple[str, str, frozenset[str], Content]  # group, image, kinds of labels, and what exists of the scene
 
 
 class PlainFolders:
@@ -42,6 +45,7 @@ class PlainFolders:
         self._groups = grouped(contents.scenes)
         self._endings: defaultdict[str, set[str]] = defaultdict(set)
         self._kinds: defaultdict[str, set[str]] = defaultdict(set)
+        self._existing = ExistingFiles(contents.existing, world.classes)
 
     def jobs(self) -> Sequence[Callable[[Path], Any]]:
         """One for each scene."""
@@ -50,7 +54,7 @@ class PlainFolders:
     def begin(self, draft: Path) -> None:
         """Folders come with their files."""
 
-    def _write(self, group: Group, scene: str, draft: Path) -> _Kinds:
+    def _write(self, group: Group, scene: str, draft: Path) -> _Written:
         content = self._contents.read(group.key, scene)
         path, classes = f"{group.name}/{group.file(scene)}", self._world.classes
         put(draft / f"images/{path}.{content.ending}", content.image)
@@ -64,7 +68,8 @@ class PlainFolders:
         if content.instance is not None and not self._found_again(scene, content):
             kinds.add("instances")
             put(draft / f"instances/{path}.png", encode_map(content.instance))
-        return group.name, content.ending, frozenset(kinds)
+        kept = replace(content, image=b"", semantic=None, instance=None, coarse=None)
+        return group.name, f"images/{path}.{content.ending}", frozenset(kinds), kept
 
     def _found_again(self, scene: str, content: Content) -> bool:
         """Components need no files: importing finds them in the labels."""
@@ -77,15 +82,17 @@ class PlainFolders:
             )
         return True
 
-    def take(self, result: _Kinds) -> None:
+    def take(self, result: _Written) -> None:
         """Which files there are."""
-        name, ending, kinds = result
-        self._endings[name].add(ending)
+        name, image, kinds, content = result
+        self._endings[name].add(image.rpartition(".")[2])
         self._kinds[name] |= kinds or {"unlabelled"}
+        self._existing.take(image, content)
 
     def finish(self, draft: Path) -> None:
         """Write the YAML."""
-        text = yaml.safe_dump(self._spec(), allow_unicode=True, sort_keys=False, width=1000)
+        spec = self._spec() | self._existing.finish(draft)
+        text = yaml.safe_dump(spec, allow_unicode=True, sort_keys=False, width=1000)
         head = (
             f"# Written by `segfrontier world export`; `segfrontier world import {YAML} NEW` makes the world again.\n"
         )

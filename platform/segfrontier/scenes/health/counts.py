@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +33,28 @@ class SplitCounts:
     instances_a_scene: float
     with_coarse: int
     with_fine: int
+    with_boxes: int = 0
+    """Scenes whose boxes exist already, and below how many boxes and tags these are."""
+    with_tags: int = 0
+    existing_boxes: int = 0
+    existing_tags: int = 0
 
     @property
     def name(self) -> str:
         """As messages name it."""
         return f"{self.domain}/{self.split}"
+
+    def of_existing(self, seconds: Mapping[str, float]) -> list[str]:
+        """What of it exists already, a line for boxes and one for tags; `seconds` as the world states them."""
+        kinds = (
+            ("boxes", "box", self.with_boxes, self.existing_boxes),
+            ("tags", "tag", self.with_tags, self.existing_tags),
+        )
+        return [
+            f"{found} {what} of {having} scenes of {self.name} exist already, {seconds[kind]:g} s each"
+            for what, kind, having, found in kinds
+            if having
+        ]
 
     @property
     def looked(self) -> str:
@@ -56,6 +74,7 @@ class Tally:
         self.instances = np.zeros(classes, np.int64)
         self.sizes: dict[str, None] = {}
         self.looked = self.scenes = self.coarse = self.fine = self.bare = 0
+        self.existing: dict[str, list[int]] = {"box": [], "tag": []}  # how many each scene has that has some
         self.rows: list[NDArray[np.int64]] = []  # pixels of each class and void, of finely labelled scenes
         self.all_void: list[str] = []
         self.mostly_void: list[str] = []
@@ -120,4 +139,8 @@ class Tally:
             instances_a_scene=float(self.instances.sum()) / known,
             with_coarse=self.coarse,
             with_fine=self.fine,
+            with_boxes=len(self.existing["box"]),
+            with_tags=len(self.existing["tag"]),
+            existing_boxes=sum(self.existing["box"]),
+            existing_tags=sum(self.existing["tag"]),
         )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadWorld
 from segfrontier.scenes import raw as rawlabels
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import examine_image
+from segfrontier.scenes.files import digest
 from segfrontier.scenes.folder import refuse_taken
-from segfrontier.scenes.folders import Files, FolderSpec, pair
+from segfrontier.scenes.folders import Files, FolderSpec, Pairing, pair
 from segfrontier.scenes.importing.engine import (
     MAX_BAD_SHARE,
     Progress,
@@ -23,6 +26,7 @@ from segfrontier.scenes.importing.engine import (
     import_source,
     unlabelled_remark,
 )
+from segfrontier.scenes.importing.existing import whole_boxes, with_existing
 from segfrontier.scenes.manifest import ImportNotes
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import Scene
@@ -38,23 +42,33 @@ def import_folders(
 ) -> World:
     """Import a dataset described by `spec` into a new world at `folder`; see `engine.import_source`."""
     refuse_taken(folder, sources=spec.folders)  # before anything of the data set is looked at
-    table, pairing = spec.table(), pair(spec)
+    table = spec.table()
+    pairing, remarks = with_existing(spec, table, pair(spec))
+    apart = {"root"} if spec.existing is not None else {"root", "existing"}  # what is not there changes no manifest
     source = Source(
         name=spec.name,
         classes=table,
         items=pairing.scenes,
         read=partial(read_scene, spec=spec, table=table),
-        origin={"importer": "folders", "spec": spec.model_dump(mode="json", exclude={"root"})},
+        origin={"importer": "folders", "spec": spec.model_dump(mode="json", exclude=apart)},
         folders=spec.folders,
         components=spec.instances == "components",
         notes=ImportNotes(
             skipped=pairing.twice,
             images_without_labels=pairing.images_without_labels,
             labels_without_images=pairing.labels_without_images,
-            remarks=unlabelled_remark(pairing.scenes),
+            remarks=(*unlabelled_remark(pairing.scenes), *remarks),
         ),
+        state=_state(pairing),
+        existing={} if spec.existing is None else spec.existing.seconds,
     )
     return import_source(source, folder, max_bad=max_bad, progress=progress, processes=processes)
+
+
+def _state(pairing: Pairing) -> str:
+    """A digest of the labels that exist: an import that was killed goes on only where they are the same."""
+    found = [(f.id, f.boxes, f.boxed_size, f.tags) for f in pairing.scenes if (f.boxes, f.tags) != (None, None)]
+    return digest(json.dumps(found).encode()) if found else ""
 
 
 def read_scene(files: Files, spec: FolderSpec, table: ClassTable) -> tuple[Scene, list[str]]:
@@ -69,6 +83,16 @@ def read_scene(files: Files, spec: FolderSpec, table: ClassTable) -> tuple[Scene
         scene = replace(scene, coarse=coarse)
     if files.semantic is not None:
         scene = _with_fine(scene, files, files.semantic, spec, table)
+    if files.boxes is not None:
+        if files.boxed_size not in (None, size):
+            raise SizeMismatch(
+                f"{files.image}: its boxes must be of an image of {size[1]}x{size[0]}; their file says "
+                f"{files.boxed_size[1]}x{files.boxed_size[0]}"
+            )
+        boxes, cut = whole_boxes(files.boxes, size)
+        scene, odd = replace(scene, boxes=boxes), (*odd, *cut)
+    if files.tags is not None:
+        scene = replace(scene, tags=np.array([(0, label) for label in files.tags], np.int32).reshape(-1, 2))
     return scene, [f"{files.image}: {what}" for what in odd]
 
 

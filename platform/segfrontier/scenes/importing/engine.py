@@ -10,7 +10,8 @@ import json
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,6 +71,7 @@ class Source:
     components: bool
     notes: ImportNotes  # what pairing came upon
     state: str = ""  # a digest of what the items hold beside files
+    existing: Mapping[str, Decimal] = field(default_factory=dict)  # see `WorldWriter`
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def import_source(
     total = len(source.items)
     writer = WorldWriter(
         folder, name=source.name, classes=source.classes, components=source.components, origin=source.origin,
-        shard_bytes=shard_bytes, key=_key(source, shard_bytes),
+        existing=source.existing, shard_bytes=shard_bytes, key=_key(source, shard_bytes),
     )  # fmt: skip
     with writer:
         left = [item for item in source.items if item.id not in writer.stored]
