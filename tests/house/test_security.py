@@ -21,9 +21,11 @@ OWN_PIPES = {
 """Where objects are unpickled, and why that is no file and no stranger's."""
 DOORS = {
     "torch.load": "platform/segfrontier/models/tensors.py",
-    "pa.ipc.open_file": "platform/segfrontier/scenes/arrow.py", "pa.ipc.open_stream": "platform/segfrontier/scenes/arrow.py",
-    "pq.ParquetFile": "platform/segfrontier/scenes/parquet.py", "pq.read_table": "platform/segfrontier/scenes/parquet.py",
-}  # fmt: skip
+    "pa.ipc.open_file": "platform/segfrontier/scenes/arrow.py",
+    "pa.ipc.open_stream": "platform/segfrontier/scenes/arrow.py",
+    "pq.ParquetFile": "platform/segfrontier/scenes/parquet.py",
+    "pq.read_table": "platform/segfrontier/scenes/parquet.py",
+}
 """The one file that may call it: there a file is held against its own size before anything is unpacked."""
 UNPICKLING = {f"{module}.{name}" for module in ("pickle", "cloudpickle", "dill", "marshal", "joblib", "shelve")
               for name in ("load", "loads", "Unpickler", "open")}  # fmt: skip
@@ -81,7 +83,8 @@ def test_nothing_that_is_read_is_run_and_nothing_listens_everywhere():
     [
         "yaml.load(text)", "yaml.load(text, Loader=yaml.Loader)", "yaml.load(text, yaml.UnsafeLoader)",
         "yaml.unsafe_load(x)", "pickle.load(file)", "pickle.loads(data)", "pickle.Unpickler(file).load()",
-        "joblib.load(path)", "torch.load(path, weights_only=True)", "pa.ipc.open_file(path)", "pq.read_table(path)", "np.load(path, allow_pickle=True)", "eval(text)", "exec(text)",
+        "joblib.load(path)", "torch.load(path, weights_only=True)", "pa.ipc.open_file(path)", "pq.read_table(path)",
+        "np.load(path, allow_pickle=True)", "eval(text)", "exec(text)",
         "subprocess.run(text, shell=True)", "os.system(text)", "tarfile.open(path).extractall(folder)",
         "shutil.unpack_archive(path)", "serve(host='0.0.0.0')", "HOST = '::'", "mlflow.pyfunc.load_model(uri)",
     ],

@@ -141,7 +141,7 @@ def _distribution(known: Iterable[EntryPoint]) -> dict[Path, str]:
 
 
 def to_send(folder: Path, study: Mapping[str, object]) -> tuple[dict[Path, int], dict[Path, str]]:
-    """What of a working directory goes with a job: files with their bytes; and the folders left out, with what they are.
+    """What of a working directory goes with a job, files with their bytes; and what folders are left out, and why.
 
     No home, store, ledger, cache, virtual environment or world goes along, but the worlds that the study names there.
     """
