@@ -12,6 +12,11 @@ SETTINGS = {
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
 }
 
+CLUSTER = {
+    "RAY_AUTH_MODE": "token",  # nobody else may talk to the test's cluster, whose nodes
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # all have the address 127.0.0.1 (see `start.loopback`)
+}
+
 
 def family(root: int) -> dict[int, str]:
     """The processes that descend from one, itself included, with their command lines."""

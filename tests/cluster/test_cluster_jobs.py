@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from terminal import segfrontier
 
+from segfrontier.basics.marks import mark
 from segfrontier.cluster.jobs import Job, Order, attempt_of, exit_code, job_id, job_server, submit
 from segfrontier.cluster.package import Package
 from segfrontier.errors import BadInput, BadStudy, StageError
@@ -148,10 +149,12 @@ def test_a_server_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch)
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
     (tmp_path / "study.yaml").write_text(STUDY)
+    mark(tmp_path / "runs", "home")
     said = segfrontier(
         "submit", "study.yaml", "--home", "/shared/runs", "--address", "http://127.0.0.1:1", folder=tmp_path
     )
     assert said.returncode == 3 and "dashboard must answer at http://127.0.0.1:1; it does not" in said.stderr
+    assert "not sent: runs, a home\n" in said.stderr
 
 
 def test_constraints_are_asked_for_where_nodes_are_to_install_them(tmp_path):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from segfrontier.basics.marks import mark
 from segfrontier.cluster import package as packaging
-from segfrontier.cluster.package import CODE, STUDY, Package, package, require_there
+from segfrontier.cluster.package import CODE, STUDY, Package, package, require_there, to_send
 from segfrontier.errors import BadInput
 from segfrontier.lab._ray.health import uploaded
 
@@ -95,6 +96,34 @@ def test_this_checkout_is_small_enough_and_its_rayignore_leaves_pictures_and_tes
     assert {"platform", "methods", "constraints.txt", "cluster.yaml"} <= tops
     assert not tops & {"tests", "benchmarks", "docs", ".git", "runs"}
     assert "platform:methods" in made.python_path
+
+
+def test_homes_stores_caches_worlds_and_environments_are_not_sent(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for kind in ("home", "store", "cache", "ledger"):
+        mark(tmp_path / f"a-{kind}", kind)
+        (tmp_path / f"a-{kind}" / "file").write_text("large")
+    for place, marker in {"mine/env": "pyvenv.cfg", "worlds/toy": "world.json", "worlds/other": "world.json"}.items():
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / marker).write_text("{}")
+        (tmp_path / place / "file").write_text("large")
+    (tmp_path / "linked").symlink_to(tmp_path / "a-home")
+    (tmp_path / "world.json").write_text("a file of the user's own, in the folder itself")
+    (tmp_path / "mine/method.py").write_text("x")
+    sent, left = to_send(tmp_path, {"worlds": [{"target": "worlds/toy", "source": "street"}]})
+    assert {str(place) for place in sent} == {
+        "mine/method.py", "world.json", "worlds/toy/world.json", "worlds/toy/file"
+    }, "a world goes where the study names it"  # fmt: skip
+    assert {str(place): what for place, what in left.items()} == {
+        "a-home": "home", "a-store": "store", "a-cache": "cache", "a-ledger": "ledger", "linked": "home",
+        "mine/env": "virtual environment", "worlds/other": "world",
+    }  # fmt: skip
+
+
+def test_a_home_itself_is_no_folder_to_send(tmp_path):
+    mark(tmp_path, "home")
+    with pytest.raises(BadInput, match="must hold code; .* is a home of SegFrontier"):
+        to_send(tmp_path, {})
 
 
 def test_too_large_a_folder_names_what_is_large(tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import ray
 from ray.cluster_utils import Cluster
-from rayhere import SETTINGS, family
+from rayhere import CLUSTER, SETTINGS, family
 from test_ray_lab import assert_same, open_toy, weights
 from toylab import Plain, Recorder
 from toyworld import write_toy
@@ -27,10 +27,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 STEPS, STOPPED = 60, 7
 AGENTS = ("ray::RuntimeEnvAgent", "ray::DashboardAgent")  # they wait a minute for the rest of a killed Ray
-CLUSTER = {
-    "RAY_AUTH_MODE": "token",  # nobody else may talk to the test's cluster, whose nodes
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # all have the address 127.0.0.1 (see `start.loopback`)
-}
 
 
 @dataclass(frozen=True, kw_only=True)

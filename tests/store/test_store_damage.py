@@ -237,6 +237,15 @@ def test_what_has_no_keys_name_is_nobodys_to_remove(store: Store, name: str) -> 
         assert stray.exists() or (name == "k.lock" and stray.parent.name == "staging"), "a lock of a dead owner goes"
 
 
+@pytest.mark.parametrize("name", ["weights.bin", "maps", "entry.json"])
+def test_no_part_of_an_entry_is_a_link_even_to_the_very_same(store: Store, tmp_path: Path, name: str) -> None:
+    """A stage writes none, and a stranger's leads wherever he likes."""
+    place = Path(store.root, "entries", "k1", name)
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    assert not whole(store, "k1") and (tmp_path / "elsewhere").exists()
+
+
 def test_a_link_to_a_whole_entry_is_read_and_only_the_link_is_removed(store: Store, tmp_path: Path) -> None:
     place = Path(store.root, "entries", "k1")
     place.rename(tmp_path / "moved")

@@ -60,4 +60,4 @@ def test_records_of_earlier_versions_held_whole_paths(made, tmp_path):
     moved = Record.load(file.parent)
     assert moved.score_folder == str(copy.path / entry) and moved.pictures == (str(copy.path / entry / "a.png"),)
     file.write_text(json.dumps(plain | {"score_folder": "/elsewhere/x"}))
-    assert Record.load(file.parent).score_folder == "/elsewhere/x", "what lies in no store is left as it is"
+    assert Record.load(file.parent).score_folder == "", "what lies in no store is in no home"

@@ -138,6 +138,8 @@ def test_optuna_goes_on_with_the_proposals_it_made(tmp_path, ray_here):
         ({}, [{"CPU": 2.0}], 2),
         ({"cpus_per_cell": 2}, [{"CPU": 3.0}, {"CPU": 3.0}], 2),
         ({"gpus_per_cell": 0.5}, [{"CPU": 8.0, "GPU": 1.0}], 2),
+        ({"gpus_per_cell": 0.4, "cpus_per_cell": 0.1}, [{"CPU": 8.0, "GPU": 2.0}], 4),
+        ({"gpus_per_cell": 0.4, "workers_per_stage": 5}, [{"CPU": 8.0, "GPU": 2.0}], 0),
         ({"gpus_per_cell": 2}, [{"CPU": 8.0, "GPU": 3.0}, {"CPU": 8.0, "GPU": 3.0}], 2),
         ({"gpus_per_cell": 1}, [{"CPU": 8.0}], 0),
         ({"workers_per_stage": 1}, [{"CPU": 2.0}], 2),

@@ -131,8 +131,10 @@ def test_a_failed_cell_that_succeeds_later_is_the_same_run(tmp_path, uri):
 
 
 def test_points_wait_for_their_seeds_and_pictures_for_the_end(tmp_path, uri):
-    (tmp_path / "pictures.png").write_bytes(b"png")
-    place = a_home(tmp_path / "runs", [a_record(miou=0.3, score_folder=str(tmp_path))], state="")
+    sheet = tmp_path / "runs/store/entries/k"
+    place = a_home(tmp_path / "runs", [a_record(miou=0.3, score_folder=str(sheet))], state="")
+    sheet.mkdir(parents=True)
+    (sheet / "pictures.png").write_bytes(b"png")
     place.report.mkdir()
     for name in ("table.csv", "frontier.png", ".draft.part"):
         (place.report / name).write_text("a,b")

@@ -1,6 +1,6 @@
 """The folder that a job works in: what is submitted is what runs, on every node, whatever is installed there.
 
-    the user's working directory     without what .gitignore and .rayignore name
+    the user's working directory     without what .gitignore and .rayignore name, homes, worlds and environments
     .segfrontier/study.yaml          the study, with what --set changed
     .segfrontier/code/               code that is installed here and lies outside of the directory, and the entry points
                                      of all methods that are known here
@@ -21,7 +21,10 @@ from shutil import copyfile
 from segfrontier import __version__
 from segfrontier.basics.atomic import write_text
 from segfrontier.basics.installed import GROUP, entries
+from segfrontier.basics.marks import kind_of
 from segfrontier.errors import BadInput
+from segfrontier.lab._ray.health import uploaded
+from segfrontier.scenes.manifest import MANIFEST
 from segfrontier.store import human_size
 
 LIMIT = 5_000_000
@@ -33,6 +36,7 @@ SOURCES = (Path("platform/segfrontier"), Path("methods/segfrontier_methods"))
 CONSTRAINTS = Path("constraints.txt")
 _IGNORE_FILES = (".gitignore", ".rayignore")
 """They have been heeded; Ray would hold them against what is put beside the folder's own files, too."""
+_WORLD = "world"
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,39 @@ def _distribution(known: Iterable[EntryPoint]) -> dict[Path, str]:
         info / "METADATA": f"Metadata-Version: 2.1\nName: segfrontier\nVersion: {__version__}\n",
         info / "entry_points.txt": "\n".join([f"[{GROUP}]", *lines, ""]),
     }
+
+
+def to_send(folder: Path, study: Mapping[str, object]) -> tuple[dict[Path, int], dict[Path, str]]:
+    """What of a working directory goes with a job, files with their bytes; and what folders are left out, and why.
+
+    No home, store, ledger, cache, virtual environment or world goes along, but the worlds that the study names there.
+    """
+    folder, left = folder.absolute(), dict[Path, str]()
+    if what := kind_of(folder):
+        raise BadInput(
+            f"the folder that is sent must hold code; {folder} is a {what} of SegFrontier. Start in another folder, or "
+            f"give one by --working-dir."
+        )
+    named = {Path(path) for _, path in _places(study)}
+
+    def leave(path: Path) -> bool:
+        place, what = path.relative_to(folder), _no_code(path)
+        if what == _WORLD and any(place.is_relative_to(one) or one.is_relative_to(place) for one in named):
+            return False
+        if what:
+            left[place] = what
+        return bool(what)
+
+    return uploaded(folder, leave), left
+
+
+def _no_code(path: Path) -> str:
+    """What a folder is by the mark in it, where it is nothing that a job runs; else nothing."""
+    if not path.is_dir():
+        return ""
+    if (path / "pyvenv.cfg").is_file():
+        return "virtual environment"
+    return kind_of(path) or (_WORLD if (path / MANIFEST).is_file() else "")
 
 
 def require_there(study: Mapping[str, object], sent: Iterable[Path]) -> None:

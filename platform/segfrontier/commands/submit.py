@@ -47,13 +47,14 @@ def submit(
 
     from segfrontier.cluster.jobs import answering, job_server
     from segfrontier.cluster.jobs import submit as send
-    from segfrontier.cluster.package import package, require_there
-    from segfrontier.lab._ray.health import uploaded
+    from segfrontier.cluster.package import package, require_there, to_send
     from segfrontier.study.paper_tables import load_study
 
     study = load_study(file, set_ or [])
     order = _order(study.name, study.to_yaml(), home, tracking)
-    sent = uploaded(working_dir.absolute())
+    sent, left = to_send(working_dir, study.resolved())
+    for place, what in left.items():
+        typer.echo(f"not sent: {place}, a {what}", err=True)
     require_there(study.resolved(), sent)
     whole = package(working_dir, order.text, sent)
     whole.require_small()

@@ -105,6 +105,16 @@ class StudyHome:
         return {}
 
 
+def within(home: Path, path: Path) -> bool:
+    """Whether a path ends in a home, links followed, or in the store that it keeps elsewhere behind a link.
+
+    A home may be a stranger's: what its records name and its files link to is shown, copied and sent on by others.
+    """
+    store = home / "store"
+    roots = [home, store] if kind_of(store) == "store" else [home]
+    return any(Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)) for root in roots)
+
+
 class DamagedFile(UserWarning):
     """A file of a home does not hold what was written there; it counts as absent."""
 

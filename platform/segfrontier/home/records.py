@@ -14,7 +14,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import load_json, parse_yaml, read_text
 from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput
-from segfrontier.home.layout import Home, StudyHome, tell_damage
+from segfrontier.home.layout import Home, StudyHome, tell_damage, within
 
 RECORD = "record.json"
 HEADLINE = "miou_present"
@@ -123,6 +123,11 @@ class Record:
         return float(self.values.get(metric, float("nan")))
 
     @property
+    def sheet(self) -> Path | None:
+        """The pictures of its score, in one; None where it has none."""
+        return Path(self.score_folder) / "pictures.png" if self.score_folder else None
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What its method warns of."""
         return tuple(name.removeprefix(WARNING) for name in self.notes if name.startswith(WARNING))
@@ -161,12 +166,23 @@ class Record:
             raise BadInput(explain(error, Record, where=str(file))) from None
         if record.key != folder.name:
             raise BadInput(f"{file}: the key of a record must be that of its cell; found {record.key!r}")
-        return record._moved(lambda path: _here(path, folder.absolute().parents[1]))
+        home = folder.absolute().parents[1]
+        return record._moved(lambda path: _here(path, home))._confined(home)
 
     def _moved(self, place: Callable[[str], str]) -> Record:
         """With other places for what it points at: a home may be moved, copied, or mounted elsewhere."""
         pictures = tuple(place(path) for path in self.pictures)
         return replace(self, pictures=pictures, score_folder=place(self.score_folder))
+
+    def _confined(self, home: Path) -> Record:
+        """Without what leads out of its home: pictures, the sheet of a score, a model."""
+        model = self.model
+        if model is not None and not within(home, home / "store" / "entries" / model.stage / model.weights):
+            model = None
+        return replace(
+            self, model=model, pictures=tuple(path for path in self.pictures if within(home, Path(path))),
+            score_folder=self.score_folder if self.sheet and within(home, self.sheet) else "",
+        )  # fmt: skip
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:

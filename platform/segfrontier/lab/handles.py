@@ -13,6 +13,7 @@ from torch import nn
 from segfrontier.errors import BadInput
 from segfrontier.lab.looking import Looking
 from segfrontier.lab.objective import Blueprint
+from segfrontier.models.tensors import read_tensors
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.store import Store
 
@@ -66,7 +67,7 @@ class Model:
 def built(blueprint: Blueprint, weights: Path, network: str, device: torch.device) -> nn.Module:
     """A network with the weights of that name in a file, ready to predict."""
     module = without_pretraining(blueprint).build(seed=0)
-    stored = torch.load(weights, map_location="cpu", weights_only=True)
+    stored = read_tensors(weights)
     if network not in stored:
         raise BadInput(f"the weights hold {', '.join(stored)}; {network!r} is not among them")
     module.load_state_dict(stored[network])

@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
-import torch
 from torch import nn
 
 from segfrontier.basics.atomic import write_text
@@ -25,6 +24,7 @@ from segfrontier.lab.objective import Blueprint
 from segfrontier.lab.training import checkpoints
 from segfrontier.lab.training.loop import LOG
 from segfrontier.models.blueprints import described
+from segfrontier.models.tensors import read_tensors
 from segfrontier.scenes.classes import ClassTable
 
 
@@ -47,7 +47,7 @@ class Joining:
                     f"models are joined by the names of a network's parts ({', '.join(dict(network.named_children()))}"
                     f"); found {name!r}. Call it by one of them."
                 )
-            part.load_state_dict(torch.load(model.file(), map_location="cpu", weights_only=True)[model.network])
+            part.load_state_dict(read_tensors(model.file())[model.network])
         return network
 
     def write(self, out: Path, classes: ClassTable, *, world: str) -> None:

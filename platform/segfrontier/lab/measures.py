@@ -17,8 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segfrontier.errors import BadInput
+from segfrontier.scenes.arrow import FAULTS, read_arrow, require_types
 
 FILE, ABOUT = "measures.arrow", "measures.json"
+_NAMES = pa.schema([("scene", pa.large_string())])
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,15 @@ class Measures:
 
 @lru_cache(maxsize=16)
 def _open(path: str) -> pa.RecordBatch:
-    return pa.ipc.open_file(pa.memory_map(path)).get_batch(0)
+    try:
+        (batch,) = read_arrow(path)
+        require_types(batch, _NAMES)
+    except (*FAULTS, ValueError) as error:
+        raise BadInput(
+            f"{path}: measures must be a whole Arrow file of one record batch; they cannot be read ({error}). Have "
+            f"them made again."
+        ) from error
+    return batch
 
 
 def _about(file: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from timm.models import load_pretrained
 from torch import Tensor, nn
 
 from segfrontier.errors import BadInput
+from segfrontier.models.tensors import read_tensors
 
 # Where training scripts put a network inside a checkpoint, the averaged copy first.
 _WRAPPERS = ("state_dict_ema", "model_ema", "teacher", "state_dict", "model", "student")
@@ -33,7 +34,9 @@ def read_state(path: Path) -> State:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = read_tensors(path)
+    except BadInput:
+        raise
     except Exception as error:  # each of the two libraries has its own family of errors for a file it cannot read
         raise BadInput(
             f"{path} must be a safetensors file, or a torch file of plain tensors (weights_only=True); it could not "

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from segfrontier.basics.reading import parse_yaml, read_text
 from segfrontier.errors import BadInput, BadStudy, LedgerError
-from segfrontier.home.layout import StudyHome
+from segfrontier.home.layout import LOG, StudyHome, within
 from segfrontier.home.records import HEADLINE, Record, metric_words
 from segfrontier.market import Ledger
 from segfrontier.market.acts import KINDS
@@ -43,8 +43,11 @@ class Harvest:
     metric: str = HEADLINE  # what scores are in
 
     def log(self, record: Record) -> Path | None:
-        """Where a cell's log lies."""
-        return None if self.study is None else self.study.home.cell(record.key) / "log.txt"
+        """Where a cell's log lies; None where that leads out of the home."""
+        if self.study is None:
+            return None
+        log = self.study.home.cell(record.key) / LOG
+        return log if within(self.study.home.path, log) else None
 
     @property
     def measure(self) -> str:
@@ -90,7 +93,7 @@ def harvest(
     """
     faults: list[str] = []
     found, waiting = _records(study, faults)
-    text = _text(study.file, faults)
+    text = _text(study, faults)
     plain = _plain(text)
     runs, bought = study.runs(), {facet_of(r): prices for r in found} if prices else _bought(study, found, faults)
     faults += _mixed(found)
@@ -175,8 +178,12 @@ def _wrong(record: Record) -> list[str]:
     return [name for name, is_right in right.items() if not is_right]
 
 
-def _text(file: Path, faults: list[str]) -> str:
+def _text(study: StudyHome, faults: list[str]) -> str:
     """The study's file, which is shown; empty where there is none that can be read."""
+    file = study.file
+    if not within(study.home.path, file):
+        faults.append(f"{file}: a study's file must lie in its home; it is a link that leads out of it")
+        return ""
     try:
         return read_text(file, what="a study") if file.exists() else ""
     except BadInput as error:

@@ -103,7 +103,7 @@ def _sheets(found: Sequence[Finding]) -> Iterator[str]:
         for entries in best_entries(finding).values():
             best = max(entries, key=lambda e: e.point.score)
             for record in best.cells:
-                if sheet := _sheet(Path(record.score_folder) / "pictures.png" if record.score_folder else None):
+                if sheet := _sheet(record.sheet):
                     measure, score = finding.harvest.measure, record.score(finding.harvest.metric)
                     words = f"{record.cell.get('label', best.name)}: {measure} {score:.3f}"
                     caption = f"{_of_facet(finding, found)}{escape(words)}"

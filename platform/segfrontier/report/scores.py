@@ -27,6 +27,8 @@ NEEDED, OPTIONAL = ("method", "hours", "score", "seed"), ("facet", "knobs", "act
 _NEAR = (1.15, 1.1, 1.05, 1.02, 1.0)
 """By what factor hours may differ and be one budget; the first that keeps a method's own budgets apart."""
 _MOST_HOURS = _MOST_SCORE = 1e9
+_MOST_ROWS, _MOST_BYTES = 100_000, 2**26
+"""Of a Parquet file, before and after it is unpacked; a CSV file is text, which `read_text` bounds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,8 @@ class Score:
 
 def read_scores(path: Path, *, references: Sequence[str | Path] | None = None) -> Harvest:
     """The scores of a CSV or Parquet file as the harvest of a study."""
-    names, rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-    return from_scores(_checked(path, names, rows), name=path.stem, references=references)
+    rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    return from_scores(_checked(path, rows), name=path.stem, references=references)
 
 
 def from_scores(
@@ -72,27 +74,33 @@ def from_scores(
     )  # fmt: skip
 
 
-def _csv(path: Path) -> tuple[list[str], list[Mapping[str, object]]]:
+def _csv(path: Path) -> list[Mapping[str, object]]:
     reader = csv.DictReader(StringIO(read_text(path, what="a table of scores").removeprefix("\ufeff")))
     try:
+        names = [str(name).strip() for name in reader.fieldnames or ()]
         rows: list[Mapping[str, object]] = [{str(k): v for k, v in row.items()} for row in reader]
     except csv.Error as error:
         raise BadInput(f"{path}: a table of scores must be CSV with a line of names first; found {error}.") from None
-    return [str(name).strip() for name in reader.fieldnames or ()], rows
+    _require_columns(path, names)
+    return rows
 
 
-def _parquet(path: Path) -> tuple[list[str], list[Mapping[str, object]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _parquet(path: Path) -> list[Mapping[str, object]]:
+    from segfrontier.scenes import parquet
 
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        with parquet.opened(path) as file:
+            names, found = file.schema_arrow.names, file.metadata.num_rows
+            _require_columns(path, names)
+            if found > _MOST_ROWS:
+                raise BadInput(f"{path}: a table of scores may have {_MOST_ROWS} rows; found {found}. Leave rows out.")
+            rows: list[Mapping[str, object]] = parquet.read_rows(file, most=_MOST_BYTES, columns=names).to_pylist()
+    except parquet.FAULTS as error:
         raise BadInput(f"{path}: a table of scores must be a Parquet file that can be read; found {error}.") from None
-    return list(table.column_names), table.to_pylist()
+    return rows
 
 
-def _checked(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[Score]:
+def _require_columns(path: Path, names: Sequence[str]) -> None:
     missing = [n for n in NEEDED if n not in names]
     strange = [n for n in names if n not in (*NEEDED, *OPTIONAL)]
     if missing:
@@ -106,6 +114,9 @@ def _checked(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, objec
         )
     if len(set(names)) < len(names):
         raise BadInput(f"{path}: a column must stand in a table once; found {', '.join(names)}.")
+
+
+def _checked(path: Path, rows: Sequence[Mapping[str, object]]) -> list[Score]:
     if not rows:
         raise BadInput(f"{path}: a table of scores needs a row a score; found none.")
     scores = [_score(path, number, row) for number, row in enumerate(rows, 2)]

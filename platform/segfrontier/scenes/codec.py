@@ -42,7 +42,7 @@ def whole(data: bytes, *, name: str, what: str) -> Image.Image:
 def _opened(data: bytes, name: str, what: str, finish: Callable[[Image.Image], object]) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
-        _require_size(image.height, image.width, name)
+        require_size(image.height, image.width, name)
         finish(image)
     except BadWorld:
         raise
@@ -73,7 +73,8 @@ def _not_whole(data: bytes, name: str, what: str, why: str) -> BadWorld:
     )
 
 
-def _require_size(height: int, width: int, name: str) -> None:
+def require_size(height: int, width: int, name: str) -> None:
+    """Refuse a size that is none, or that no memory should be taken for."""
     if not 0 < height * width <= MAX_PIXELS:
         raise BadWorld(
             f"{name}: must have 1 to {MAX_PIXELS} pixels; its header says {width}x{height}. Cut it into tiles."

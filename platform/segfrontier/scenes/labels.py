@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from segfrontier.basics.atomic import open_draft, publish
 from segfrontier.basics.disk import room_at
-from segfrontier.basics.reading import open_plain
 from segfrontier.errors import BadWorld
+from segfrontier.scenes.arrow import FAULTS, read_arrow, require_types
 from segfrontier.scenes.classes import VOID, ClassTable
-from segfrontier.scenes.codec import decode_map, encode_map
+from segfrontier.scenes.codec import decode_map, encode_map, require_size
 from segfrontier.scenes.files import chunked
 from segfrontier.scenes.known import Detections, SceneLabels, packed_detections, unpacked_detections
 
@@ -120,7 +120,9 @@ class LabelSet:
 
     def size(self, scene: str) -> tuple[int, int]:
         """(height, width)."""
-        return self._cell(scene, "height"), self._cell(scene, "width")
+        height, width = self._cell(scene, "height"), self._cell(scene, "width")
+        require_size(height, width, f"the labels of scene {scene!r}")
+        return height, width
 
     def map(self, scene: str) -> NDArray[np.uint8]:
         """(H, W) labels, 255 wherever nothing is known."""
@@ -176,7 +178,7 @@ class LabelSet:
         if scene not in opened.rows:
             raise BadWorld(f"scene {scene!r} has no {self.kind} labels in this set of {self.count}")
         number, row = opened.rows[scene]
-        batch = opened.batch(number)
+        batch = opened.batches[number]
         if column not in batch.schema.names:
             return None
         value = batch[column][row]
@@ -188,21 +190,14 @@ class _Opened:
 
     def __init__(self, path: str) -> None:
         try:
-            open_plain(path).close()  # Arrow would wait for a pipe
-            self.reader = pa.ipc.open_file(pa.memory_map(path))
-        except (OSError, pa.ArrowInvalid) as error:
+            self.batches = read_arrow(path)
+            for batch in self.batches:
+                require_types(batch, _SCHEMA)
+        except FAULTS as error:
             raise BadWorld(f"{path}: a label set must be a whole Arrow file; it cannot be read ({error})") from error
-        self.batches: dict[int, pa.RecordBatch] = {}
         self.rows = {
-            scene: (b, r)
-            for b in range(self.reader.num_record_batches)
-            for r, scene in enumerate(self.batch(b)["scene"].to_pylist())
+            scene: (b, r) for b, batch in enumerate(self.batches) for r, scene in enumerate(batch["scene"].to_pylist())
         }
-
-    def batch(self, number: int) -> pa.RecordBatch:
-        if number not in self.batches:
-            self.batches[number] = self.reader.get_batch(number)
-        return self.batches[number]
 
 
 @lru_cache(maxsize=64)
@@ -237,10 +232,10 @@ def write_labels(
 def labels_digest(labels: LabelSet) -> str:
     """The digest of what a label file holds, in the classes of `labels`: the one in its name, unless it was damaged."""
     state, opened = _Digest(labels.kind, labels.classes), _open(labels.path)
-    for number in range(opened.reader.num_record_batches):
-        batch = opened.batch(number)
-        columns = {name: batch[name].to_pylist() for name in batch.schema.names if name in COLUMN_NAMES}
-        state.take([StoredRow(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)])
+    for batch in opened.batches:
+        columns = {name: batch[name] for name in batch.schema.names if name in COLUMN_NAMES}
+        for row in range(batch.num_rows):  # one by one: a map that many rows share is never there as often
+            state.take([StoredRow(**{name: column[row].as_py() for name, column in columns.items()})])
     return state.hexdigest()
 
 

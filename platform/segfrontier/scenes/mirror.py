@@ -17,15 +17,17 @@ from pyarrow import fs
 
 from segfrontier.basics.atomic import staged_file
 from segfrontier.errors import BadWorld
+from segfrontier.scenes.arrow import FAULTS, read_arrow
 from segfrontier.scenes.cache import Room, discard, room
 from segfrontier.scenes.files import digest, resolve
 from segfrontier.scenes.manifest import EXISTING_SCHEMA, IMAGE_SCHEMA, TRUTH_SCHEMA
+from segfrontier.scenes.parquet import read_parquet
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
-_SLACK, _HEADS, _ROWS = 2, 2**22, 16
-"""How many times its bytes a shard may come to in memory, and so many more for what a small one repeats; rows that are
-read at once."""
+_SLACK, _HEADS = 2, 2**22
+"""How many times its bytes a shard may come to in memory, and so many more for what a small one repeats."""
+_SCENES = pa.schema([IMAGE_SCHEMA.field("scene")])
 
 
 @lru_cache(maxsize=4096)
@@ -57,7 +59,7 @@ def scene_ids(uri: str, rows: int, nbytes: int) -> list[str]:
     try:
         _require_file(filesystem, path, nbytes)
         with filesystem.open_input_file(path) as stream:
-            ids: list[str] = _unpacked(stream, nbytes, columns=["scene"])["scene"].to_pylist()
+            ids: list[str] = read_parquet(stream, most=_most(nbytes), schemas=[_SCENES])["scene"].to_pylist()
     except (OSError, KeyError, pa.ArrowException) as error:
         raise damaged(uri, f"it cannot be read ({error})") from error
     if len(ids) != rows or not all(ids):
@@ -97,6 +99,11 @@ def damaged(uri: str, what: str) -> BadWorld:
     )
 
 
+def _most(nbytes: int) -> int:
+    """What a shard of so many bytes may come to: shards hold theirs as they are."""
+    return _SLACK * nbytes + _HEADS
+
+
 def _room(truth: bool) -> Path:
     which: Room = "truth" if truth else "mirror"
     return room(which)
@@ -107,16 +114,11 @@ def _mapped(mirror: Path, rows: int, truth: bool) -> pa.RecordBatch | None:
     if not mirror.is_file():  # a folder, a pipe, a link to nowhere
         return None
     try:
-        with pa.memory_map(str(mirror)) as source:
-            file = pa.ipc.open_file(source)
-            fits = file.num_record_batches == 1 and file.schema in _schemas(truth)
-            batch = file.get_batch(0) if fits else None
-            if batch is None or batch.num_rows != rows:
-                return None
-            batch.validate()
-            return batch
-    except (OSError, pa.ArrowException):
+        batches = read_arrow(mirror)
+    except FAULTS:
         return None
+    fits = len(batches) == 1 and batches[0].schema in _schemas(truth) and batches[0].num_rows == rows
+    return batches[0] if fits else None
 
 
 def _schemas(truth: bool) -> tuple[pa.Schema, ...]:
@@ -129,25 +131,6 @@ def _require_file(filesystem: fs.FileSystem, path: str, nbytes: int) -> None:
     if info.type != fs.FileType.File or info.size != nbytes:
         found = f"{info.size} bytes" if info.type == fs.FileType.File else f"{info.type.name.lower()}"
         raise OSError(f"a file of {nbytes} bytes must be there; found {found}")
-
-
-def _unpacked(source: pa.NativeFile, nbytes: int, columns: list[str] | None = None) -> pa.Table:
-    """The rows of a Parquet file; OSError where they are more than its bytes, which shards hold as they are.
-
-    A stranger's file of a few kilobytes may stand for as many gigabytes, compressed or by repetition; it is read a few
-    rows at a time, and no further than they may come to.
-    """
-    file, most = pq.ParquetFile(source), _SLACK * nbytes + _HEADS
-    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-    if sum(group.total_byte_size for group in groups) > most:
-        raise OSError(f"its columns come to more than {most} bytes, and the file has {nbytes}")
-    batches, left = [], most
-    for batch in file.iter_batches(batch_size=_ROWS, columns=columns, use_threads=False):
-        if (left := left - batch.nbytes) < 0:
-            raise OSError(f"its rows come to more than {most} bytes, and the file has {nbytes}")
-        batches.append(batch)
-    schema = file.schema_arrow
-    return pa.Table.from_batches(batches, schema if columns is None else pa.schema([schema.field(c) for c in columns]))
 
 
 def _make_mirror(uri: str, content: str, nbytes: int, rows: int, truth: bool) -> None:
@@ -166,11 +149,11 @@ def _make_mirror(uri: str, content: str, nbytes: int, rows: int, truth: bool) ->
             )
         raise damaged(uri, "its digest differs")
     try:
-        table = _unpacked(pa.BufferReader(data), len(data)).combine_chunks()
+        table = read_parquet(pa.BufferReader(data), most=_most(len(data)), schemas=_schemas(truth)).combine_chunks()
     except (OSError, pa.ArrowException) as error:
         raise damaged(uri, f"it is no Parquet file ({error})") from error
-    if table.num_rows != rows or table.schema not in _schemas(truth):
-        raise damaged(uri, f"it holds {table.num_rows} rows of {rows}, or other columns")
+    if table.num_rows != rows:
+        raise damaged(uri, f"it holds {table.num_rows} scenes instead of {rows}")
     mirror = _room(truth) / f"{content}.arrow"
     try:
         # Where nothing is, another process may put its mirror in this very moment: only what is there and is none goes.

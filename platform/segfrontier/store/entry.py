@@ -153,6 +153,9 @@ def read_manifest(folder: Path, key: str) -> Manifest:
 def look_at(folder: Path, name: str) -> os.stat_result:
     """What lies in the place of one of an entry's files; raises `Damage` where it is no regular file."""
     try:
+        parts = PurePosixPath(name)
+        if links := [part for part in (parts, *parts.parents[:-1]) if (folder / part).is_symlink()]:
+            raise Damage(f"{links[-1]} is a link, which no stage writes")
         found = (folder / name).stat()
     except OSError as error:
         raise _damage(name, error) from None

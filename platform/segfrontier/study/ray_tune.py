@@ -128,7 +128,14 @@ def room(executor: Executor, nodes: list[dict[str, float]]) -> int:
 
 
 def _fits(node: dict[str, float], need: dict[str, float]) -> int:
-    return max(0, min(math.floor(node.get(k, 0) / n + 1e-9) for k, n in need.items() if n > 0))
+    return max(0, min(_shares(k, node.get(k, 0), n) for k, n in need.items() if n > 0))
+
+
+def _shares(kind: str, there: float, asked: float) -> int:
+    """How often an amount can be had. A part of a GPU is one of a single GPU: of two, 0.4 can be had four times."""
+    if kind == "GPU" and asked < 1:
+        return math.floor(there) * math.floor(1 / asked + 1e-9)
+    return math.floor(there / asked + 1e-9)
 
 
 def _too_small(executor: Executor) -> str:

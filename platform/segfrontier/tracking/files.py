@@ -12,7 +12,7 @@ from typing import Any
 
 from segfrontier.basics.reading import read_json, read_text
 from segfrontier.home.context import read_context
-from segfrontier.home.layout import LOG, StudyHome
+from segfrontier.home.layout import LOG, StudyHome, within
 from segfrontier.home.progress import PROGRESS
 from segfrontier.home.records import HEADLINE, RECORD, Record
 from segfrontier.home.status import Board
@@ -140,7 +140,8 @@ class StudyFiles:
         folder = self.study.report
         if self.is_running or not folder.is_dir():
             return ()
-        return tuple(sorted(p for p in folder.iterdir() if not p.name.startswith(".")))
+        found = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+        return tuple(path for path in found if within(self.study.home.path, path))
 
 
 def stamp(path: Path) -> tuple[int, int]:
@@ -153,7 +154,8 @@ def stamp(path: Path) -> tuple[int, int]:
 
 
 def _log(folder: Path) -> tuple[Path, ...]:
-    return (folder / LOG,)
+    log = folder / LOG
+    return (log,) if within(folder.absolute().parents[1], log) else ()
 
 
 def _digest(*parts: object) -> str:

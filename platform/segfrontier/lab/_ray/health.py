@@ -32,15 +32,17 @@ def missing_for_dashboard() -> str:
     return "" if error is None else str(error)
 
 
-def uploaded(folder: Path) -> dict[Path, int]:
+def uploaded(folder: Path, exclude: Callable[[Path], bool] = lambda path: False) -> dict[Path, int]:  # noqa: ARG005
     """What `ray job submit --working-dir FOLDER` would send: paths within the folder, with their bytes.
 
-    Left out is what Ray leaves out: .git and the like, and what .gitignore and .rayignore name, in any folder.
+    Left out is what Ray leaves out: .git and the like, and what .gitignore and .rayignore name, in any folder; of the
+    rest, whatever `exclude` is true of, with all that lies in it.
     """
     defaults = _get_excludes(folder, get_runtime_env_default_excludes())
     found: dict[Path, int] = {}
     for path in sorted(folder.iterdir()):
-        found |= {file.relative_to(folder): size for file, size in _kept(path, [defaults, *_ignored(folder)])}
+        kept = _kept(path, [defaults, *_ignored(folder), exclude])
+        found |= {file.relative_to(folder): size for file, size in kept}
     return found
 
 
@@ -59,7 +61,7 @@ def _kept(path: Path, excludes: list[Callable[[Path], bool]]) -> Iterator[tuple[
     if not path.is_dir():
         yield path, path.stat().st_size
         return
-    inside = excludes + _ignored(path)
+    inside = [*excludes, *_ignored(path)]
     for sub in sorted(path.iterdir()):
         yield from _kept(sub, inside)
 

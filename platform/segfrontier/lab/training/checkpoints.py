@@ -1,4 +1,4 @@
-"""Checkpoints of a running stage: plain tensors that `torch.load(weights_only=True)` reads, named by step and digest.
+"""Checkpoints of a running stage: plain tensors that `read_tensors` reads, named by step and digest.
 
 A checkpoint appears by rename, so it is whole or absent; one that cannot be gone on from, whatever is wrong with it, is
 set aside for the one before it.
@@ -18,6 +18,7 @@ import torch
 
 from segfrontier.basics.atomic import write_bytes
 from segfrontier.basics.reading import open_plain
+from segfrontier.models.tensors import read_tensors
 from segfrontier.scenes.files import digest
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
@@ -62,7 +63,7 @@ def opened(path: Path, *, device: torch.device) -> Iterator[dict[str, Any]]:
         match = _NAME.fullmatch(path.name)
         if match is None or digest(data) != match[2]:
             raise ValueError("its content is not what was written")
-        yield torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+        yield read_tensors(io.BytesIO(data), device=device)
     except (MemoryError, torch.OutOfMemoryError):
         raise  # the machine's fault
     except Exception as error:

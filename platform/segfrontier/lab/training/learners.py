@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -15,6 +16,7 @@ from segfrontier.lab.objective import Batch, Ema, Loss, Moment, Nets, Network, O
 from segfrontier.lab.streams import stable_seed
 from segfrontier.lab.worker import Worker
 from segfrontier.models.parameters import parameter_groups
+from segfrontier.models.tensors import read_tensors
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -158,7 +160,7 @@ class Learners:
                 raise BadInput(
                     f"initial weights are named by network; found {name!r}, there are {', '.join(self.bare)}"
                 )
-            stored = torch.load(file, map_location=self.worker.device, weights_only=True)
+            stored = read_tensors(Path(file), device=self.worker.device)
             if name not in stored:
                 raise BadInput(f"{file} holds weights of {', '.join(stored)}; {name!r} is not among them")
             self.bare[network].load_state_dict(stored[name])
