@@ -235,6 +235,28 @@ def test_what_is_shown_of_a_control(tmp_path):
     assert table.endswith("| **holds, but so does its control** |")
 
 
+def test_a_table_says_once_what_all_rows_of_a_method_share(tmp_path):
+    text = """
+base: {worlds: w, seeds: [0]}
+claims:
+  - id: one
+    says: More is more.
+    where: nowhere
+    compare:
+      - a: {method: fine, hours: 9, knobs: {sampling: model, first: 2, multi_scale: true}}
+        b: {method: fine, hours: 5, knobs: {multi_scale: true}}
+        controls: [{method: coarse, hours: 5, knobs: {multi_scale: true}}]
+      - {a: {method: fine, hours: 5, knobs: {multi_scale: true, first: 3}}, b: {method: synthetic}}
+"""
+    table = _markdown(judge_all(parse_claims(text, where="c"), Home(tmp_path), lambda claim, side: ()))
+    assert table.startswith("All rows: `fine` multi_scale=True.\n\n| claim |"), table
+    rows = table.partition("| claim")[2]
+    assert (
+        "fine sampling=model first=2 at 9.0 h vs fine at 5.0 h" in rows and "fine first=3 at 5.0 h vs synthetic" in rows
+    )
+    assert "control coarse multi_scale=True at 5.0 h" in rows, "a lone row of its method has its knobs"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

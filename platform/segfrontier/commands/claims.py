@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -167,22 +168,43 @@ def _words(one: Contrast) -> str:
     )
 
 
-def _inline(plain: dict[str, object]) -> str:
-    return ", ".join(f"{k} {v}" for k, v in plain.items())
+def _inline(plain: Mapping[str, object], between: str = " ") -> str:
+    return ", ".join(f"{k}{between}{v}" for k, v in plain.items())
 
 
 def _markdown(judged: tuple[Judged, ...]) -> str:
-    lines = ["| claim | paper | measured: A, B, difference with its interval | verdict |", "|---|---|---|---|"]
+    """A table for a README; knobs that all rows of a method share stand once, above it."""
+    shared = shared_knobs(judged)
+    above = "; ".join(f"`{method}` {_inline(knobs, '=')}" for method, knobs in shared.items() if knobs)
+    lines = [f"All rows: {above}.\n"] if above else []
+    lines += ["| claim | paper | measured: A, B, difference with its interval | verdict |", "|---|---|---|---|"]
     for one in judged:
-        measured = "<br>".join(_pair(m) for m in one.measured)
+        measured = "<br>".join(_pair(m, shared) for m in one.measured)
         lines.append(
             f"| {one.claim.says} ({one.claim.where}) | {_inline(one.claim.paper)} | {measured} | **{one.verdict}** |"
         )
     return "\n".join(lines)
 
 
-def _pair(one: Measured) -> str:
+def shared_knobs(judged: Iterable[Judged]) -> dict[str, dict[str, Any]]:
+    """By method, the knobs that every one of its sides has alike, where there is more than one."""
+    sides: dict[str, list[Side]] = {}
+    for side in (s for one in judged for m in one.measured for s in m.pairing.sides):
+        sides.setdefault(side.method, []).append(side)
+    return {
+        method: {k: v for k, v in some[0].knobs.items() if all(k in s.knobs and s.knobs[k] == v for s in some)}
+        for method, some in sides.items()
+        if any(side != some[0] for side in some)
+    }
+
+
+def _pair(one: Measured, shared: Mapping[str, Mapping[str, Any]]) -> str:
+    """A comparison with its controls, each side with the knobs that are its own."""
+
+    def words(side: Side) -> str:
+        return side.without(shared.get(side.method, {})).words
+
     may = f" (A may be {one.pairing.margin:g} below)" if one.pairing.margin else ""
     may = f" (A against {one.pairing.share:g} of B)" if one.pairing.share != 1 else may
-    controls = "".join(f"; control {c.side.words}: {_words(c.beaten)}" for c in one.controls)
-    return f"{one.pairing.a.words} vs {one.pairing.b.words}{_metric(one)}{may}: {_words(one.contrast)}{controls}"
+    controls = "".join(f"; control {words(c.side)}: {_words(c.beaten)}" for c in one.controls)
+    return f"{words(one.pairing.a)} vs {words(one.pairing.b)}{_metric(one)}{may}: {_words(one.contrast)}{controls}"

@@ -8,7 +8,7 @@ the controls that could explain it away: the same run without what the claim cre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -35,6 +35,10 @@ class Side(Strict):
         knobs = "".join(f" {k}={v}" for k, v in self.knobs.items())
         at = {None: "", "all": " with all labels"}.get(self.hours, f" at {self.hours} h")  # type: ignore[arg-type]
         return f"{self.method}{knobs}{at}"
+
+    def without(self, knobs: Mapping[str, Any]) -> Side:
+        """The same side without these knobs."""
+        return self.model_copy(update={"knobs": {k: v for k, v in self.knobs.items() if k not in knobs}})
 
 
 class Pairing(Strict):
