@@ -157,7 +157,7 @@ def test_it_learns_where_cars_are_and_its_finds_reach_a_step(world, tmp_path):
     boxes = boxes_of(world, tmp_path / "labels")
     with toy_lab(tmp_path / "home", world, bench=BENCH) as lab:
         stream = Stream(parts=(Part(images=lab.pool, labels=boxes),), batch=2, augment=Augment(flip=True))
-        model = lab.train(Detecting(detector=learning(DETECTOR)), {"boxes": stream}, Plan(steps=50))
+        model = lab.train(Detecting(detector=learning(DETECTOR)), {"boxes": stream}, Plan(steps=120))
         losses = [row["detection"] for row in lab.history(model)]
         assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
         part = fine_part(world, tmp_path / "fine")
@@ -171,7 +171,7 @@ def test_it_learns_where_cars_are_and_its_finds_reach_a_step(world, tmp_path):
                 box = np.zeros_like(truth)
                 box[y.min() : y.max() + 1, x.min() : x.max() + 1] = True
                 hits += any((m & box).sum() / (m | box).sum() > 0.5 for m in found.mask)
-        assert hits >= 9, hits  # of 12
+        assert hits >= 11, hits  # of 12: after 80 steps all or all but one, whatever the seed and the machine
         both = Part(images=lab.pool, labels={"masks": part.labels, "found": made})
         sparse = both.sparse(made.scenes()[0])
         assert list(sparse) == ["found"] and sparse["found"].detections is not None
