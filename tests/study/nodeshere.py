@@ -61,7 +61,7 @@ def nodes(count=3):
         yield Nodes(process)
     finally:
         end(family(process.pid))
-        process.wait()
+        process.communicate()  # closes its pipes as well
 
 
 def end(pids):

@@ -4,9 +4,6 @@ Two silent hangs of nested trainings are ruled out here by construction. Trials 
 no CPU, and never more of them run than the cluster has room for workers (`room`), so no worker waits for a trial that
 waits for it. And Tune never ends such a trial from outside, which would leak what its workers reserved: early stopping
 writes a wish into the cell's folder, and the cell ends its own training.
-
-A process that is used again keeps its CPUs from one cell to the next. On a cluster that others share it is not, where
-it holds more than next to none: a study that comes later would wait for the last cell of this one.
 """
 
 from __future__ import annotations
@@ -105,7 +102,7 @@ def _tuner(cells: _Cells, work: Work, executor: Executor, folder: Path, asha: As
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(_trial, order=order), reserved(executor)),
         tune_config=tune.TuneConfig(
-            search_alg=cells, num_samples=-1, reuse_actors=is_ours() or executor.workers > 0,
+            search_alg=cells, num_samples=-1, reuse_actors=True,
             scheduler=FIFOScheduler() if asha is None else Cutting(work.home, asha),
         ),
         run_config=tune.RunConfig(
