@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +57,7 @@ def make(folder: Path, cells: int) -> None:
         record("fine", 1 + i // 10, i % 10, 0.3 + 0.0001 * i, acts={"fine": 2 + i}, code="of another version")
         for i in range(cells)
     ]
+    made = [replace(one, cell={**one.cell, "recipe": {"encoder": "resnet18"}}) for one in made]  # as real ones say
     place = study(folder / "runs", made)
     ledger, terms = Ledger(place.home.ledger), Terms(truth="t", annotators="a", prices=load_prices("street"))
     store = Store(place.home.store)
