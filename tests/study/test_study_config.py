@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from segfrontier.basics.overrides import override
 from segfrontier.errors import BadInput, BadStudy
-from segfrontier.study.config import Study
+from segfrontier.lab.training.loop import Bench
+from segfrontier.study.config import Executor, Study
+from segfrontier.study.executing import bench_of
 from segfrontier.study.knobs import Range
 
 SMALL = "name: small\nmethods: [fine, {name: fine+coarse, knobs: {split: [0.3, 0.7]}}]\nbudgets: [2, 5]\n"
@@ -201,6 +203,12 @@ def test_any_study_survives_the_way_back(budgets, seeds, split):
 def test_errors_of_a_study_are_bad_input():
     with pytest.raises(BadInput):
         Study.parse("name: a")
+
+
+def test_what_an_executor_says_reaches_the_stages():
+    said = Executor(kind="local", cpus_per_cell=3, device="cuda", loaders=2, look_batch=5, channels_last=True)
+    assert bench_of(said) == Bench(device="cuda", threads=3, loader_workers=2, look_batch=5, channels_last=True)
+    assert not bench_of(Executor()).channels_last, "as published, to the last digit, unless it is asked for"
 
 
 def test_the_examples_load():

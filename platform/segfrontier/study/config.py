@@ -145,6 +145,8 @@ class Executor(Strict):
     loaders: Annotated[_Workers, Field(le=bounds.LOADERS)] = 0  # processes that decode and augment, for each training
     look_batch: Annotated[_Workers, Field(ge=1, le=bounds.TOGETHER)] | None = None  # images that models label and score
     # together: one by one is exact; default: 1 on CPUs, 8 on GPUs
+    channels_last: bool = False  # how images lie in memory while models train: faster for many encoders, and on GPUs;
+    # numbers are the same up to rounding
 
     @property
     def workers(self) -> int:
