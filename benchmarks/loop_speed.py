@@ -4,7 +4,7 @@
 
 Each round times both loops, first one first, then the other first; the ratio of medians is what counts (target: the
 engine reaches at least 0.97 of the hand-written loop's samples a second with `loader_workers=0`; with --ray, RayLab
-with one worker at least 0.95 after start-up).
+with one worker at least 0.95 after start-up). `last` is the engine with images channels last, which no target binds.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def by_hand(world, labels, recipe: Recipe, classes: int, steps: int) -> float:
     return time.perf_counter() - began
 
 
-def by_engine(part: Part, recipe: Recipe, classes: int, folder: Path) -> float:
+def by_engine(part: Part, recipe: Recipe, classes: int, folder: Path, *, channels_last: bool = False) -> float:
     """The same through `training.run`; the clock starts at the first step and stops after the last one."""
     marks: list[float] = []
     job = Job(
@@ -79,7 +79,7 @@ def by_engine(part: Part, recipe: Recipe, classes: int, folder: Path) -> float:
         streams={"labelled": recipe.stream(part)},
         plan=recipe.plan(),
     )
-    bench = Bench(device="cpu", log_steps=recipe.steps, checkpoint_seconds=1e9)
+    bench = Bench(device="cpu", log_steps=recipe.steps, checkpoint_seconds=1e9, channels_last=channels_last)
     original = torch.manual_seed
 
     def first_step(seed: int) -> torch.Generator:
@@ -139,12 +139,13 @@ def main() -> None:
         rows = [LabelRow(s, *truth.size(s), map=truth.semantic(s)) for s in truth.scenes()]
         labels = write_labels(folder, kind="fine", classes=world.classes, rows=rows)
         part = Part(images=world.pool(), labels=labels)
-        classes, times = len(world.classes), {"by hand": [], "engine": [], "ray": []}
+        classes, times = len(world.classes), {"by hand": [], "engine": [], "last": [], "ray": []}
         by_hand(world, labels, recipe, classes, 3)
         for r in range(options.rounds):
             turns = [
                 ("by hand", lambda: by_hand(world, labels, recipe, classes, options.steps)),
                 ("engine", lambda r=r: by_engine(part, recipe, classes, Path(folder) / f"e{r}")),
+                ("last", lambda r=r: by_engine(part, recipe, classes, Path(folder) / f"l{r}", channels_last=True)),
             ]
             if options.ray:
                 turns.append(("ray", lambda r=r: on_ray(world, recipe, Path(folder) / f"r{r}")))
