@@ -189,7 +189,9 @@ def _add_pool(dataset: Dataset, root: Path, part: Part, found: Found, *, kept: b
     """Images that come without labels: scenes, or a number, for they may be more than those that have labels."""
     images = by_key(root, dataset.pool, found.skipped) if dataset.pool else {}
     if images and not kept:
-        found.remarks.append(f"{root}: {len(images)} images at {dataset.pool} have no labels; `--unlabelled` keeps them")
+        found.remarks.append(
+            f"{root}: {len(images)} images at {dataset.pool} have no labels; `--unlabelled` keeps them"
+        )
         return
     found.known.update(images.values())
     folder = _head(dataset.pool)
