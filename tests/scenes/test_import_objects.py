@@ -201,6 +201,23 @@ def test_coco_segments_are_classes_and_objects(tmp_path, deep):
     assert not ids[numbers == 16777215].any(), "stuff is no object"
 
 
+def test_cocos_unlabelled_images_are_a_pool_where_they_are_wanted(tmp_path):
+    root, _ = write_coco(tmp_path / "coco")
+    for name in ("000000000001", "000000000008"):
+        put(root / f"unlabeled2017/{name}.jpg", photo(int(name), form="JPEG"))
+    world = import_dataset("coco", root, tmp_path / "world")
+    assert world.splits() == {("target", "train"): 1, ("target", "val"): 1}
+    assert world.manifest.notes.images_without_labels == (), "a hundred thousand names would tell nobody anything"
+    (line,) = world.manifest.notes.remarks
+    assert "2 images at unlabeled2017/{id}.*g have no labels; `--unlabelled` keeps them" in line
+    pool = import_dataset("coco", root, tmp_path / "pool", unlabelled=True)
+    assert pool.splits() == {("target", "train"): 3, ("target", "val"): 1}
+    assert [s for s in pool.truth().scenes() if pool.truth().has(s, "fine")] == ["train/000000000009"]
+    assert {"unlabeled2017/000000000001", "unlabeled2017/000000000008"} < set(pool.truth().scenes())
+    with pytest.raises(BadWorld, match="lies inside|unlabeled2017"):
+        import_dataset("coco", root, root / "unlabeled2017/world")
+
+
 def test_coco_files_of_two_releases_are_named(tmp_path):
     root, _ = write_coco(tmp_path / "coco")
     put(root / "annotations/panoptic_train2017/000000000009.png", np.full((HEIGHT, WIDTH, 3), 7, np.uint8))

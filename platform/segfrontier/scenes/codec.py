@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segfrontier.errors import BadWorld
+from segfrontier.scenes import png
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
 # Rotation flags are ignored everywhere: a mask is drawn over the stored raster, so the raster is what counts.
@@ -88,6 +89,10 @@ def check_image(data: bytes, *, name: str) -> tuple[int, int]:
 
 def examine_image(data: bytes, *, name: str) -> tuple[tuple[int, int], tuple[str, ...]]:
     """As `check_image`, and what whoever reads the image should know of what it carries beside its colours."""
+    if plain := png.plain(data):
+        require_size(plain.height, plain.width, name)
+        if plain.bits == 8 and plain.colour != png.INDEXED and png.has_all_rows(plain):
+            return (plain.height, plain.width), ()
     what = "png, jpg or webp image"
     image = _opened(data, name, what, _check_whole)
     if image.format not in IMAGE_FORMATS:
@@ -124,6 +129,16 @@ def decode_image(data: Any, *, name: str = "an image") -> NDArray[np.uint8]:
             f"{name}: {len(data)} bytes do not decode as an image; `segfrontier world inspect` names all such"
         )
     return np.asarray(image, np.uint8)
+
+
+def decode_ids(data: bytes, *, name: str) -> NDArray[Any] | None:
+    """(H, W) ids or indices of a plain PNG, decoded once; None of any other file, and of one that is not whole."""
+    plain = png.plain(data)
+    if plain is None or plain.colour == png.RGB:
+        return None
+    require_size(plain.height, plain.width, name)
+    image = _decoded(png.as_grey(plain), cv2.IMREAD_UNCHANGED)
+    return None if image is None or image.shape != (plain.height, plain.width) else np.asarray(image)
 
 
 def decode_deep(data: Any, *, name: str) -> NDArray[Any]:

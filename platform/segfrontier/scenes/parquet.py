@@ -1,6 +1,8 @@
 """The door to Parquet files: read a few rows at a time, and no further than they may come to.
 
-A stranger's file of a few kilobytes may stand for as many gigabytes, compressed or by repetition.
+A stranger's file of a few kilobytes may stand for as many gigabytes, compressed or by repetition. One thing is not
+bounded here: a compressed page whose header says more than the footer does may take up to 2 GiB for a moment, because
+pyarrow has neither a limit for pages nor a pool of memory with one.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segfrontier.basics.reading import LARGE, read_bounded
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.codec import whole
+from segfrontier.scenes.codec import decode_ids, whole
 
 Encoding = Literal["ids", "colours", "instances"]
 _INSTANCE_DIVISOR = 1000  # Cityscapes' instanceIds: class * 1000 + number
@@ -27,6 +27,8 @@ class UnknownLabel(BadWorld):
 
 def read_raw(data: bytes, *, name: str) -> NDArray[Any]:
     """(H, W) raw values (palette files give their indices) or (H, W, 3) colours."""
+    if (ids := decode_ids(data, name=name)) is not None:
+        return ids
     image = whole(data, name=name, what="label image")
     if image.mode in _ID_MODES:
         raw = np.asarray(image)
@@ -78,7 +80,7 @@ def to_labels(raw: NDArray[Any], table: ClassTable, *, encoding: Encoding, name:
     return labels
 
 
-def _values(raw: NDArray[Any], encoding: Encoding) -> tuple[list[int], list[int], NDArray[np.int64]]:
+def _values(raw: NDArray[Any], encoding: Encoding) -> tuple[list[int], list[int], NDArray[Any]]:
     """The values in (part of) a label file, how often each is there, and which of them each pixel has."""
     if encoding == "colours":
         raw = pack_colours(raw)
@@ -88,7 +90,7 @@ def _values(raw: NDArray[Any], encoding: Encoding) -> tuple[list[int], list[int]
     if raw.dtype in (np.uint8, np.uint16):  # counting takes a small part of the time of sorting
         tally = np.bincount(raw.ravel())
         values = np.flatnonzero(tally)
-        place = np.zeros(len(tally), np.int64)
+        place = np.zeros(len(tally), np.uint16)  # no more values than that can be there; narrow ones are read fast
         place[values] = np.arange(len(values))
         return values.tolist(), tally[values].tolist(), place[raw]
     values, counts = np.unique(raw, return_counts=True)

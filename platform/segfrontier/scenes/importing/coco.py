@@ -101,4 +101,5 @@ COCO = Dataset(
     title="COCO panoptic",
     classes=classes,
     layouts=(_parts("annotations/panoptic_{}2017/{{id}}.png"), _parts("panoptic_{}2017/{{id}}.png")),
+    pool="unlabeled2017/{id}.*g",
 )

@@ -89,6 +89,7 @@ class Dataset:
     resize: bool = False  # labels of another size than their image are resized to it, and named
     beside: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
+    pool: str = ""  # template of images that the data set hands out for training without any labels
     world: str = ""  # the world's name, by which prices are found; empty: the data set's own
     class_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # fewer classes; the others become void
     fine: Fraction | None = None  # so many training scenes keep their fine labels; of the others there are coarse ones

@@ -55,6 +55,7 @@ def find(dataset: Dataset, root: Path, *, unlabelled: bool = False) -> Found:
         _pair(part, root, found)
     if not found.items:
         raise _without_labels(dataset, root, parts[0], found)
+    _add_pool(dataset, root, parts[0], found, kept=unlabelled)
     if unlabelled:
         _keep_unlabelled(found)
     _name_twins(found)
@@ -76,7 +77,8 @@ def _without_labels(dataset: Dataset, root: Path, part: Part, found: Found) -> B
 
 def heads(dataset: Dataset, root: Path) -> tuple[Path, ...]:
     """The folders in which the data set's files lie, as far as its templates name them."""
-    return tuple(dict.fromkeys(root / _head(t) for parts in dataset.layouts for p in parts for t in _templates(p)))
+    templates = [t for parts in dataset.layouts for part in parts for t in _templates(part)]
+    return tuple(dict.fromkeys(root / _head(t) for t in (*templates, *filter(None, [dataset.pool]))))
 
 
 def _templates(part: Part) -> tuple[str, ...]:
@@ -181,6 +183,21 @@ def _pair(part: Part, root: Path, found: Found) -> None:
         )
         for key in keys
     ]  # fmt: skip
+
+
+def _add_pool(dataset: Dataset, root: Path, part: Part, found: Found, *, kept: bool) -> None:
+    """Images that come without labels: scenes, or a number, for they may be more than those that have labels."""
+    images = by_key(root, dataset.pool, found.skipped) if dataset.pool else {}
+    if images and not kept:
+        found.remarks.append(
+            f"{root}: {len(images)} images at {dataset.pool} have no labels; `--unlabelled` keeps them"
+        )
+        return
+    found.known.update(images.values())
+    folder = _head(dataset.pool)
+    found.spare += [
+        Item(id=f"{folder}/{key}", split=TRAIN, image=images[key], read=part.read, labels={}) for key in sorted(images)
+    ]
 
 
 def _keep_unlabelled(found: Found) -> None:
