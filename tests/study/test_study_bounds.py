@@ -49,6 +49,7 @@ def refusal(plain):
         ({"executor": {"workers_per_stage": 10**9}}, "executor.workers_per_stage", "found 1000000000"),
         ({"executor": {"cpus_per_cell": 1e300}}, "executor.cpus_per_cell", "found 1e+300"),
         ({"executor": {"gpus_per_cell": 1e300}}, "executor.gpus_per_cell", "found 1e+300"),
+        ({"executor": {"gpus_per_cell": 1.5}}, "executor.gpus_per_cell", "found 1.5: set 1 or 2"),
         ({"executor": {"device": "toaster"}}, "executor.device", "found 'toaster'"),
         ({"limits": {"hours": 1e300}}, "limits.hours", "found 1e+300"),
         ({"references": ["nowhere.yaml"]}, "references.0", "nowhere.yaml"),

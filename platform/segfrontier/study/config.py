@@ -86,6 +86,15 @@ def _device(text: str) -> str:
     return text
 
 
+def _placeable(gpus: float) -> float:
+    if gpus > 1 and gpus != int(gpus):
+        raise ValueError(
+            f"a part of one GPU, or whole ones, as Ray places nothing between; found {gpus:g}: "
+            f"set {int(gpus)} or {int(gpus) + 1}"
+        )
+    return gpus
+
+
 _Many = BeforeValidator(_listed)
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _Hours = Annotated[FiniteFloat, Field(gt=0, le=bounds.HOURS)]
@@ -139,7 +148,7 @@ class Executor(Strict):
     kind: Literal["local", "ray"] = "ray"
     parallel_cells: Annotated[_Workers, Field(ge=1)] | None = None  # default: as many as there are CPUs (or GPUs) for
     cpus_per_cell: Annotated[_Positive, Field(le=bounds.DEVICES)] = 1.0
-    gpus_per_cell: Annotated[FiniteFloat, Field(ge=0, le=bounds.DEVICES)] = 0.0
+    gpus_per_cell: Annotated[FiniteFloat, Field(ge=0, le=bounds.DEVICES), AfterValidator(_placeable)] = 0.0
     workers_per_stage: _Workers = 0
     device: Annotated[str, AfterValidator(_device)] = "auto"
     loaders: Annotated[_Workers, Field(le=bounds.LOADERS)] = 0  # processes that decode and augment, for each training
