@@ -1,8 +1,11 @@
-"""Studies that share a cluster take turns; the rule alone, without a cluster."""
+"""Studies that share a cluster take turns: the rule, and what a real Ray tells of who waits."""
 
 import pytest
+import ray
+from ray.util.placement_group import placement_group, remove_placement_group
+from waiting import until
 
-from segfrontier.lab._ray.turns import PATIENCE, PAUSE, Group, Turns, owes_a_turn
+from segfrontier.lab._ray.turns import PATIENCE, PAUSE, Group, Turns, _groups, owes_a_turn, turns
 
 
 def placed(job, cpus):
@@ -48,11 +51,11 @@ def test_two_hungry_studies_get_about_as_much_each_wherever_it_begins(slots, sha
 
 def test_patience_ends_and_a_pause_follows():
     now, groups = [100.0], [waiting("b", 1)]
-    turns = Turns(lambda: list(groups), "a", clock=lambda: now[0])
+    one = Turns(lambda: list(groups), "a", clock=lambda: now[0])
 
     def after(seconds):
         now[0] += seconds
-        return turns.hold_back(1)
+        return one.hold_back(1)
 
     assert after(0) and after(PATIENCE - 0.5), "it holds back"
     assert not after(0.5), "but not for ever"
@@ -62,3 +65,18 @@ def test_patience_ends_and_a_pause_follows():
     assert not after(1), "nobody waits any more"
     groups.append(waiting("c", 1))
     assert after(PATIENCE) and after(PATIENCE - 0.5), "a new one has the whole time"
+
+
+@pytest.mark.ray
+def test_ray_tells_whose_groups_have_their_cpus_and_whose_wait(ray_here):
+    """Its public table does not say whose they are: what is read instead must be there in this version."""
+    mine = ray.get_runtime_context().get_job_id()
+    has, waits = placement_group([{"CPU": 1}]), placement_group([{"CPU": 1.5}, {"CPU": 2}])
+    try:
+        ray.get(has.ready())
+        assert {g for g in _groups() if g.job == mine} == {placed(mine, 1.0), waiting(mine, 3.5)}
+        assert not turns().hold_back(0.0), "its own wish keeps nobody waiting"
+    finally:
+        remove_placement_group(has)
+        remove_placement_group(waits)
+    assert until(lambda: not any(g.job == mine for g in _groups()), 10), "what was given back counts no more"
