@@ -76,9 +76,9 @@ def drive(home, uri):
 
 
 @contextmanager
-def driver(call, *arguments):
+def driver(call, *arguments, of="test_ray_faults"):
     """A driver in a process of its own; it and all it started are gone afterwards."""
-    code = f"import test_ray_faults as t; t.{call}{tuple(map(str, arguments))!r}"
+    code = f"import {of} as t; t.{call}{tuple(map(str, arguments))!r}"
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS | CLUSTER
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     watchdog = threading.Timer(420, lambda: kill(family(process.pid)))

@@ -63,10 +63,6 @@ def test_cells_spread_over_the_nodes_and_one_that_dies_is_done_without(tmp_path)
     assert len(numbers[0]) == 3 and numbers[0] == numbers[1], "as if nothing had happened"
 
 
-@pytest.mark.xfail(
-    reason="a study without workers has its next cell placed before another one's first, which waits out Ray's pauses "
-    "between tries; it does so too where each cell has a process of its own (reuse_actors=False)"
-)
 def test_a_study_that_comes_later_does_not_wait_for_all_of_one_before(tmp_path):
     """The first could fill the cluster for hours; a cell of the second has its turn when one of the first ends."""
     many = THREE | {"seeds": list(range(60))}

@@ -4,6 +4,9 @@ Two silent hangs of nested trainings are ruled out here by construction. Trials 
 no CPU, and never more of them run than the cluster has room for workers (`room`), so no worker waits for a trial that
 waits for it. And Tune never ends such a trial from outside, which would leak what its workers reserved: early stopping
 writes a wish into the cell's folder, and the cell ends its own training.
+
+On a cluster that others share, cells that hold CPUs of their own have a process each, as one that is used again keeps
+its CPUs between cells; and the next one is held back while another study has its turn (`turns`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import os
 import shutil
 import sys
 from collections import Counter, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -31,6 +34,7 @@ from segfrontier.home.layout import CELL, CUT, LOG, Home
 from segfrontier.home.records import Record
 from segfrontier.lab._ray import start_ray, stop_ray
 from segfrontier.lab._ray.start import is_ours, what_died
+from segfrontier.lab._ray.turns import turns
 from segfrontier.study.cellwork import do_cell
 from segfrontier.study.config import Asha, Executor
 from segfrontier.study.deaths import cause, oom_kills
@@ -84,11 +88,12 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
         if is_ours():
             raise BadStudy(_too_small(executor))
         parallel = 1  # the cluster may grow
-    cells = _Cells(work, min(parallel, executor.parallel_cells or parallel))
+    shared = not is_ours() and executor.workers == 0
+    cells = _Cells(work, min(parallel, executor.parallel_cells or parallel), _yielding(executor) if shared else None)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(parallel)  # by default one process is started after the other
     while True:
         try:
-            _tuner(cells, work, executor, folder, asha).fit()
+            _tuner(cells, work, executor, folder, asha, reuse=not shared).fit()
             return
         except RuntimeError as error:  # Tune knows no process that Ray ends for want of memory, and gives up
             if not isinstance(error.__cause__, OutOfMemoryError):
@@ -96,13 +101,21 @@ def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> Non
             cells.short_of_memory(error.__cause__)
 
 
-def _tuner(cells: _Cells, work: Work, executor: Executor, folder: Path, asha: Asha | None) -> tune.Tuner:
+def _yielding(executor: Executor) -> Callable[[int], bool]:
+    """Whether, with so many cells at once, another study must have its turn first."""
+    mine, cpus = turns(), reserved(executor)["CPU"]
+    return lambda cells: mine.hold_back(cells * cpus)
+
+
+def _tuner(
+    cells: _Cells, work: Work, executor: Executor, folder: Path, asha: Asha | None, *, reuse: bool
+) -> tune.Tuner:
     shutil.rmtree(folder, ignore_errors=True)
     order = {"home": str(work.home.path), "means": work.means, "leave": work.leave, "asha": asha}
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(_trial, order=order), reserved(executor)),
         tune_config=tune.TuneConfig(
-            search_alg=cells, num_samples=-1, reuse_actors=True,
+            search_alg=cells, num_samples=-1, reuse_actors=reuse,
             scheduler=FIFOScheduler() if asha is None else Cutting(work.home, asha),
         ),
         run_config=tune.RunConfig(
@@ -151,9 +164,9 @@ def _too_small(executor: Executor) -> str:
 class _Cells(Searcher):
     """The study's feed as Tune wants to be fed. Nothing of it is for Tune to keep."""
 
-    def __init__(self, work: Work, parallel: int) -> None:
+    def __init__(self, work: Work, parallel: int, yields: Callable[[int], bool] | None = None) -> None:
         super().__init__(metric=_SCORE, mode="max")
-        self._work, self._parallel = work, parallel
+        self._work, self._parallel, self._yields = work, parallel, yields
         self._running: dict[str, str] = {}
         self._again: deque[str] = deque()
         self._ended_alone: Counter[str] = Counter()
@@ -162,6 +175,8 @@ class _Cells(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next cell's key."""
         if len(self._running) >= self._parallel:
+            return None
+        if self._yields is not None and not self._work.feed.over and self._yields(len(self._running) + 1):
             return None
         key = self._again.popleft() if self._again and not self._work.feed.why else self._work.feed.next()
         if key is None:
