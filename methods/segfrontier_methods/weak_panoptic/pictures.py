@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -21,6 +22,8 @@ _UNCOLOURED = (205, 205, 205)
 @dataclass(frozen=True, kw_only=True)
 class FromBoxes(Sketch):
     """The part's set `boxes`, drawn; masks of each of `sources` by `rule`; then each other set of the part by name."""
+
+    note: ClassVar[str] = "Pale grey has no label (void). Outlines are the bought boxes; those of groups are white."
 
     rule: BoxMasks
     sources: tuple[Source, ...] = ("grabcut", "proposals", "both")
