@@ -74,9 +74,7 @@ def test_a_scene_without_tagged_stuff_is_its_image_alone(known):
 
 
 def test_classes_of_the_most_crops_are_shown_where_there_are_too_many():
-    made = panels(
-        net_of(1.0, 1.0, 1.0), tagged([0, 0], [1, 1], [2, 1]), Heat(rule=StuffSeeds(tiling=TILING), most=1)
-    )
+    made = panels(net_of(1.0, 1.0, 1.0), tagged([0, 0], [1, 1], [2, 1]), Heat(rule=StuffSeeds(tiling=TILING), most=1))
     assert [name[:4] for name in made] == ["scen", "wall"]
 
 

@@ -30,6 +30,8 @@ class Heat(Sketch):
         "that overlap are settled. Grey: no crop there is tagged with it."
     )
 
+    width: ClassVar[int] = 240
+
     rule: StuffSeeds
     most: int = 6
 
@@ -65,7 +67,8 @@ def over(image: NDArray[np.uint8], heat_HW: NDArray[np.float32], seed_HW: NDArra
     bytes_HW = np.rint(np.nan_to_num(heat_HW) * 255).astype(np.uint8)
     hot = cv2.cvtColor(cv2.applyColorMap(bytes_HW, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
     picture = np.where(known[..., None], cv2.addWeighted(hot, _HEAT, grey, 1 - _HEAT, 0), grey)
-    inner = cv2.erode(seed_HW.astype(np.uint8), np.ones((3, 3), np.uint8))
+    thick = max(1, round(image.shape[1] / Heat.width))  # seen when the sheet makes it smaller, too
+    inner = cv2.erode(seed_HW.astype(np.uint8), np.ones((2 * thick + 1,) * 2, np.uint8))
     picture[seed_HW & (inner == 0)] = _LINE
     return np.asarray(picture, np.uint8)
 

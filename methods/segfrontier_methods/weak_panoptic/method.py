@@ -17,8 +17,8 @@ from segfrontier_methods.weak_panoptic.box_masks import BoxMasks, MaskQuality, m
 from segfrontier_methods.weak_panoptic.cleaning import FIRST, SEEDS, FirstLabels, NextLabels
 from segfrontier_methods.weak_panoptic.data import Data, background_of, bought
 from segfrontier_methods.weak_panoptic.detector import BoxesOfMasks, Detecting
-from segfrontier_methods.weak_panoptic.instances import Panoptically, join_panoptic
 from segfrontier_methods.weak_panoptic.heat import Heat
+from segfrontier_methods.weak_panoptic.instances import Panoptically, join_panoptic
 from segfrontier_methods.weak_panoptic.knobs import Knobs
 from segfrontier_methods.weak_panoptic.matched import DETECTIONS, PANOPTIC, MatchedInstances
 from segfrontier_methods.weak_panoptic.networks import classifier_of, detector_of, panoptic_of, segmenter_of

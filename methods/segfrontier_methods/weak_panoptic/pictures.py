@@ -48,8 +48,8 @@ class FromBoxes(Sketch):
 
 def outlined(picture: NDArray[np.uint8], boxes: NDArray[np.int32], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A copy of the picture with boxes in their classes' colours, those of groups in white."""
-    drawn = picture.copy()
+    drawn, thick = picture.copy(), max(1, round(picture.shape[1] / 320))  # seen when the sheet makes it smaller, too
     for x0, y0, x1, y1, label, group in boxes.tolist():
         colour = _GROUP if group else tuple(palette[label].tolist())
-        cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), colour, 1)
+        cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), colour, thick)
     return drawn

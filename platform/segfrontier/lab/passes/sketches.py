@@ -25,6 +25,8 @@ class Sketch(ABC):
 
     note: ClassVar[str] = ""
     """Stands below the sheet: what its colours mean beside those of the classes."""
+    width: ClassVar[int] = 320
+    """Of a panel of the sheet."""
 
     @abstractmethod
     def panels(self, models: Predictors, part: Part, scene: str) -> Sequence[tuple[str, NDArray[np.uint8]]]:
@@ -35,7 +37,7 @@ Panels = tuple[str, list[tuple[str, NDArray[np.uint8]]]]
 """A caption and the pictures of one scene."""
 
 
-def write_sheet(rows: Sequence[Panels], classes: ClassTable, file: Path, *, note: str = "", width: int = 320) -> None:
+def write_sheet(rows: Sequence[Panels], classes: ClassTable, file: Path, *, width: int, note: str = "") -> None:
     """A PNG with a row of panels for each scene; `width` is that of a panel."""
     Image.fromarray(sheet(rows, classes, width=width, note=note)).save(file)
 
