@@ -325,13 +325,14 @@ def test_knobs_that_differ_name_the_series_of_a_method(tmp_path, monkeypatch):
 
 
 def swept():
-    """Twelve settings of a method that cost nothing, as a sweep of two long knobs has them."""
+    """Twelve settings of a method that cost nothing, as a sweep of two long knobs has them, between two yardsticks."""
     knobs = [{f"gamma_{'very_' * 3}long": g, f"beta_{'very_' * 3}long": b} for g in range(3) for b in range(4)]
-    return [record("swept", 0, 0, 0.4 + n / 100, knobs=k) for n, k in enumerate(knobs)]
+    made = [record("swept", 0, 0, 0.4 + n / 100, knobs=k) for n, k in enumerate(knobs)]
+    return made + [r for r in baselines() if r.cell["method"] in ("synthetic", "oracle")]
 
 
 def test_settings_that_are_a_point_each_are_told_by_numbers_in_marks_and_legends(tmp_path, monkeypatch):
-    seen, found = legends(monkeypatch), findings(harvest(study(tmp_path, [*baselines(), *swept()])))
+    seen, found = legends(monkeypatch), findings(harvest(study(tmp_path, swept())))
     draw_frontier(found, tmp_path / "picture.png")
     own = [name.replace("\n", " ") for name in seen[0] if "swept" in name]
     assert [name.split()[:2] for name in own] == [[str(n), "swept"] for n in range(1, 13)]
@@ -357,7 +358,7 @@ def test_lines_tell_few_settings_apart_and_numbers_many(tmp_path):
 
 def test_the_legend_of_a_page_is_never_cut(tmp_path):
     """Plotly cuts it at half of the height unless told otherwise."""
-    (one,) = drawn(findings(harvest(study(tmp_path, [*baselines(), *swept()]))))
+    (one,) = drawn(findings(harvest(study(tmp_path, swept()))))
     names = [t["name"] for t in one["data"] if t.get("showlegend") is not False]
     assert max(len(line) for name in names for line in name.split("<br>")) <= 34
     lines = sum(1 + name.count("<br>") for name in names)

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from segfrontier.errors import BadInput
-from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import MAX_PIXELS, Undecodable, resize_labels
 from segfrontier.scenes.world import Pool, Truth, World
 
 Row = tuple[str, list[tuple[str, NDArray[np.uint8]]]]  # title, then (caption, picture) a panel
 _PANELS = 4  # image, semantic map, instances, coarse map
+_PALE = 0.65  # how far the colour of what is no object goes to white
 _GAP, _CAPTION, _PAPER, _INK = 6, 20, (255, 255, 255), (30, 30, 30)
 
 
@@ -32,6 +33,18 @@ def colourise_instances(ids: NDArray[np.uint16]) -> NDArray[np.uint8]:
     palette = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
     palette[0] = 45
     return np.asarray(palette[ids], np.uint8)
+
+
+def colourise_objects(
+    semantic: NDArray[np.uint8], ids: NDArray[np.uint16], classes: ClassTable
+) -> NDArray[np.uint8]:  # fmt: skip
+    """(H, W, 3) RGB: a colour of its own for each object, dark lines where two touch; all else pale, void white."""
+    pale = np.asarray(np.rint(_PALE * 255 + (1 - _PALE) * classes.palette[semantic]), np.uint8)
+    pale[semantic == VOID] = _PAPER
+    picture = np.where((ids > 0)[..., None], colourise_instances(ids), pale)
+    for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        picture[here][(ids[here] != ids[there]) & (ids[here] > 0) & (ids[there] > 0)] = _INK
+    return picture
 
 
 def contact_sheet(world: World, *, rows_a_split: int = 4, width: int = 384) -> NDArray[np.uint8]:
