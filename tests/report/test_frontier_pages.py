@@ -346,6 +346,17 @@ def test_settings_that_are_a_point_each_are_told_by_numbers_in_marks_and_legends
     assert min(b - a for a, b in pairwise(shares)) > 0.02 and shares[0] > 0.01, "numbers can be read"
 
 
+def test_a_band_says_what_points_that_stand_far_apart_cost(tmp_path):
+    found = findings(harvest(study(tmp_path / "swept", swept())))
+    (one,), (panel,) = drawn(found), panels(found)
+    ((low, high, words),) = panel.bands
+    places = [panel.xy(e.point)[0] for e in panel.entries]
+    assert words == "all at 0 h" and low < min(places) and sorted(places)[-2] < high < max(places)
+    (shape,) = one["layout"]["shapes"]
+    assert (shape["x0"], shape["x1"], shape["label"]["text"]) == (low, high, words)
+    assert panels(findings(harvest(study(tmp_path / "plain", baselines()))))[0].bands == []
+
+
 def test_lines_tell_few_settings_apart_and_numbers_many(tmp_path):
     few = [record("m", h, 0, 0.4 + k / 50, knobs={"k": k}, acts={"fine": h}) for k in range(4) for h in (3, 6)]
     more = few + [record("m", h, 0, 0.6, knobs={"k": 9}, acts={"fine": h}) for h in (3, 6)]

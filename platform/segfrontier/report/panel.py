@@ -18,6 +18,7 @@ from segfrontier.report.style import Axis, Style, side_by_side, styles
 from segfrontier.report.training import steps_words
 
 _STEP, _NUMBERED_STEP = 0.018, 0.025  # of the axis, between points that share an hour
+_BAND = 0.08  # of the axis: points of one cost that reach over more of it stand in a band
 _LINES = 4  # kinds of lines that tell a method's series apart
 _MOST_SERIES = 14  # where there are more, a method is named once, without knobs
 _LONGEST = 80  # letters of a name
@@ -48,7 +49,7 @@ class Panel:
         self.settings = self._settings()
         step = _NUMBERED_STEP if any(map(self._numbered, self.settings)) else _STEP
         self.axis = Axis.of((self.cost(p) for p in self._points), step=step)
-        self._x = self._places(step)
+        self._x, self._step = self._places(step), step
 
     @property
     def title(self) -> str:
@@ -138,6 +139,19 @@ class Panel:
     def moved(self) -> bool:
         """Whether a point stands beside its hours, to make room for another one's interval."""
         return any(abs(self.axis.share(x) - self._share(p)) > 1e-6 for p, x in self._x.items())
+
+    @property
+    def bands(self) -> list[tuple[float, float, str]]:
+        """Ends and words of those costs whose points stand so far apart that their places could be taken for costs."""
+        shares: dict[float, list[float]] = {}
+        for point, x in self._x.items():
+            shares.setdefault(self.cost(point), []).append(self.axis.share(x))
+        room, at = self._step / 2, self.axis.place
+        return [
+            (at(min(own) - room), at(max(own) + room), f"all at {cost:.3g} h")
+            for cost, own in shares.items()
+            if max(own) - min(own) > _BAND
+        ]
 
     @property
     def _points(self) -> list[Point]:

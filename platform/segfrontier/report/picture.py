@@ -14,7 +14,7 @@ from typing import Any
 from segfrontier.report.findings import Finding
 from segfrontier.report.panel import Panel, Series, panels
 from segfrontier.report.sentences import interval_words, prices_words
-from segfrontier.report.style import FRONTIER, GRID, STAR
+from segfrontier.report.style import BAND, FRONTIER, GRID, STAR
 from segfrontier.report.training import training_words
 
 _DPI, _WIDE, _HIGH, _ROW = 200, 6.4, 4.1, 0.21  # inches: of the picture, of a panel, of a line of text
@@ -97,6 +97,10 @@ def _frame(axes: Any, panel: Panel) -> None:
     axes.minorticks_off()
     axes.set_xlabel(f"{panel.across}{', logarithmic' if axis.log else ''}")
     axes.set_ylabel(panel.finding.harvest.measure)
+    for low, high, words in panel.bands:
+        axes.axvspan(low, high, color=BAND, lw=0, zorder=0)
+        axes.text(axis.place((axis.share(low) + axis.share(high)) / 2), 0.98, words, fontsize=8, ha="center", va="top",
+                  transform=axes.get_xaxis_transform())  # fmt: skip
     axes.grid(True, color=GRID, linewidth=0.6, zorder=0)
     if axis.log and axis.zero:  # the axis is broken between 0 and the first cost above it
         gap = (axis.origin * axis.low) ** 0.5

@@ -22,7 +22,7 @@ from segfrontier.report.load import Harvest
 from segfrontier.report.panel import Panel, Series, panels
 from segfrontier.report.points import Entry, budget_words
 from segfrontier.report.sentences import interval_words, prices_words, score_words, short
-from segfrontier.report.style import FRONTIER, GRID, STAR
+from segfrontier.report.style import BAND, FRONTIER, GRID, STAR
 from segfrontier.report.tables import finite
 from segfrontier.report.template import image, paragraph, section, write_html
 from segfrontier.report.training import training_words
@@ -84,6 +84,11 @@ def figure(panel: Panel) -> dict[str, Any]:
             "title": {"text": panel.finding.harvest.measure}, "gridcolor": GRID, "zeroline": False,
             "range": list(panel.heights),
         },
+        "shapes": [
+            {"type": "rect", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1, "fillcolor": BAND,
+             "line": {"width": 0}, "layer": "between", "label": {"text": words, "textposition": "top center"}}
+            for low, high, words in panel.bands
+        ],
     }  # fmt: skip
     return {"data": traces, "layout": layout}
 

@@ -17,7 +17,7 @@ _MARKERS = (
     ("v", "triangle-down", "▼"), ("P", "cross", "✚"), ("X", "x", "✖"), ("p", "pentagon", "⬟"),
     ("<", "triangle-left", "◀"), (">", "triangle-right", "▶"), ("h", "hexagon", "⬢"),
 )  # fmt: skip
-FRONTIER, STAR, GRID = "#222222", "#F0C000", "#E4E4E4"
+FRONTIER, STAR, GRID, BAND = "#222222", "#F0C000", "#E4E4E4", "#88888820"
 _EDGE = 0.02  # of an axis, at either end, that stays free of markers
 _TAKEN = 0.8  # of the room about an hour, by those that share it
 _AHEAD = 0.06  # of what a logarithmic axis spans, beyond it
