@@ -57,7 +57,8 @@ class Heat(Sketch):
 
 def share_of_most(cam_HW: NDArray[np.float32]) -> NDArray[np.float32]:
     """A map as shares of its own maximum; 0 of one that is 0 everywhere."""
-    return cam_HW / max(float(cam_HW.max()), np.finfo(np.float32).tiny)
+    most = float(cam_HW.max())
+    return np.asarray(cam_HW / most if most > 0 else np.zeros_like(cam_HW), np.float32)
 
 
 def over(image: NDArray[np.uint8], heat_HW: NDArray[np.float32], seed_HW: NDArray[np.bool_]) -> NDArray[np.uint8]:
