@@ -24,6 +24,7 @@ from segfrontier.scenes.world import World
 pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 SCENES, SECONDS = 120, 0.1
+HEAD = {"include_dashboard": False}
 SMALL = {"object_store_memory": 80 * 2**20}
 
 
@@ -44,7 +45,7 @@ class Small:
     """A cluster of four nodes of one CPU each, beside a head that has none."""
 
     def __init__(self):
-        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **SMALL})
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **HEAD, **SMALL})
         self.nodes = [self.cluster.add_node(num_cpus=1, **SMALL) for _ in range(4)]
 
     def busy(self, name):

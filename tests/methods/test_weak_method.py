@@ -27,8 +27,9 @@ RECIPE = Recipe(
     norm="frozen",
 )  # fmt: skip
 MASK, BOXES = 5400, 14
-SEMANTIC = ["label", "train", "label", "label", "train", "label", "train", "draw"]
-"""Masks, classifier, seeds, first labels, segmenter; one round; pictures."""
+MADE = ["label", "train", "draw", "label", "label", "train"]
+SEMANTIC = [*MADE, "label", "train", "draw"]
+"""Masks, classifier, its heat, seeds, first labels, segmenter; one round; pictures."""
 JUDGED = ["score", "label", "measure"]
 
 
@@ -58,7 +59,10 @@ def run(home, world, knobs, *, recipe=RECIPE, **settings):
     ("knobs", "stages"),
     [
         ({"instances": "none"}, [*SEMANTIC, *JUDGED]),
-        ({"instances": "none", "rounds": 0, "pictures": 0, "judged_scenes": 0}, [*SEMANTIC[:5], "score"]),
+        (
+            {"instances": "none", "rounds": 0, "pictures": 0, "judged_scenes": 0},
+            ["label", "train", "label", "label", "train", "score"],
+        ),
         ({"instances": "piecewise"}, [*SEMANTIC, "train", "join", *JUDGED]),
         ({}, [*SEMANTIC, "train", "join", "label", "train", *JUDGED]),
     ],

@@ -313,8 +313,8 @@ def test_knobs_that_differ_name_the_series_of_a_method(tmp_path, monkeypatch):
         "fine k=2",
         "coarse",
         "oracle",
-        "knobby k=1",
-        "knobby k=2",
+        "1 knobby k=1",
+        "2 knobby k=2",
         "on the frontier",
     ]
     turns = {s.name: s.turn for s in panels(found)[0].series()}
@@ -322,6 +322,58 @@ def test_knobs_that_differ_name_the_series_of_a_method(tmp_path, monkeypatch):
     (one,) = drawn(found)
     groups = {t["name"]: t["legendgroup"] for t in one["data"] if "legendgroup" in t}
     assert len(set(groups.values())) == len(groups) == 7, "hiding one hides no other"
+
+
+def swept():
+    """Twelve settings of a method that cost nothing, as a sweep of two long knobs has them, between two yardsticks."""
+    knobs = [{f"gamma_{'very_' * 3}long": g, f"beta_{'very_' * 3}long": b} for g in range(3) for b in range(4)]
+    made = [record("swept", 0, 0, 0.4 + n / 100, knobs=k) for n, k in enumerate(knobs)]
+    return made + [r for r in baselines() if r.cell["method"] in ("synthetic", "oracle")]
+
+
+def test_settings_that_are_a_point_each_are_told_by_numbers_in_marks_and_legends(tmp_path, monkeypatch):
+    seen, found = legends(monkeypatch), findings(harvest(study(tmp_path, swept())))
+    draw_frontier(found, tmp_path / "picture.png")
+    own = [name.replace("\n", " ") for name in seen[0] if "swept" in name]
+    assert [name.split()[:2] for name in own] == [[str(n), "swept"] for n in range(1, 13)]
+    assert len({name.partition(" ")[2] for name in own}) == 12, "no name is cut to the same letters as another"
+    assert max(len(line) for name in seen[0] for line in name.split("\n")) <= 34, "two columns fit"
+    (one,), (panel,) = drawn(found), panels(found)
+    marks = [t for t in one["data"] if t["mode"] == "lines+markers+text"]
+    assert [t["texttemplate"] for t in marks] == [str(n) for n in range(1, 13)]
+    assert all("swept" in t["text"][0] for t in marks), "and a touch tells the rest"
+    shares = sorted(panel.axis.share(panel.xy(e.point)[0]) for e in panel.entries if e.point.seconds == 0)
+    assert min(b - a for a, b in pairwise(shares)) > 0.02 and shares[0] > 0.01, "numbers can be read"
+
+
+def test_a_band_says_what_points_that_stand_far_apart_cost(tmp_path):
+    found = findings(harvest(study(tmp_path / "swept", swept())))
+    (one,), (panel,) = drawn(found), panels(found)
+    ((low, high, words),) = panel.bands
+    places = [panel.xy(e.point)[0] for e in panel.entries]
+    assert words == "all at 0 h" and low < min(places) and sorted(places)[-2] < high < max(places)
+    (shape,) = one["layout"]["shapes"]
+    assert (shape["x0"], shape["x1"], shape["label"]["text"]) == (low, high, words)
+    assert panels(findings(harvest(study(tmp_path / "plain", baselines()))))[0].bands == []
+
+
+def test_lines_tell_few_settings_apart_and_numbers_many(tmp_path):
+    few = [record("m", h, 0, 0.4 + k / 50, knobs={"k": k}, acts={"fine": h}) for k in range(4) for h in (3, 6)]
+    more = few + [record("m", h, 0, 0.6, knobs={"k": 9}, acts={"fine": h}) for h in (3, 6)]
+    numbers = [
+        [s.number for s in panels(findings(harvest(study(tmp_path / str(len(made)), made))))[0].series()]
+        for made in (few, more)
+    ]
+    assert numbers == [[""] * 4, list("12345")]
+
+
+def test_the_legend_of_a_page_is_never_cut(tmp_path):
+    """Plotly cuts it at half of the height unless told otherwise."""
+    (one,) = drawn(findings(harvest(study(tmp_path, swept()))))
+    names = [t["name"] for t in one["data"] if t.get("showlegend") is not False]
+    assert max(len(line) for name in names for line in name.split("<br>")) <= 34
+    lines = sum(1 + name.count("<br>") for name in names)
+    assert one["layout"]["legend"]["maxheight"] >= 16 * lines and one["layout"]["height"] >= 16 * lines + 400
 
 
 def test_a_method_with_many_settings_is_named_once_and_hidden_as_one(tmp_path, monkeypatch):
@@ -358,6 +410,13 @@ def test_zero_hours_have_a_place_on_a_logarithmic_axis():
     ]
     assert axis.share(axis.limits[0]) == 0 and axis.share(axis.limits[1]) == pytest.approx(1)
     assert [axis.place(axis.share(x)) for x in (3.0, 30.0)] == pytest.approx([3.0, 30.0])
+
+
+@pytest.mark.parametrize("costs", [[0.0] * 13 + [6.0], [0.0] * 13 + [3.0, 72.0], [2.0] * 13 + [6.0], [2.0] * 13 + [72]])
+def test_many_that_share_the_least_hours_have_room_to_stand_apart(costs):
+    axis = Axis.of(costs, step=0.02)
+    shares = side_by_side(sorted(axis.share(axis.at(c)) for c in costs), 0.02)
+    assert shares[0] >= 0.02 - 1e-9 and shares[12] - shares[0] == pytest.approx(12 * 0.02)
 
 
 @pytest.mark.parametrize("costs", [[0.0], [5.0], [0.0, 0.001], [1e-4, 1e6], [9.0, 9.5], []])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,11 @@ _WHITE, _CYAN = (255, 255, 255), (0, 200, 255)
 @dataclass(frozen=True, kw_only=True)
 class Story(Sketch):
     """Like the paper's Fig. 4: brighter is less certain, white patches were chosen, at cyan points a person told."""
+
+    note: ClassVar[str] = (
+        "Entropy: the brighter, the less certain. White frames are the patches that were chosen, cyan dots the bought "
+        "points."
+    )
 
     draw: Draw
 

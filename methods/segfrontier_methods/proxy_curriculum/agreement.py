@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -48,6 +49,8 @@ class EasyShare(Gauge):
 @dataclass(frozen=True, kw_only=True)
 class Growing(Sketch):
     """Prediction and agreement over training: pale where the branches agree, the redder the less they do."""
+
+    note: ClassVar[str] = "Beside each prediction: pale where the branches agree, the redder the less they do."
 
     easy_up_to: float
 

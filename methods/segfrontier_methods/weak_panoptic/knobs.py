@@ -129,7 +129,7 @@ class Knobs:
     judged_scenes: int = 10
     """Synthetic scenes on which masks and proposals are judged by objects' size, where the world has such scenes."""
     pictures: int = 2
-    """Scenes whose labels are drawn from boxes to rounds, and whose instances are drawn beside the truth."""
+    """Scenes whose labels are drawn from boxes to rounds, and that the classifier's evidence is drawn over."""
 
     def __post_init__(self) -> None:
         for name, (holds, rule) in self._rules().items():

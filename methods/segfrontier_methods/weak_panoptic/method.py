@@ -17,12 +17,13 @@ from segfrontier_methods.weak_panoptic.box_masks import BoxMasks, MaskQuality, m
 from segfrontier_methods.weak_panoptic.cleaning import FIRST, SEEDS, FirstLabels, NextLabels
 from segfrontier_methods.weak_panoptic.data import Data, background_of, bought
 from segfrontier_methods.weak_panoptic.detector import BoxesOfMasks, Detecting
+from segfrontier_methods.weak_panoptic.heat import Heat
 from segfrontier_methods.weak_panoptic.instances import Panoptically, join_panoptic
 from segfrontier_methods.weak_panoptic.knobs import Knobs
 from segfrontier_methods.weak_panoptic.matched import DETECTIONS, PANOPTIC, MatchedInstances
 from segfrontier_methods.weak_panoptic.networks import classifier_of, detector_of, panoptic_of, segmenter_of
 from segfrontier_methods.weak_panoptic.pictures import FromBoxes
-from segfrontier_methods.weak_panoptic.tags import BOXES, LearnTags, StuffSeeds, tag_stream
+from segfrontier_methods.weak_panoptic.tags import BOXES, CLASSIFIER, LearnTags, StuffSeeds, tag_stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +74,10 @@ class WeakPanoptic(Knobs):
             zoom=self.tag_zoom,
         )  # fmt: skip
         classifier = lab.train(objective, {"tags": tag_stream(data.tagged(), recipe.batch)}, recipe.plan())
-        return lab.label(
-            classifier, data.boxed(), StuffSeeds(share=self.cam_share, tiling=data.tiling, zoom=self.tag_zoom)
-        )
+        rule = StuffSeeds(share=self.cam_share, tiling=data.tiling, zoom=self.tag_zoom)
+        if self.pictures:
+            lab.draw(Heat(rule=rule), {CLASSIFIER: classifier}, data.tagged(), scenes=self.pictures)
+        return lab.label(classifier, data.boxed(), rule)
 
     def _segmenter(
         self, lab: Lab, recipe: Recipe, data: Data, labels: LabelSet | None, *, number: int = 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -21,6 +22,8 @@ _UNCOLOURED = (205, 205, 205)
 @dataclass(frozen=True, kw_only=True)
 class FromBoxes(Sketch):
     """The part's set `boxes`, drawn; masks of each of `sources` by `rule`; then each other set of the part by name."""
+
+    note: ClassVar[str] = "Pale grey has no label (void). Outlines are the bought boxes; those of groups are white."
 
     rule: BoxMasks
     sources: tuple[Source, ...] = ("grabcut", "proposals", "both")
@@ -45,8 +48,8 @@ class FromBoxes(Sketch):
 
 def outlined(picture: NDArray[np.uint8], boxes: NDArray[np.int32], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A copy of the picture with boxes in their classes' colours, those of groups in white."""
-    drawn = picture.copy()
+    drawn, thick = picture.copy(), max(1, round(picture.shape[1] / 320))  # seen when the sheet makes it smaller, too
     for x0, y0, x1, y1, label, group in boxes.tolist():
         colour = _GROUP if group else tuple(palette[label].tolist())
-        cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), colour, 1)
+        cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), colour, thick)
     return drawn

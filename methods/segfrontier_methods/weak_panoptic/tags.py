@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -166,8 +166,18 @@ class StuffSeeds(Rule):
 
     def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:
         """See `Rule.label`; one model, the classifier, that sees one crop at a time as it learned to."""
-        tags, model = tags_known(known), models.only
-        size, net, classes = (image.shape[0], image.shape[1]), model.module, models.classes
+        size = (image.shape[0], image.shape[1])
+        masks = [
+            PlacedMask(mask, label, seen.corner)
+            for seen in self.seen(models, image, tags_known(known))
+            for mask, label in zip(cam_masks(seen.cams_KHW, share=self.share), seen.labels, strict=True)
+        ]
+        return SceneLabels(size=size, semantic=smaller_wins(masks, size=size))
+
+    def seen(self, models: Predictors, image: NDArray[np.uint8], tags: SceneLabels) -> Iterator[Seen]:
+        """Crop by crop, for those in which stuff is tagged, the evidence for it."""
+        size, model = (image.shape[0], image.shape[1]), models.only
+        net, classes = model.module, model.classes
         if not isinstance(net, TagClassifier):
             raise BadInput(f"seeds are those of a tag classifier; found a {type(net).__name__}. Train one.")
         tiles_T4 = self.tiling.crops(*size)
@@ -178,12 +188,17 @@ class StuffSeeds(Rule):
         pixels = torch.from_numpy(image.copy()).to(model.device).permute(2, 0, 1).float().div_(255)
         with torch.inference_mode():
             cams = class_maps(net, pixels, tiles_T4[asked], zoom=self.zoom)
-        masks = list[PlacedMask]()
         for (x0, y0, _, _), present_K, cams_KHW in zip(tiles_T4[asked].tolist(), present_TK[asked], cams, strict=True):
             labels = np.flatnonzero(present_K)
-            found = cam_masks(cams_KHW[labels], share=self.share)
-            masks += [PlacedMask(one, label, (y0, x0)) for one, label in zip(found, labels.tolist(), strict=True)]
-        return SceneLabels(size=size, semantic=smaller_wins(masks, size=size))
+            yield Seen(cams_KHW[labels], tuple(labels.tolist()), (y0, x0))
+
+
+class Seen(NamedTuple):
+    """The evidence for the stuff that is tagged in a crop, whose first pixel is at (y, x) `corner`."""
+
+    cams_KHW: NDArray[np.float32]
+    labels: tuple[int, ...]
+    corner: tuple[int, int]
 
 
 def zoomed(images_N3HW: Tensor, by: float) -> Tensor:

@@ -17,20 +17,26 @@ from segfrontier.report.points import Entry
 from segfrontier.report.style import Axis, Style, side_by_side, styles
 from segfrontier.report.training import steps_words
 
-_STEP = 0.018  # of the axis, between points that share an hour
+_STEP, _NUMBERED_STEP = 0.018, 0.025  # of the axis, between points that share an hour
+_BAND = 0.08  # of the axis: points of one cost that reach over more of it stand in a band
+_LINES = 4  # kinds of lines that tell a method's series apart
 _MOST_SERIES = 14  # where there are more, a method is named once, without knobs
-_LONGEST = 40  # letters of a name
+_LONGEST = 80  # letters of a name
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The budgets of a method with its knobs, which a line joins. `turn`: which one of its method's it is, from 0."""
+    """The budgets of a method with its knobs, which a line joins. `turn`: which one of its method's it is, from 0.
+
+    `number`, from 1, stands in its marks and before its name, where no line tells it from others of its method.
+    """
 
     name: str
     named: bool  # whether the legend lists it
     look: Style
     turn: int
     entries: Sequence[Entry]
+    number: str = ""
 
 
 class Panel:
@@ -40,8 +46,10 @@ class Panel:
         self.finding, self.by_compute = finding, by_compute
         self.entries = [e for e in finding.entries if isfinite(e.point.score) and isfinite(self.cost(e.point))]
         self.stars = () if by_compute else finding.front.stars
-        self.axis = Axis.of(self.cost(p) for p in self._points)
-        self._x = self._places()
+        self.settings = self._settings()
+        step = _NUMBERED_STEP if any(map(self._numbered, self.settings)) else _STEP
+        self.axis = Axis.of((self.cost(p) for p in self._points), step=step)
+        self._x, self._step = self._places(step), step
 
     @property
     def title(self) -> str:
@@ -80,19 +88,36 @@ class Panel:
 
     def series(self) -> Iterator[Series]:
         """In the order of the study's methods. Of knobs those are named that tell a method's series apart."""
-        found: dict[tuple[str, str], list[Entry]] = {}
-        for entry in sorted(self.entries, key=lambda e: self.cost(e.point)):
-            found.setdefault(entry.series, []).append(entry)
-        looks, methods = styles(self.finding.harvest.methods), self.finding.methods
-        settings: dict[str, list[str]] = {}
-        for method, knobs in sorted(found, key=lambda key: (methods.index(key[0]), key[1])):
-            settings.setdefault(method, []).append(knobs)
-        for method, knobs_of in settings.items():
-            tells = len(found) <= _MOST_SERIES
-            for turn, (knobs, differing) in enumerate(zip(knobs_of, _differing(knobs_of), strict=True)):
-                name = _clip(f"{method} {differing}".strip()) if tells else _clip(method)
-                name += f" · {steps}" if tells and (steps := steps_words(found[method, knobs], self.entries)) else ""
-                yield Series(name, tells or turn == 0, looks[method], turn, found[method, knobs])
+        looks, tells = styles(self.finding.harvest.methods), self._tells
+        for method, settings in self.settings.items():
+            for turn, (differing, entries) in enumerate(
+                zip(_differing(list(settings)), settings.values(), strict=True)
+            ):
+                number = str(turn + 1) if self._numbered(method) else ""
+                differing = differing or ("(defaults)" if number else "")
+                name = " ".join(word for word in (number, method, differing) if word) if tells else method
+                name = _clip(name) + (f" · {steps}" if tells and (steps := steps_words(entries, self.entries)) else "")
+                yield Series(name, tells or turn == 0, looks[method], turn, entries, number)
+
+    def _settings(self) -> dict[str, dict[str, list[Entry]]]:
+        """By method, in the study's order, and by its knobs: the points, from the cheapest on."""
+        found: dict[str, dict[str, list[Entry]]] = {}
+        methods = self.finding.methods
+        for entry in sorted(self.entries, key=lambda e: (methods.index(e.point.method), e.knobs, self.cost(e.point))):
+            method, knobs = entry.series
+            found.setdefault(method, {}).setdefault(knobs, []).append(entry)
+        return found
+
+    @property
+    def _tells(self) -> bool:
+        """Whether each series is named; of too many, a method is named once."""
+        return sum(map(len, self.settings.values())) <= _MOST_SERIES
+
+    def _numbered(self, method: str) -> bool:
+        """Whether a method's series are told apart by numbers: each is but one point, or there are too many lines."""
+        own = self.settings[method].values()
+        alone = all(len(entries) == 1 for entries in own)
+        return self._tells and len(own) > 1 and (alone or len(own) > _LINES)
 
     @property
     def heights(self) -> tuple[float, float]:
@@ -116,6 +141,19 @@ class Panel:
         return any(abs(self.axis.share(x) - self._share(p)) > 1e-6 for p, x in self._x.items())
 
     @property
+    def bands(self) -> list[tuple[float, float, str]]:
+        """Ends and words of those costs whose points stand so far apart that their places could be taken for costs."""
+        shares: dict[float, list[float]] = {}
+        for point, x in self._x.items():
+            shares.setdefault(self.cost(point), []).append(self.axis.share(x))
+        room, at = self._step / 2, self.axis.place
+        return [
+            (at(min(own) - room), at(max(own) + room), f"all at {cost:.3g} h")
+            for cost, own in shares.items()
+            if max(own) - min(own) > _BAND
+        ]
+
+    @property
     def _points(self) -> list[Point]:
         return [*(e.point for e in self.entries), *self.stars]
 
@@ -126,12 +164,12 @@ class Panel:
     def _share(self, point: Point) -> float:
         return self.axis.share(self.axis.at(self.cost(point)))
 
-    def _places(self) -> dict[Point, float]:
+    def _places(self, step: float) -> dict[Point, float]:
         """Where points stand along the axis; those that share an hour in the order of their methods, everywhere."""
         rank = {m: i for i, m in enumerate(self.finding.harvest.methods)}
         knobs = {e.point: e.knobs for e in self.entries}
         ordered = sorted(self._points, key=lambda p: (self.cost(p), rank.get(p.method, len(rank)), knobs.get(p, "")))
-        placed = side_by_side([self._share(p) for p in ordered], _STEP)
+        placed = side_by_side([self._share(p) for p in ordered], step)
         return {p: self.axis.place(share) for p, share in zip(ordered, placed, strict=True)}
 
 

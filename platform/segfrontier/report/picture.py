@@ -14,11 +14,11 @@ from typing import Any
 from segfrontier.report.findings import Finding
 from segfrontier.report.panel import Panel, Series, panels
 from segfrontier.report.sentences import interval_words, prices_words
-from segfrontier.report.style import FRONTIER, GRID, STAR
+from segfrontier.report.style import BAND, FRONTIER, GRID, STAR
 from segfrontier.report.training import training_words
 
 _DPI, _WIDE, _HIGH, _ROW = 200, 6.4, 4.1, 0.21  # inches: of the picture, of a panel, of a line of text
-_LETTERS = 78  # in a line of text
+_LETTERS, _NAME = 78, 34  # in a line of text, and of a legend with two columns
 _DASHES = ("-", "--", ":", "-.")
 
 
@@ -32,7 +32,8 @@ def draw_frontier(found: Sequence[Finding], path: Path) -> Path:
     with rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
         handles, notes = _handles(shown), _notes(shown)
         columns = 2 if any(len(h.get_label()) > 22 for h in handles) else 3
-        rows = ceil(len(handles) / columns) + notes.count("\n") + 1
+        lines = sum(1 + h.get_label().count("\n") for h in handles)
+        rows = ceil(lines / columns) + notes.count("\n") + 2
         figure = Figure((_WIDE, _HIGH * max(1, len(shown)) + _ROW * rows), dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(max(1, len(shown)), squeeze=False)[:, 0]
@@ -73,13 +74,17 @@ def _series(axes: Any, panel: Panel, series: Series) -> None:
     for leads in (False, True):
         own = [at for at, e in zip(xy, series.entries, strict=True) if panel.leads(e) == leads]
         if own:
-            axes.plot(*zip(*own, strict=True), series.look.marker, **_mark(colour, leads), zorder=4)
+            axes.plot(*zip(*own, strict=True), series.look.marker, **_mark(colour, leads, series.number), zorder=4)
+        for at in own if series.number else ():
+            axes.annotate(series.number, at, (0, -0.3), textcoords="offset points", ha="center", va="center_baseline",
+                          fontsize=6.5, color="white" if leads else FRONTIER, zorder=4)  # fmt: skip
 
 
-def _mark(colour: str, leads: bool) -> dict[str, Any]:
-    """Filled and edged on the frontier, hollow off it."""
-    return {"color": colour if leads else "white", "mec": FRONTIER if leads else colour, "ms": 7.5 if leads else 6,
-            "mew": 0.9 if leads else 1.3}  # fmt: skip
+def _mark(colour: str, leads: bool, number: str = "") -> dict[str, Any]:
+    """Filled and edged on the frontier, hollow off it; larger around a number."""
+    size = 10 if number else 7.5 if leads else 6
+    return {"color": colour if leads else "white", "mec": FRONTIER if leads else colour, "ms": size,
+            "mew": 0.9 if leads or number else 1.3}  # fmt: skip
 
 
 def _frame(axes: Any, panel: Panel) -> None:
@@ -92,6 +97,10 @@ def _frame(axes: Any, panel: Panel) -> None:
     axes.minorticks_off()
     axes.set_xlabel(f"{panel.across}{', logarithmic' if axis.log else ''}")
     axes.set_ylabel(panel.finding.harvest.measure)
+    for low, high, words in panel.bands:
+        axes.axvspan(low, high, color=BAND, lw=0, zorder=0)
+        axes.text(axis.place((axis.share(low) + axis.share(high)) / 2), 0.98, words, fontsize=8, ha="center", va="top",
+                  transform=axes.get_xaxis_transform())  # fmt: skip
     axes.grid(True, color=GRID, linewidth=0.6, zorder=0)
     if axis.log and axis.zero:  # the axis is broken between 0 and the first cost above it
         gap = (axis.origin * axis.low) ** 0.5
@@ -105,7 +114,7 @@ def _handles(shown: Sequence[Panel]) -> list[Any]:
 
     named = {(s.look, s.turn, s.name): s for panel in shown for s in panel.series() if s.named}
     found = [
-        Line2D([], [], ls=_DASHES[s.turn % len(_DASHES)], lw=1, marker=s.look.marker, label=s.name,
+        Line2D([], [], ls=_DASHES[s.turn % len(_DASHES)], lw=1, marker=s.look.marker, label=fill(s.name, _NAME),
                **{**_mark(s.look.colour, False), "color": s.look.colour, "ms": 6.5})
         for s in named.values()
     ]  # fmt: skip

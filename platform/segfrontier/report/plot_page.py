@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.util import find_spec
-from math import isfinite, log10, nan
+from math import ceil, isfinite, log10, nan
 from pathlib import Path
 from shutil import copyfile
+from textwrap import wrap
 from typing import Any
 
 from segfrontier.home.records import Record
@@ -21,13 +22,14 @@ from segfrontier.report.load import Harvest
 from segfrontier.report.panel import Panel, Series, panels
 from segfrontier.report.points import Entry, budget_words
 from segfrontier.report.sentences import interval_words, prices_words, score_words, short
-from segfrontier.report.style import FRONTIER, GRID, STAR
+from segfrontier.report.style import BAND, FRONTIER, GRID, STAR
 from segfrontier.report.tables import finite
 from segfrontier.report.template import image, paragraph, section, write_html
 from segfrontier.report.training import training_words
 
 LIBRARY = "plotly.min.js"
-_HEIGHT, _ROW = 440, 15  # pixels of a panel and, on a telephone, of a name below it
+_HEIGHT, _ROW, _LINE = 440, 29, 16  # pixels of a panel and, below it, of a name and of each further line of one
+_NAME = 34  # letters in a line of a name: what a telephone shows; two short names share a row there
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _LOADED = '<script>if (window.Plotly) document.documentElement.classList.add("interactive")</script>'
 _HINT = (
@@ -68,11 +70,11 @@ def write_library(folder: Path, draft: Path) -> None:
 def figure(panel: Panel) -> dict[str, Any]:
     """A panel as plotly.js draws it, in plain values."""
     axis, traces = panel.axis, [{"type": "scatter", **trace} for trace in _traces(panel)]
-    names = sum(trace.get("showlegend") is not False for trace in traces)
+    legend = sum(_legend_height(trace["name"]) for trace in traces if trace.get("showlegend") is not False)
     layout = {
-        "height": _HEIGHT + _ROW * names, "hovermode": "closest", "hoverlabel": {"align": "left"},
+        "height": _HEIGHT + legend, "hovermode": "closest", "hoverlabel": {"align": "left"},
         "modebar": {"orientation": "v"}, "margin": {"t": 20, "r": 45, "b": 30, "l": 55},
-        "legend": {"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top"},
+        "legend": {"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top", "maxheight": _HEIGHT + legend},
         "xaxis": {
             "type": "log" if axis.log else "linear", "title": {"text": panel.across, "standoff": 8},
             "gridcolor": GRID, "zeroline": False, "range": [log10(x) if axis.log else x for x in axis.limits],
@@ -82,8 +84,22 @@ def figure(panel: Panel) -> dict[str, Any]:
             "title": {"text": panel.finding.harvest.measure}, "gridcolor": GRID, "zeroline": False,
             "range": list(panel.heights),
         },
+        "shapes": [
+            {"type": "rect", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1, "fillcolor": BAND,
+             "line": {"width": 0}, "layer": "between", "label": {"text": words, "textposition": "top center"}}
+            for low, high, words in panel.bands
+        ],
     }  # fmt: skip
     return {"data": traces, "layout": layout}
+
+
+def _named(series: Series) -> str:
+    """Its name in as many lines as a telephone needs."""
+    return "<br>".join(_plain(line) for line in wrap(series.name, _NAME))
+
+
+def _legend_height(name: str) -> int:
+    return (_ROW if len(name) > _NAME // 2 else ceil(_ROW / 2)) + _LINE * name.count("<br>")
 
 
 def _section(panel: Panel, number: int) -> str:
@@ -139,7 +155,7 @@ def _cells(panel: Panel, series: Series) -> dict[str, Any]:
     """The cells of a series; each stands above its mean, so that a group reads as one."""
     cells = [(e, r) for e in series.entries for r in e.cells]
     return {
-        "mode": "markers", "showlegend": False, "name": _plain(series.name),
+        "mode": "markers", "showlegend": False, "name": _named(series),
         "x": [panel.xy(e.point)[0] for e, _ in cells],
         "y": [finite(r.score(panel.finding.harvest.metric)) for _, r in cells],
         "text": [_about_cell(panel, e, r) for e, r in cells],
@@ -153,8 +169,9 @@ def _means(panel: Panel, series: Series) -> dict[str, Any]:
     bars = [panel.interval(e) for e in series.entries]
     leads = [panel.leads(e) for e in series.entries]
     colour = series.look.colour
+    size = 16 if series.number else 9
     return {
-        "mode": "lines+markers", "name": _plain(series.name), "showlegend": series.named,
+        "mode": "lines+markers", "name": _named(series), "showlegend": series.named, **_number(series, leads),
         "line": {"color": f"{colour}80", "width": 1, "dash": _DASHES[series.turn % len(_DASHES)]},
         "x": [x for x, _ in at], "y": [y for _, y in at], "text": [_about(panel, e) for e in series.entries],
         "error_y": {
@@ -164,9 +181,19 @@ def _means(panel: Panel, series: Series) -> dict[str, Any]:
         },
         "marker": {
             "color": [colour if on else "white" for on in leads], "symbol": series.look.symbol, "opacity": 1,
-            "size": [12 if on else 9 for on in leads],
+            "size": [max(size, 12) if on else size for on in leads],
             "line": {"color": [FRONTIER if on else colour for on in leads], "width": 1.4},
         },
+    }  # fmt: skip
+
+
+def _number(series: Series, leads: Sequence[bool]) -> dict[str, Any]:
+    """What its marks are told by where lines cannot."""
+    if not series.number:
+        return {}
+    return {
+        "mode": "lines+markers+text", "texttemplate": series.number, "textposition": "middle center",
+        "textfont": {"size": 10, "color": ["white" if on else FRONTIER for on in leads]},
     }  # fmt: skip
 
 

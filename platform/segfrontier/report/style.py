@@ -17,8 +17,11 @@ _MARKERS = (
     ("v", "triangle-down", "▼"), ("P", "cross", "✚"), ("X", "x", "✖"), ("p", "pentagon", "⬟"),
     ("<", "triangle-left", "◀"), (">", "triangle-right", "▶"), ("h", "hexagon", "⬢"),
 )  # fmt: skip
-FRONTIER, STAR, GRID = "#222222", "#F0C000", "#E4E4E4"
+FRONTIER, STAR, GRID, BAND = "#222222", "#F0C000", "#E4E4E4", "#88888820"
 _EDGE = 0.02  # of an axis, at either end, that stays free of markers
+_TAKEN = 0.8  # of the room about an hour, by those that share it
+_AHEAD = 0.06  # of what a logarithmic axis spans, beyond it
+_MOST_ROOM = 0.22  # of an axis, left of its least hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,16 @@ class Axis:
     high: float
     zero: bool  # some cost nothing
     log: bool
+    left: float = 0.0  # share of it that lies left of the least hours, at least
 
     @classmethod
-    def of(cls, costs: Iterable[float]) -> Axis:
-        """The axis for these hours."""
+    def of(cls, costs: Iterable[float], *, step: float = 0.0) -> Axis:
+        """The axis for these hours, with room for those that share the least to stand a step apart."""
         known = list(costs)
         above = sorted(c for c in known if c > 0) or [1.0]
-        return cls(above[0], above[-1], any(c == 0 for c in known), above[-1] >= 10 * above[0])
+        gaps = max(0, known.count(min(known, default=0.0)) - 1)
+        left = min(_MOST_ROOM, _EDGE + gaps / 2 * step / _TAKEN)
+        return cls(above[0], above[-1], any(c == 0 for c in known), above[-1] >= 10 * above[0], left)
 
     def at(self, hours: float) -> float:
         """Where an amount of hours is drawn, in the axis's own numbers."""
@@ -59,18 +65,24 @@ class Axis:
 
     @property
     def origin(self) -> float:
-        """Where 0 h is drawn."""
-        return self.low / 10 ** (0.18 * max(1.0, log10(self.high / self.low))) if self.log else 0.0
+        """Where 0 h is drawn: left of a gap that has as much room for those that cost nothing as lies left of them."""
+        if not self.log:
+            return 0.0
+        share = 2 * max(0.0, self.left - _EDGE) * (1 + _AHEAD) / (1 - self.left)  # of what lies right of the origin
+        return self.low / 10 ** (max(0.18, share / (1 - share)) * max(1.0, log10(self.high / self.low)))
 
     @property
     def limits(self) -> tuple[float, float]:
         """The ends of the axis, with room for markers."""
+        spread = self.left / (1 - self.left)
         if not self.log:
-            room = 0.07 * (self.high - (0.0 if self.zero else min(self.low, self.high)) or self.high)
-            return (0.0 if self.zero else max(self.low - room, 0.0)) - self.zero * room, self.high + room
+            first = 0.0 if self.zero else self.low
+            room = 0.07 * (self.high - first or self.high)
+            low = -room if self.zero else max(first - room, 0.0)
+            return min(low, first - spread * (self.high + room - first)), self.high + room
         first = self.origin if self.zero else self.low
-        room = 10 ** (0.06 * log10(self.high / first))
-        return first / room, self.high * room
+        room = 10 ** (_AHEAD * log10(self.high / first))
+        return min(first / room, first / (self.high * room / first) ** spread), self.high * room
 
     def share(self, at: float) -> float:
         """How far along the axis a place is, 0 to 1."""
@@ -122,6 +134,6 @@ def side_by_side(shares: Sequence[float], step: float) -> list[float]:
         left = group[0] - groups[i - 1][-1] if i else 2 * (group[0] - _EDGE)
         right = groups[i + 1][0] - group[-1] if i + 1 < len(groups) else 2 * (1 - _EDGE - group[-1])
         middle, gaps = (group[0] + group[-1]) / 2, len(group) - 1
-        apart = min(step, (group[-1] - group[0] + 0.8 * max(0.0, min(left, right))) / max(1, gaps))
+        apart = min(step, (group[-1] - group[0] + _TAKEN * max(0.0, min(left, right))) / max(1, gaps))
         found += [middle + (j - gaps / 2) * apart for j in range(gaps + 1)]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import cv2
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from segfrontier.errors import BadInput
-from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import MAX_PIXELS, Undecodable, resize_labels
 from segfrontier.scenes.world import Pool, Truth, World
 
 Row = tuple[str, list[tuple[str, NDArray[np.uint8]]]]  # title, then (caption, picture) a panel
 _PANELS = 4  # image, semantic map, instances, coarse map
+_PALE = 0.65  # how far the colour of what is no object goes to white
 _GAP, _CAPTION, _PAPER, _INK = 6, 20, (255, 255, 255), (30, 30, 30)
 
 
@@ -31,6 +33,18 @@ def colourise_instances(ids: NDArray[np.uint16]) -> NDArray[np.uint8]:
     palette = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
     palette[0] = 45
     return np.asarray(palette[ids], np.uint8)
+
+
+def colourise_objects(
+    semantic: NDArray[np.uint8], ids: NDArray[np.uint16], classes: ClassTable
+) -> NDArray[np.uint8]:  # fmt: skip
+    """(H, W, 3) RGB: a colour of its own for each object, dark lines where two touch; all else pale, void white."""
+    pale = np.asarray(np.rint(_PALE * 255 + (1 - _PALE) * classes.palette[semantic]), np.uint8)
+    pale[semantic == VOID] = _PAPER
+    picture = np.where((ids > 0)[..., None], colourise_instances(ids), pale)
+    for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        picture[here][(ids[here] != ids[there]) & (ids[here] > 0) & (ids[there] > 0)] = _INK
+    return picture
 
 
 def contact_sheet(world: World, *, rows_a_split: int = 4, width: int = 384) -> NDArray[np.uint8]:
@@ -95,15 +109,20 @@ def _to_width(picture: NDArray[np.uint8], width: int, *, photo: bool) -> NDArray
     return resize_labels(picture, height, width)
 
 
-def sheet(rows: Sequence[Row], classes: ClassTable, *, width: int) -> NDArray[np.uint8]:
-    """Rows of captioned pictures, each brought to `width`, above the classes' colours; the first picture is a photo."""
+def sheet(rows: Sequence[Row], classes: ClassTable, *, width: int, note: str = "") -> NDArray[np.uint8]:
+    """Rows of captioned pictures, each brought to `width`, above the classes' colours; the first picture is a photo.
+
+    `note` says below them what other colours mean.
+    """
     _require_room([((p.shape[0], p.shape[1]), len(panels)) for _, panels in rows for _, p in panels[:1]], width)
     rows = [(t, [(n, _to_width(p, width, photo=i == 0)) for i, (n, p) in enumerate(panels)]) for t, panels in rows]
     columns = max(len(panels) for _, panels in rows)
     heights = [max(p.shape[0] for _, p in panels) + _CAPTION + _GAP for _, panels in rows]
     total_width = columns * (width + _GAP) + _GAP
     legend_rows, legend_columns = _legend_shape(classes, total_width)
-    canvas = Image.new("RGB", (total_width, sum(heights) + legend_rows * _CAPTION + 2 * _GAP), _PAPER)
+    lines = textwrap.wrap(note, max(20, total_width // _LETTER))
+    below = (legend_rows + len(lines)) * _CAPTION
+    canvas = Image.new("RGB", (total_width, sum(heights) + below + 2 * _GAP), _PAPER)
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
     top = _GAP
     for (title, panels), height in zip(rows, heights, strict=True):
@@ -118,10 +137,14 @@ def sheet(rows: Sequence[Row], classes: ClassTable, *, width: int) -> NDArray[np
         y = top + (i // legend_columns) * _CAPTION
         draw.rectangle((left, y + 2, left + 14, y + 15), fill=colour, outline=_INK)
         draw.text((left + 20, y), name, fill=_INK, font=font)
+    for i, line in enumerate(lines, start=legend_rows):
+        draw.text((_GAP, top + i * _CAPTION), line, fill=_INK, font=font)
     return np.asarray(canvas)
 
 
 _LEGEND_WIDTH = 120
+_LETTER = 7
+"""Pixels of a letter of a note, at most on average."""
 
 
 def _legend_shape(classes: ClassTable, total_width: int) -> tuple[int, int]:

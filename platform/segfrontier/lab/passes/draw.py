@@ -51,4 +51,4 @@ class DrawPass(Pass[Panels]):
 
     def write(self, out: Path, rows: Iterator[Panels], faults: Sequence[str]) -> None:  # noqa: ARG002
         """See `Pass.write`."""
-        write_sheet(list(rows), self.classes, out / PICTURES)
+        write_sheet(list(rows), self.classes, out / PICTURES, width=self.sketch.width, note=self.sketch.note)

@@ -10,9 +10,14 @@ from PIL import Image
 
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.known import SceneLabels
-from segfrontier.scenes.preview import colourise, colourise_instances, sheet
+from segfrontier.scenes.preview import colourise, colourise_objects, sheet
 
 _RIGHT, _WRONG, _UNJUDGED = (225, 232, 240), (200, 30, 30), (0, 0, 0)
+_ERROR = "Error: pale where right, red where wrong, black where the truth is void."
+_OBJECTS = (
+    "Instances: each has a colour of its own, dark lines part those that touch; what cannot be counted is pale in its "
+    "class's colour, void white."
+)
 
 
 def error_map(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -44,11 +49,17 @@ class Album:
             (f"error ({1 - right:.0%} of pixels)", error_map(truth, prediction)),
         ]
         if known.instance is not None and found.instance is not None:
-            for name, ids in (("true", known.instance), ("found", found.instance)):
-                panels.append((f"{name} instances ({len(np.unique(ids[ids > 0]))})", colourise_instances(ids)))
+            for name, labels, ids in (("true", truth, known.instance), ("found", prediction, found.instance)):
+                shown = colourise_objects(labels, ids, self.classes)
+                panels.append((f"{name} instances ({len(np.unique(ids[ids > 0]))})", shown))
         self.rows.append((scene, panels))
 
     def write(self, path: Path) -> None:
         """The sheet as PNG; nothing if no scene was added."""
         if self.rows:
-            Image.fromarray(sheet(self.rows, self.classes, width=self.width)).save(path)
+            note = (
+                f"{_ERROR} {_OBJECTS}"
+                if any("instances" in name for _, row in self.rows for name, _ in row)
+                else _ERROR
+            )
+            Image.fromarray(sheet(self.rows, self.classes, width=self.width, note=note)).save(path)

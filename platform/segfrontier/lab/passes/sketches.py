@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,11 @@ PICTURES = "pictures.png"
 class Sketch(ABC):
     """What is drawn of a scene. Subclasses are frozen dataclasses; all fields enter the stage's key."""
 
+    note: ClassVar[str] = ""
+    """Stands below the sheet: what its colours mean beside those of the classes."""
+    width: ClassVar[int] = 320
+    """Of a panel of the sheet."""
+
     @abstractmethod
     def panels(self, models: Predictors, part: Part, scene: str) -> Sequence[tuple[str, NDArray[np.uint8]]]:
         """Captioned (H, W, 3) pictures, the scene's image first."""
@@ -31,9 +37,9 @@ Panels = tuple[str, list[tuple[str, NDArray[np.uint8]]]]
 """A caption and the pictures of one scene."""
 
 
-def write_sheet(rows: Sequence[Panels], classes: ClassTable, file: Path, *, width: int = 320) -> None:
+def write_sheet(rows: Sequence[Panels], classes: ClassTable, file: Path, *, width: int, note: str = "") -> None:
     """A PNG with a row of panels for each scene; `width` is that of a panel."""
-    Image.fromarray(sheet(rows, classes, width=width)).save(file)
+    Image.fromarray(sheet(rows, classes, width=width, note=note)).save(file)
 
 
 def panels_of(sketch: Sketch, models: Predictors, part: Part, scene: str) -> Panels:
