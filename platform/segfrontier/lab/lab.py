@@ -252,7 +252,7 @@ class Lab(ABC):
         require_part(part, self.pool)
         key = label_key(named, part, rule)
         work = LabelPass(models=named, classes=self.classes, part=part, rule=rule)
-        entry = self._stage("label", key, lambda out: self._pass(work, out), inputs=_keys(named))
+        entry = self._look("label", key, work, named)
         unseal(self._places).note_free("pseudo_labels", detail=key, count=len(part.names()))
         self._note_origins(rule.origins())
         plain = json.loads(entry.local(ABOUT).read_text())
@@ -287,7 +287,7 @@ class Lab(ABC):
         require_part(part, self.pool)
         work = MeasurePass(models=named, classes=self.classes, part=part, gauge=gauge)
         key = measure_key(named, part, gauge)
-        entry = self._stage("measure", key, lambda out: self._pass(work, out), inputs=_keys(named))
+        entry = self._look("measure", key, work, named)
         return Measures.at(entry.local(FILE))
 
     # ---------------------------------------------------------------------------------------------------- score
@@ -317,7 +317,7 @@ class Lab(ABC):
             models=named, classes=self.classes, pool=pool, address=Address.of(places.world), split=split, rule=rule,
             tasks=tasks, pictures=frozenset(spread(pool.scenes(), pictures)),
         )  # fmt: skip
-        entry = self._stage("score", key, lambda out: self._pass(work, out), inputs=_keys(named))
+        entry = self._look("score", key, work, named)
         return Scores.read(entry.path, self.classes, tasks)
 
     def oracle_best(self, model: Model) -> tuple[int, Scores]:
@@ -338,7 +338,7 @@ class Lab(ABC):
         shown = tuple(spread(part.names(), scenes))
         key = draw_key(sketch, named, part, shown)
         work = DrawPass(models=named, classes=self.classes, part=part, sketch=sketch, scenes=shown)
-        entry = self._stage("draw", key, lambda out: self._pass(work, out), inputs=_keys(named))
+        entry = self._look("draw", key, work, named)
         unseal(self._watcher).drawn(entry.path / PICTURES)
         return entry.path
 
@@ -408,6 +408,10 @@ class Lab(ABC):
         unseal(self._watcher).used(entry.manifest, entry.path)
         self._held.append(entry)
         return entry
+
+    def _look(self, kind: str, key: str, work: Pass[Any], models: Mapping[str, Model]) -> Entry:
+        """The stage of a pass."""
+        return self._stage(kind, key, lambda out: self._pass(work, out), inputs=_keys(models))
 
     def _power(self, kind: str) -> tuple[int, bool]:  # noqa: ARG002
         """How many processes compute a stage of this kind side by side, and whether on GPUs."""

@@ -77,7 +77,7 @@ class StandIns:
     """What every stage would have computed; and the scores that stand in, alike wherever they count alike."""
 
     work: dict[str, Work] = field(default_factory=dict)
-    scores: dict[str, dict[str, bytes]] = field(default_factory=dict)  # how they count -> files by name
+    scores: dict[str, Entry] = field(default_factory=dict)  # by how they count
 
 
 class RehearsalLab(Lab):
@@ -136,20 +136,18 @@ class RehearsalLab(Lab):
             return labels
         return dataclasses.replace(labels, digest=text_digest(f"labels of {self._key}"))
 
-    def _pass(self, work: Pass[Any], out: Path) -> None:
-        """Scores that stand in are added up once: a table of a paper scores sixty snapshots of each of its cells."""
-        if not isinstance(work, ScorePass):
-            super()._pass(work, out)
-            return
-        self._stand_ins.work[self._key] = work
+    def _look(self, kind: str, key: str, work: Pass[Any], models: Mapping[str, Model]) -> Entry:
+        """Scores that stand in are one entry for all: a table of a paper scores sixty snapshots of each of its cells."""
+        if not isinstance(work, ScorePass) or key in self._store.stored:
+            return super()._look(kind, key, work, models)
         counts = dumps(plain([work.tasks, work.classes.digest, len(work.names())]))
-        kept = self._stand_ins.scores.get(counts)
-        if kept is None:
-            super()._pass(work, out)
-            self._stand_ins.scores[counts] = {file.name: file.read_bytes() for file in out.iterdir()}
-            return
-        for name, content in kept.items():
-            (out / name).write_bytes(content)
+        entry = self._stand_ins.scores.get(counts)
+        if entry is None:
+            entry = self._stand_ins.scores[counts] = super()._look(kind, key, work, models)
+        self.stages.setdefault(key, kind)
+        self.guesses.add(key)
+        self._stand_ins.work[key] = work
+        return entry
 
     def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
         """Rows that stand in for what would be found: nothing is looked at."""
