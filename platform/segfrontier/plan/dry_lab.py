@@ -137,7 +137,7 @@ class RehearsalLab(Lab):
         return dataclasses.replace(labels, digest=text_digest(f"labels of {self._key}"))
 
     def _look(self, kind: str, key: str, work: Pass[Any], models: Mapping[str, Model]) -> Entry:
-        """Scores that stand in are one entry for all: a table of a paper scores sixty snapshots of each of its cells."""
+        """Scores that stand in are one entry for all: a table of a paper scores sixty snapshots of each cell."""
         if not isinstance(work, ScorePass) or key in self._store.stored:
             return super()._look(kind, key, work, models)
         counts = dumps(plain([work.tasks, work.classes.digest, len(work.names())]))
