@@ -71,10 +71,10 @@ def test_the_name_of_a_world_is_never_a_path(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_strange_lists_are_refused_at_once(old, new, says):
     text = LIST.replace(old, new, 1)
-    began = time.process_time()  # not the clock, which a busy machine stretches
+    began = time.perf_counter()
     with pytest.raises(BadPrices, match=says) as caught:
         parse_prices(text, where="x.yaml")
-    assert time.process_time() - began < 5, "a limit that takes long to apply is none"
+    assert time.perf_counter() - began < 5, "a limit that takes long to apply is none"
     assert len(str(caught.value)) < 5000
 
 
