@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from segfrontier.basics.installed import entries, installed
+from segfrontier.basics.settings import adapter
 from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput
 from segfrontier.lab.handles import Model
@@ -64,7 +65,7 @@ def make_method(name: str, knobs: Mapping[str, Any] | None = None) -> Method:
         hint = f"did you mean {near[0]!r}?" if near else "it has none"
         raise BadInput(f"method {name!r} has the knobs {', '.join(sorted(known)) or '(none)'}; found {knob!r}: {hint}")
     try:
-        method: Method = TypeAdapter(cls).validate_python(knobs)
+        method: Method = adapter(cls).validate_python(knobs)
     except ValidationError as error:
         raise BadInput(explain(error, cls, where=f"method {name!r}")) from None
     return method

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import product
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
-
+from segfrontier.basics.settings import adapter
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab import Recipe, make_method
 from segfrontier.lab.methods import method_class
@@ -153,7 +152,7 @@ def _recipes(study: Study, wrong: dict[str, None]) -> list[Recipe]:
 def _settings(study: Study, entry: MethodEntry, wrong: dict[str, None]) -> list[_Setting]:
     """Each configuration of a method."""
     cls, found = method_class(entry.name), []
-    adapter, usual = TypeAdapter(cls), defaults(cls)
+    usual = defaults(cls)
     budgets = {"any": study.budgets, "none": (0.0,), "all": ("all",)}[budget_of(cls)]
     for given in _chosen(study, entry, cls):
         try:
@@ -161,7 +160,7 @@ def _settings(study: Study, entry: MethodEntry, wrong: dict[str, None]) -> list[
         except BadInput as error:
             wrong[str(error)] = None
             continue
-        knobs: dict[str, Any] = adapter.dump_python(method, mode="json", exclude=_unsaid(method))
+        knobs: dict[str, Any] = adapter(cls).dump_python(method, mode="json", exclude=_unsaid(method))
         share, split = knobs.get(SPLIT), {}
         if isinstance(share, float):
             first, second = kinds_of(cls)

@@ -10,7 +10,9 @@ import math
 import random
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, fields
+from functools import cache
 from itertools import product
+from types import MappingProxyType
 from typing import Annotated, Any, Self, get_type_hints
 
 import numpy as np
@@ -79,13 +81,11 @@ def checked(
 
 def choices(cls: type[Any], name: str, given: Any) -> tuple[Any, ...] | Range:
     """What field `name` of dataclass `cls` may be: `given` as one value, as several, or as a range."""
-    kind = settable(cls)[name]
     try:
-        return (TypeAdapter(kind).validate_python(given),)
+        return (_one(cls, name).validate_python(given),)
     except ValidationError:
         if isinstance(given, list | tuple) and given:
-            several: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[kind, ...])  # type: ignore[valid-type]
-            return several.validate_python(given)
+            return _several(cls, name).validate_python(given)
         if isinstance(given, Mapping):
             return Range.model_validate(given)
         raise
@@ -99,18 +99,30 @@ def combinations(cls: type[Any], options: Mapping[str, tuple[Any, ...] | Range])
         yield dict(zip(options, values, strict=True))
 
 
-def settable(cls: type[Any]) -> dict[str, Any]:
+@cache
+def settable(cls: type[Any]) -> Mapping[str, Any]:
     """Name -> type of the fields that dataclass `cls` is made with."""
     hints = get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(cls) if field.init}
+    return MappingProxyType({field.name: hints[field.name] for field in fields(cls) if field.init})
+
+
+@cache
+def _one(cls: type[Any], name: str) -> TypeAdapter[Any]:
+    """What checks one value of a field, built once: a table of a paper asks ten thousand times."""
+    return TypeAdapter(settable(cls)[name])
+
+
+@cache
+def _several(cls: type[Any], name: str) -> TypeAdapter[tuple[Any, ...]]:
+    kind = settable(cls)[name]
+    return TypeAdapter(tuple[kind, ...])  # type: ignore[valid-type]
 
 
 def defaults(cls: type[Any]) -> dict[str, Any]:
     """Name -> plain value of the fields that have a default."""
     found: dict[str, Any] = {}
-    kinds = settable(cls)
     for field in fields(cls):
         value = field.default if field.default_factory is MISSING else field.default_factory()
         if field.init and value is not MISSING:
-            found[field.name] = TypeAdapter(kinds[field.name]).dump_python(value, mode="json")
+            found[field.name] = _one(cls, field.name).dump_python(value, mode="json")
     return found
