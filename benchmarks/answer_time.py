@@ -40,7 +40,7 @@ def main() -> None:
         make(Path(scratch), given.cells)
         calls = {"python": ["-c", "pass"], "import torch": ["-c", "import torch"]}
         calls |= {
-            f"segfrontier {' '.join(words)}": ["-c", "from segfrontier.cli import main; main()", *words]
+            f"segfrontier {' '.join(words)}": ["-c", "from segfrontier.cli import program; program()", *words]
             for words in VERBS
         }
         took: dict[str, list[float]] = {name: [] for name in calls}

@@ -142,7 +142,7 @@ class Driver:
         )  # fmt: skip
         file, log, mark = scratch / f"{kind}.yaml", scratch / f"{name}.log", f"{name}-{time.monotonic_ns()}"
         file.write_text(study.to_yaml())
-        command = [sys.executable, "-c", "from segfrontier.cli import main; main()"]
+        command = [sys.executable, "-c", "from segfrontier.cli import program; program()"]
         command += ["run", str(file), "--home", str(scratch / name)]
         paths = [str(ROOT / "platform"), str(ROOT / "methods"), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
         own = {"RAY_AUTH_TOKEN": SETTINGS["RAY_AUTH_TOKEN"], "PYTHONPATH": os.pathsep.join(paths), MARK: mark}

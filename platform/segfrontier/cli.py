@@ -20,6 +20,29 @@ STOPPED = 130
 _DEBUG = "--debug"
 
 
+def program() -> None:
+    """`main` as a process of its own. It is not taken apart at its end, which would take a second and more.
+
+    What was registered to be done at the end is done: this is registered first, so it comes last.
+    """
+    ended: list[int] = []
+    atexit.register(_leave, ended)
+    try:
+        main()
+    except SystemExit as leave:
+        ended.append(int(leave.code or 0))
+        raise
+
+
+def _leave(ended: Sequence[int]) -> None:
+    """End at once, where the exit code is known; after anything unforeseen Python ends as it always does."""
+    if ended:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(ended[0])
+
+
 def main() -> None:
     """Run the command line and leave with its exit code."""
     _heed_signals()

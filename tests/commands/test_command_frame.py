@@ -15,6 +15,7 @@ from segfrontier.commands import faults
 from segfrontier.errors import BadStudy, DiskFull, StageError
 
 MAIN = "from segfrontier.cli import main; main()"
+PROGRAM = "from segfrontier.cli import program; program()"
 
 
 @pytest.fixture
@@ -167,3 +168,33 @@ def test_a_signal_while_it_starts_is_quiet(tmp_path, number):
             process.send_signal(number)
             told = process.communicate()[1].decode()
         assert "Traceback" not in told and process.returncode in (0, 130), (delay, told)
+
+
+@pytest.mark.parametrize(
+    ("start", "words", "code", "said"),
+    [
+        (MAIN, "--version", 0, "tidied up\ntaken apart"),
+        (PROGRAM, "--version", 0, "tidied up\n"),
+        (PROGRAM, "nonsense", 2, "tidied up\n"),
+        (PROGRAM, "unforeseen", 1, "tidied up\ntaken apart"),
+    ],
+)
+def test_a_program_does_what_was_registered_for_its_end_and_is_not_taken_apart(tmp_path, start, words, code, said):
+    script = f"""
+import atexit, os, sys
+import segfrontier.commands.faults as faults
+class Late:
+    def __del__(self, write=os.write):
+        write(1, b"taken apart")
+late = Late()
+def require_text(words):
+    atexit.register(print, "tidied up")
+    if words == ["unforeseen"]:
+        raise GeneratorExit
+faults.require_text = require_text
+sys.argv[1:] = [{words!r}]
+{start}
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    told = f"segfrontier {package.__version__}\n" if words == "--version" else ""
+    assert (done.returncode, done.stdout) == (code, told + said), done

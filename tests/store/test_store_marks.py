@@ -140,7 +140,7 @@ def test_a_terminal_is_asked(store: Store, monkeypatch: pytest.MonkeyPatch, answ
 @pytest.mark.slow
 @pytest.mark.parametrize(("keys", "code", "left"), [("y\n", 0, 0), ("\x03", 130, 1)])
 def test_a_real_terminal_is_asked(store: Store, keys: str, code: int, left: int) -> None:
-    program = "from segfrontier.cli import main; main()"
+    program = "from segfrontier.cli import program; program()"
     command = [sys.executable, "-c", program, "store", "gc", store.root, "--older-than", "0s"]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

@@ -13,7 +13,7 @@ RUN = ("run", "study.yaml", "--home", "runs")
 def start(study, folder, *words, address=None, **how):
     """The process; it prints into FOLDER/driver.log. Without an address it starts a Ray of its own."""
     (folder / "study.yaml").write_text(study.to_yaml())
-    code = "from segfrontier.cli import main; main()"
+    code = "from segfrontier.cli import program; program()"
     others = {"RAY_memory_monitor_refresh_ms": "0"}  # what else runs here may need the memory
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS | others
     if address is not None:

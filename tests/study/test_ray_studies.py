@@ -173,7 +173,7 @@ def start(study, folder, home):
     """A driver of its own, as a user starts it."""
     file = folder / "study.yaml"
     file.write_text(study.to_yaml())
-    code = "from segfrontier.cli import main; main()"
+    code = "from segfrontier.cli import program; program()"
     command = [sys.executable, "-c", code, "run", str(file), "--home", str(home), "--tracking", "none"]
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS
     with (folder / "driver.log").open("ab") as log:

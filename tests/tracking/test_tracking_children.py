@@ -14,7 +14,7 @@ from segfrontier.tracking.server import answers, free_port
 
 pytestmark = pytest.mark.slow
 
-CLI = "from segfrontier.cli import main; main()"
+CLI = "from segfrontier.cli import program; program()"
 UNREACHABLE = """
 import sys
 from pathlib import Path

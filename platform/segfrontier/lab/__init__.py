@@ -5,6 +5,7 @@ place besides the study's executor that imports Ray) on a cluster.
 """
 
 from segfrontier.basics.installed import installed as installed
+from segfrontier.lab import _libraries as _libraries
 from segfrontier.lab.augment import Augment as Augment
 from segfrontier.lab.handles import Model as Model
 from segfrontier.lab.judged import Judged as Judged
