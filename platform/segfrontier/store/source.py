@@ -34,8 +34,9 @@ _STILL: ContextVar[bool] = ContextVar("sources stand still", default=False)
 @contextmanager
 def still_sources() -> Iterator[None]:
     """Within, files of source that were digested count as unchanged: for whoever asks thousands of times in a row."""
+    for packages in [known for known, digests in _KNOWN.items() if not digests.sources.is_current]:
+        del _KNOWN[packages]
     before = _STILL.set(True)
-    _KNOWN.clear()
     try:
         yield
     finally:
