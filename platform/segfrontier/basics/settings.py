@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from segfrontier.basics.wording import OURS
 
+T = TypeVar("T")
 Mistakes = list[tuple[tuple[str | int, ...], str]]
 """Places and what is wrong there."""
 
@@ -20,9 +22,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, ser_json_inf_nan="constants")
 
 
-@cache
+def by_class(build: Callable[[type[Any]], T]) -> Callable[[type[Any]], T]:
+    """What is made of a class, made once."""
+    known: dict[type[Any], T] = {}
+
+    @wraps(build)
+    def get(cls: type[Any]) -> T:
+        if cls not in known:
+            known[cls] = build(cls)
+        return known[cls]
+
+    return get
+
+
+@by_class
 def adapter(cls: type[Any]) -> TypeAdapter[Any]:
-    """What checks and writes a class, built once: that takes a hundred times as long as using it."""
+    """What checks and writes a class. Building it takes a hundred times as long as using it."""
     return TypeAdapter(cls)
 
 

@@ -27,16 +27,15 @@ from segfrontier.store.modules import LOOSE, Sources, Unit, Whole, folder_of
 from segfrontier.store.named import named
 from segfrontier.store.shapes import Shape, shape_of
 
-_KNOWN: dict[tuple[tuple[str, Path], ...], Digests] = {}
-_STILL: ContextVar[bool] = ContextVar("sources stand still", default=False)
+_Packages = tuple[tuple[str, Path], ...]
+_KNOWN: dict[_Packages, Digests] = {}
+_STILL: ContextVar[set[_Packages] | None] = ContextVar("packages that were looked at and stand still", default=None)
 
 
 @contextmanager
 def still_sources() -> Iterator[None]:
-    """Within, files of source that were digested count as unchanged: for whoever asks thousands of times in a row."""
-    for packages in [known for known, digests in _KNOWN.items() if not digests.sources.is_current]:
-        del _KNOWN[packages]
-    before = _STILL.set(True)
+    """Within, files of source that were looked at count as unchanged: for whoever asks thousands of times in a row."""
+    before = _STILL.set(set())
     try:
         yield
     finally:
@@ -68,9 +67,12 @@ def code_digest(*things: object) -> str:
 
 def _known(packages: dict[str, Path]) -> Digests:
     """What was digested before, as long as no file has changed."""
-    digests = _KNOWN.get(tuple(packages.items()))
-    if digests is None or not (_STILL.get() or digests.sources.is_current):
-        digests = _KNOWN[tuple(packages.items())] = Digests(Sources(packages))
+    key, still = tuple(packages.items()), _STILL.get()
+    digests = _KNOWN.get(key)
+    if digests is None or not ((still is not None and key in still) or digests.sources.is_current):
+        digests = _KNOWN[key] = Digests(Sources(packages))
+    if still is not None:
+        still.add(key)
     return digests
 
 

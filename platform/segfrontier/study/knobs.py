@@ -10,7 +10,6 @@ import math
 import random
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, fields
-from functools import cache
 from itertools import product
 from types import MappingProxyType
 from typing import Annotated, Any, Self, get_type_hints
@@ -19,7 +18,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
 from segfrontier.basics import bounds
-from segfrontier.basics.settings import Mistakes, Strict, raise_all
+from segfrontier.basics.settings import Mistakes, Strict, by_class, raise_all
 from segfrontier.basics.wording import MANY, unknown, wording
 
 
@@ -82,10 +81,10 @@ def checked(
 def choices(cls: type[Any], name: str, given: Any) -> tuple[Any, ...] | Range:
     """What field `name` of dataclass `cls` may be: `given` as one value, as several, or as a range."""
     try:
-        return (_one(cls, name).validate_python(given),)
+        return (_one(cls)[name].validate_python(given),)
     except ValidationError:
         if isinstance(given, list | tuple) and given:
-            return _several(cls, name).validate_python(given)
+            return _several(cls)[name].validate_python(given)
         if isinstance(given, Mapping):
             return Range.model_validate(given)
         raise
@@ -99,23 +98,22 @@ def combinations(cls: type[Any], options: Mapping[str, tuple[Any, ...] | Range])
         yield dict(zip(options, values, strict=True))
 
 
-@cache
+@by_class
 def settable(cls: type[Any]) -> Mapping[str, Any]:
     """Name -> type of the fields that dataclass `cls` is made with."""
     hints = get_type_hints(cls, include_extras=True)
     return MappingProxyType({field.name: hints[field.name] for field in fields(cls) if field.init})
 
 
-@cache
-def _one(cls: type[Any], name: str) -> TypeAdapter[Any]:
-    """What checks one value of a field, built once: a table of a paper asks ten thousand times."""
-    return TypeAdapter(settable(cls)[name])
+@by_class
+def _one(cls: type[Any]) -> dict[str, TypeAdapter[Any]]:
+    """What checks a value of each field: a table of a paper asks ten thousand times."""
+    return {name: TypeAdapter(kind) for name, kind in settable(cls).items()}
 
 
-@cache
-def _several(cls: type[Any], name: str) -> TypeAdapter[tuple[Any, ...]]:
-    kind = settable(cls)[name]
-    return TypeAdapter(tuple[kind, ...])  # type: ignore[valid-type]
+@by_class
+def _several(cls: type[Any]) -> dict[str, TypeAdapter[tuple[Any, ...]]]:
+    return {name: TypeAdapter(tuple[kind, ...]) for name, kind in settable(cls).items()}  # type: ignore[valid-type]
 
 
 def defaults(cls: type[Any]) -> dict[str, Any]:
@@ -124,5 +122,5 @@ def defaults(cls: type[Any]) -> dict[str, Any]:
     for field in fields(cls):
         value = field.default if field.default_factory is MISSING else field.default_factory()
         if field.init and value is not MISSING:
-            found[field.name] = _one(cls, field.name).dump_python(value, mode="json")
+            found[field.name] = _one(cls)[field.name].dump_python(value, mode="json")
     return found
