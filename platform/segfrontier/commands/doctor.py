@@ -39,10 +39,12 @@ def doctor(
     from dataclasses import asdict
 
     from segfrontier.commands.console import console, given_home
+
+    given_home(home)
+
     from segfrontier.doctor.examination import examine
     from segfrontier.study.paper_tables import load_study
 
-    given_home(home)
     subject = None if study is None else load_study(study, set_ or [])
     out, checks = console(), []
     for check in examine(subject, home=home, address=address, tracking=tracking, start_ray=start_ray):

@@ -48,11 +48,13 @@ def plan(
     A world that is not here is planned as published, where its name is that of a known data set (worlds/cityscapes).
     """
     from segfrontier.commands.console import given_home, progress
+
+    given_home(home)  # before the seconds that the rest takes to load
+
     from segfrontier.plan.planning import plan_study
     from segfrontier.plan.words import sentences
     from segfrontier.study.paper_tables import load_study
 
-    given_home(home)
     study = load_study(file, set_ or [])
     if resolved:
         typer.echo(study.to_yaml(), nl=False)
