@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from segfrontier.store.modules import Outside, Sources, Target, Unit, Whole, imports_of
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_SCOPES = {*_FUNCTIONS, ast.ClassDef}
 
 
 @dataclass
@@ -35,22 +34,25 @@ class _Walk:
         self._in_function = self._in_words = self._in_type = False
 
     def walk(self, node: Any) -> object:
-        return _WAYS.get(type(node), _Walk._other)(self, node)
-
-    def _other(self, node: Any) -> object:
-        return self._fields(node) if isinstance(node, ast.AST) else ascii(node)
-
-    def _list(self, nodes: list[Any]) -> object:
-        return [self.walk(node) for node in nodes if not _says_nothing(node)]
-
-    def _name(self, node: ast.Name) -> object:
-        return self._open(self._target([node.id]), "name", node.id)
-
-    def _constant(self, node: ast.Constant) -> object:
-        return "words" if self._in_words and isinstance(node.value, str) else self._fields(node)
-
-    def _argument(self, node: ast.arg) -> object:
-        return ["arg", node.arg]
+        if isinstance(node, list):
+            return [self.walk(item) for item in node if not _says_nothing(item)]
+        if not isinstance(node, ast.AST):
+            return ascii(node)
+        if isinstance(node, ast.Name):
+            return self._open(self._target([node.id]), "name", node.id)
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node)
+        if isinstance(node, ast.AnnAssign):
+            return self._annotated(node)
+        if isinstance(node, ast.Raise | ast.Assert):
+            return self._wordless(node)
+        if isinstance(node, ast.Constant) and self._in_words and isinstance(node.value, str):
+            return "words"
+        if isinstance(node, _FUNCTIONS):
+            return self._function(node)
+        if isinstance(node, ast.arg):
+            return ["arg", node.arg]
+        return self._fields(node)
 
     def _fields(self, node: ast.AST, without: tuple[str, ...] = ()) -> list[object]:
         """Empty fields are left out: newer Pythons add some, old code never fills them."""
@@ -147,14 +149,6 @@ class _Walk:
         return target
 
 
-_WAYS: Mapping[type, Callable[[_Walk, Any], object]] = {
-    list: _Walk._list, ast.Name: _Walk._name, ast.Attribute: _Walk._attribute, ast.AnnAssign: _Walk._annotated,
-    ast.Raise: _Walk._wordless, ast.Assert: _Walk._wordless, ast.Constant: _Walk._constant,
-    ast.arg: _Walk._argument, **dict.fromkeys(_FUNCTIONS, _Walk._function),
-}  # fmt: skip
-"""By exact type: a study asks of a hundred thousand nodes."""
-
-
 def _says_nothing(node: object) -> bool:
     """A docstring of a module, class, function or field; an import, whose names are followed where they are used."""
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -168,11 +162,5 @@ def _own(body: Iterable[ast.AST]) -> Iterable[ast.AST]:
     while todo:
         node = todo.pop()
         yield node
-        if type(node) in _SCOPES:
-            continue
-        for name in node._fields:  # as `ast.iter_child_nodes`, in half the time
-            value = getattr(node, name, None)
-            if isinstance(value, ast.AST):
-                todo.append(value)
-            elif isinstance(value, list):
-                todo += [item for item in value if isinstance(item, ast.AST)]
+        if not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            todo += ast.iter_child_nodes(node)

@@ -229,5 +229,5 @@ class Digests:
         if isinstance(tree, Whole):
             return sorted(dumps(self._filled(unit, inside)) for unit in self._units(tree))
         if isinstance(tree, list):
-            return [item if type(item) is str else self._filled(item, inside) for item in tree]
+            return [self._filled(item, inside) for item in tree]
         return tree
