@@ -57,13 +57,13 @@ def draw_points(rng: np.random.Generator, boxes_P4: NDArray[np.int64], *, points
             f"every patch must hold the {points} distinct points asked of it; the smallest has {smallest} pixels; "
             f"ask for fewer points, or lay a coarser grid"
         )
-    drawn = np.full((len(boxes_P4), points), -1, np.int64)
-    for i in range(points):
-        last = area - points + i
-        value = rng.integers(0, last, endpoint=True)
-        taken = (drawn == value[:, None]).any(axis=1)
-        drawn[:, i] = np.where(taken, last, value)
-    return np.stack([boxes_P4[:, :1] + drawn % wide[:, None], boxes_P4[:, 1:2] + drawn // wide[:, None]], axis=-1)
+    last_nP = area - points + np.arange(points)[:, None]
+    drawn_nP = rng.integers(0, last_nP, endpoint=True)
+    for i in range(1, points):
+        taken = (drawn_nP[:i] == drawn_nP[i]).any(axis=0)
+        drawn_nP[i] = np.where(taken, last_nP[i], drawn_nP[i])
+    row, column = np.divmod(drawn_nP.T, wide[:, None])
+    return np.stack([boxes_P4[:, :1] + column, boxes_P4[:, 1:2] + row], axis=-1)
 
 
 def top_in_each(scores_NP: NDArray[np.float32], k: int) -> NDArray[np.bool_]:
