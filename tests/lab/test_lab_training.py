@@ -10,8 +10,8 @@ from torch import nn
 from toylab import Adversarial, Plain, Tiny, streams_for
 
 from segfrontier.errors import BadInput, StageError, Stopped
-from segfrontier.lab import Bench, Ema, Loss, Network, Objective, Plan, Schedule, Sgd
-from segfrontier.lab.training.learners import follow
+from segfrontier.lab import Adam, Bench, Ema, Loss, Network, Objective, Plan, Schedule, Sgd
+from segfrontier.lab.training.learners import Learners, follow
 from segfrontier.lab.training.loop import Job, run
 from segfrontier.lab.worker import Worker
 
@@ -176,10 +176,27 @@ def test_mixed_precision_trains(toy_world, tmp_path, precision):
     assert log[-1]["ce"] < log[0]["ce"]
 
 
-def test_channels_last_changes_nothing_but_rounding(toy_world, tmp_path):
-    plain = Plain(blueprint=Tiny(norm=False), ema=None)
-    usual = train(plain, toy_world, tmp_path, name="a", steps=4)
-    other = train(plain, toy_world, tmp_path, name="b", steps=4, bench=replace(BENCH, channels_last=True))
+@dataclass(frozen=True, kw_only=True)
+class ByAdam(Plain):
+    """The toy objective with AdamW."""
+
+    def networks(self):
+        return {n: replace(s, optimiser=Adam(lr=0.01, decoupled=True)) for n, s in super().networks().items()}
+
+
+@pytest.mark.parametrize("objective", [Plain(), ByAdam()])
+def test_fused_is_what_optimisers_are_told(objective):
+    for fused in (True, False):
+        (optimiser,) = Learners(objective, CPU, seed=0, fused=fused).optimisers.values()
+        assert bool(optimiser.defaults["fused"]) is fused
+
+
+@pytest.mark.parametrize("objective", [Plain, ByAdam])
+@pytest.mark.parametrize("faster", [{"channels_last": True}, {"fused": True}, {"channels_last": True, "fused": True}])
+def test_faster_ways_change_nothing_but_rounding(objective, faster, toy_world, tmp_path):
+    goal = objective(blueprint=Tiny(norm=False), ema=None, clip=0.05)
+    usual = train(goal, toy_world, tmp_path, name="a", steps=4)
+    other = train(goal, toy_world, tmp_path, name="b", steps=4, bench=replace(BENCH, **faster))
     for key, value in usual["segmenter"].items():
         torch.testing.assert_close(other["segmenter"][key], value, rtol=1e-4, atol=1e-5)
 

@@ -82,7 +82,7 @@ def test_where_it_runs_changes_no_key(toy_world, tmp_path):
         with toy_lab(tmp_path / "home", toy_world, bench=bench) as lab:
             return lab.train(Plain(), labelled(lab), Plan(steps=5)).key
 
-    assert key(BENCH) == key(replace(BENCH, loader_workers=1, checkpoint_seconds=1.0, channels_last=True))
+    assert key(BENCH) == key(replace(BENCH, loader_workers=1, checkpoint_seconds=1.0, channels_last=True, fused=True))
 
 
 def test_known_labels_are_never_touched(lab):

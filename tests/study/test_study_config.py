@@ -206,9 +206,11 @@ def test_errors_of_a_study_are_bad_input():
 
 
 def test_what_an_executor_says_reaches_the_stages():
-    said = Executor(kind="local", cpus_per_cell=3, device="cuda", loaders=2, look_batch=5, channels_last=True)
-    assert bench_of(said) == Bench(device="cuda", threads=3, loader_workers=2, look_batch=5, channels_last=True)
-    assert not bench_of(Executor()).channels_last, "as published, to the last digit, unless it is asked for"
+    faster = {"look_batch": 5, "channels_last": True, "fused": True}
+    said = Executor(kind="local", cpus_per_cell=3, device="cuda", loaders=2, **faster)
+    assert bench_of(said) == Bench(device="cuda", threads=3, loader_workers=2, **faster)
+    plain = bench_of(Executor())
+    assert not plain.channels_last and not plain.fused, "as published, to the last digit, unless it is asked for"
 
 
 def test_the_examples_load():

@@ -51,7 +51,7 @@ def run(
         assert claims is not None, "bringing() names methods that have claims"
         claims = known(claims, claim or [])
         # Rounding is far below what seeds do, and these are hours.
-        fast = Executor(kind="local" if here else "ray", channels_last=True, look_batch=8)
+        fast = Executor(kind="local" if here else "ray", channels_last=True, fused=True, look_batch=8)
         study = whole(claims, f"claims-{name}", fast)
         with LiveBoard() as board:
             finished = run_study(

@@ -31,10 +31,13 @@ class Sgd:
     def __post_init__(self) -> None:
         _require_finite("SGD", lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
-    def build(self, groups: Groups) -> torch.optim.Optimizer:
-        """The optimiser over parameter groups."""
-        kind = RepeatedSgd if any("times" in group for group in groups) else torch.optim.SGD
-        return kind(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
+    def build(self, groups: Groups, *, fused: bool = False) -> torch.optim.Optimizer:
+        """The optimiser over parameter groups; `fused`: all weights in one go, where none is updated several times."""
+        if any("times" in group for group in groups):
+            return RepeatedSgd(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
+        return torch.optim.SGD(
+            groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov, fused=fused or None
+        )  # fmt: skip
 
 
 class RepeatedSgd(torch.optim.SGD):
@@ -68,15 +71,15 @@ class Adam:
     def __post_init__(self) -> None:
         _require_finite("Adam", lr=self.lr, weight_decay=self.weight_decay)
 
-    def build(self, groups: Groups) -> torch.optim.Optimizer:
-        """The optimiser over parameter groups."""
+    def build(self, groups: Groups, *, fused: bool = False) -> torch.optim.Optimizer:
+        """The optimiser over parameter groups; `fused`: all weights in one go."""
         if any("times" in group for group in groups):
             raise BadInput(
                 "only SGD updates a group several times a step, as the list of AdvEnt's code makes it do; found Adam. "
                 "Set encoder_repeats to false."
             )
         kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
-        return kind(groups, lr=self.lr, betas=self.betas)
+        return kind(groups, lr=self.lr, betas=self.betas, fused=fused or None)
 
 
 def _require_finite(optimiser: str, **settings: float) -> None:

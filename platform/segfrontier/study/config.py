@@ -156,6 +156,7 @@ class Executor(Strict):
     # together: one by one is exact; default: 1 on CPUs, 8 on GPUs
     channels_last: bool = False  # how images lie in memory while models train: faster for many encoders, and on GPUs;
     # numbers are the same up to rounding
+    fused: bool = False  # an optimiser updates all weights in one go: faster, and the same up to rounding, too
 
     @property
     def workers(self) -> int:

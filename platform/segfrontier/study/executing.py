@@ -23,7 +23,7 @@ def bench_of(executor: Executor) -> Bench:
         device = "cpu"  # Ray shows no GPU to a process that has not asked for one
     return Bench(
         device=device, threads=max(1, int(executor.cpus_per_cell)), loader_workers=executor.loaders,
-        look_batch=executor.look_batch, channels_last=executor.channels_last,
+        look_batch=executor.look_batch, channels_last=executor.channels_last, fused=executor.fused,
     )  # fmt: skip
 
 

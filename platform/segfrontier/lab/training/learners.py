@@ -25,8 +25,9 @@ class Learners:
     """All that changes during training, and how."""
 
     def __init__(
-        self, objective: Objective, worker: Worker, *, seed: int, precision: str, compiled: bool, channels_last: bool
-    ) -> None:
+        self, objective: Objective, worker: Worker, *, seed: int, precision: str = "fp32", compiled: bool = False,
+        channels_last: bool = False, fused: bool = False,
+    ) -> None:  # fmt: skip
         self.worker, self.settings = worker, dict(objective.networks())
         self.bare = {
             n: s.blueprint.build(seed=stable_seed(seed, n)).to(worker.device) for n, s in self.settings.items()
@@ -36,7 +37,7 @@ class Learners:
                 module.to(memory_format=torch.channels_last)
         self.teachers = {n: _teacher_of(self.bare[n], s.ema) for n, s in self.settings.items() if s.ema}
         self.updates = 0
-        self.optimisers = {n: _optimiser(self.bare[n], s) for n, s in self.settings.items()}
+        self.optimisers = {n: _optimiser(self.bare[n], s, fused=fused) for n, s in self.settings.items()}
         self._base = {n: [g["lr"] for g in o.param_groups] for n, o in self.optimisers.items()}
         self.dtype = _DTYPES.get(precision)
         self.scaler = torch.amp.GradScaler(
@@ -168,13 +169,13 @@ class Learners:
                 self.teachers[network].load_state_dict(stored[name])
 
 
-def _optimiser(module: nn.Module, settings: Network) -> torch.optim.Optimizer:
+def _optimiser(module: nn.Module, settings: Network, *, fused: bool) -> torch.optim.Optimizer:
     groups = parameter_groups(
         module, lr=settings.optimiser.lr, weight_decay=settings.optimiser.weight_decay,
         encoder_factor=settings.encoder_lr, head_factor=settings.head_lr,
         decay_norm_and_bias=settings.decay_norm_and_bias, encoder_repeats=settings.encoder_repeats,
     )  # fmt: skip
-    return settings.optimiser.build(groups)
+    return settings.optimiser.build(groups, fused=fused)
 
 
 def _teacher_of(student: nn.Module, ema: Ema | None) -> nn.Module:

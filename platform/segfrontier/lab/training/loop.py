@@ -60,6 +60,7 @@ class Bench:
     threads: int | None = None
     loader_workers: int = 0
     channels_last: bool = False
+    fused: bool = False
     compile: bool = False
     checkpoint_seconds: float = 60.0
     log_steps: int = 20
@@ -153,7 +154,7 @@ def _begun(job: Job, worker: Worker, bench: Bench, work: Path) -> tuple[Learners
     def anew() -> tuple[Learners, History]:
         learners = Learners(
             job.objective, worker, seed=job.plan.seed, precision=job.plan.precision,
-            compiled=bench.compile, channels_last=bench.channels_last,
+            compiled=bench.compile, channels_last=bench.channels_last, fused=bench.fused,
         )  # fmt: skip
         return learners, History(work / LOG, worker, bench.log_steps)
 
