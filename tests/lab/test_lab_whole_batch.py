@@ -1,5 +1,6 @@
 """One worker, two, and accumulated parts: the same gradient, whatever was labelled where, and the same shared draws."""
 
+import json
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,6 +44,10 @@ class Weighed(Objective):
             + boundary_loss(logits, one.label, normalise=True, over=at)
             + at.mean((logits.square().mean(1) * (one.label != 255)).sum(), label_mass(one.label)),
         )
+        each = (one.label != 255).float().mean((1, 2))
+        at.log(known=each.mean(), mass=at.total(label_mass(one.label)))
+        if (each == 1).any():  # not so on every worker, nor in every part
+            at.log(whole=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +92,13 @@ def jobs(world, folder, **plan):
     }
 
 
+def assert_same_log(found, wanted):
+    lines = [[json.loads(line) for line in (f / "log.jsonl").read_text().splitlines()] for f in (found, wanted)]
+    assert len(lines[0]) == len(lines[1]) == 3
+    for ours, theirs in zip(*lines, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4) and 0.1 < theirs.get("known", 0.5) < 0.9
+
+
 def train_all(worker, jobs, folder):
     for name, job in jobs.items():
         (folder / name / "work").mkdir(parents=True, exist_ok=True)
@@ -99,6 +111,7 @@ def test_parts_give_the_gradient_of_the_whole(toy_world, tmp_path):
         train_all(ALONE, jobs(toy_world, tmp_path, accumulate=parts), tmp_path / str(parts))
         for name in ("weighed", "drawn"):
             assert_close(weights(tmp_path / str(parts) / name / "out"), weights(tmp_path / "whole" / name / "out"))
+            assert_same_log(tmp_path / str(parts) / name / "out", tmp_path / "whole" / name / "out")
 
 
 def test_two_workers_give_the_gradient_of_one(toy_world, tmp_path, pools):
@@ -108,6 +121,7 @@ def test_two_workers_give_the_gradient_of_one(toy_world, tmp_path, pools):
         together(pools, train_all, tmp_path / f"meet{parts}", shared, tmp_path / f"two{parts}")
         for name in ("weighed", "drawn"):
             assert_close(weights(tmp_path / f"two{parts}" / name / "out"), weights(tmp_path / "one" / name / "out"))
+            assert_same_log(tmp_path / f"two{parts}" / name / "out", tmp_path / "one" / name / "out")
 
 
 def test_one_share_is_divided_as_it_always_was(toy_world):

@@ -291,6 +291,16 @@ def weights(folder):
     return torch.load(folder / "out" / "weights.pt", weights_only=True)
 
 
+def logged(folder):
+    return [json.loads(line) for line in (folder / "out" / "log.jsonl").read_text().splitlines()]
+
+
+def assert_same_log(found, wanted):
+    """The game's balance is the whole batch's, not that of the last part or of the leading worker."""
+    for ours, theirs in zip(logged(found), wanted, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("four")
@@ -298,9 +308,9 @@ def whole(tmp_path_factory):
     train(ALONE, job(world, folder / "labels"), folder / "whole")
     found = weights(folder / "whole")
     assert list(found) == ["segmenter", "critic", "classifier", "classifier/teacher"]
-    log = (folder / "whole" / "out" / "log.jsonl").read_text().splitlines()
-    assert json.loads(log[0])["selected"] == 0.25 and json.loads(log[-1])["consistency"] > 0
-    return world, found
+    log = logged(folder / "whole")
+    assert log[0]["selected"] == 0.25 and log[-1]["consistency"] > 0
+    return world, found, log
 
 
 def assert_close(found, wanted):
@@ -310,12 +320,14 @@ def assert_close(found, wanted):
 
 
 def test_accumulated_parts_give_the_gradients_of_the_whole(whole, tmp_path):
-    world, wanted = whole
+    world, wanted, log = whole
     train(ALONE, job(world, tmp_path / "labels", accumulate=2), tmp_path)
     assert_close(weights(tmp_path), wanted)
+    assert_same_log(tmp_path, log)
 
 
 def test_two_workers_and_four_networks_give_the_gradients_of_one(whole, tmp_path, pools):
-    world, wanted = whole
+    world, wanted, log = whole
     together(pools, train, tmp_path / "meet", job(world, tmp_path / "labels"), tmp_path)
     assert_close(weights(tmp_path), wanted)
+    assert_same_log(tmp_path, log)

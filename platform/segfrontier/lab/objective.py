@@ -122,7 +122,7 @@ class Moment:
         return self.step / self.steps
 
     def log(self, **values: Tensor | float) -> None:
-        """Record scalars of this step."""
+        """Record scalars of this step's share; what is written is their mean over the shares that logged them."""
         self.logged.update(values)
 
     @property

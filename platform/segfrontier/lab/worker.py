@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,14 @@ class Worker:
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean of a tensor over the workers; every worker must ask, in the same order."""
         return tensor if self.world == 1 else self.total(tensor) / self.world
+
+    def everyones(self, value: T) -> list[T]:
+        """Every worker's plain value, in their order; every worker must ask."""
+        if self.world == 1:
+            return [value]
+        found: list[Any] = [None] * self.world
+        dist.all_gather_object(found, value)
+        return found
 
     def leader_says(self, flag: bool) -> bool:
         """The leader's answer, the same on every worker."""

@@ -56,11 +56,11 @@ class History:
         self._samples += samples
 
     def end_of_step(self, done: int, steps: int, watch: Watch | None, *, last: bool) -> None:
-        """Write a line when one is due: means over the steps that logged a name; refuse values that are not finite."""
+        """Write a line when one is due, of means over the steps and workers that logged a name, which must be finite."""
         if done % self.every and not last:
             return
         spent = max(time.perf_counter() - self._began, 1e-9)
-        values = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        values = self._means()
         bad = [name for name, value in values.items() if value != value or abs(value) == float("inf")]
         if bad:
             raise StageError(
@@ -76,6 +76,15 @@ class History:
                 watch(done, steps, {**values, **self._rates, **pace})
         self._sums, self._counts, self._steps, self._samples, self._waited = {}, {}, 0, 0, 0.0
         self._began = time.perf_counter()
+
+    def _means(self) -> dict[str, float]:
+        sums, counts = dict[str, float](), dict[str, int]()
+        mine = {name: (float(total), self._counts[name]) for name, total in self._sums.items()}
+        for named in self.worker.everyones(mine):
+            for name, (total, count) in named.items():
+                sums[name] = sums.get(name, 0.0) + total
+                counts[name] = counts.get(name, 0) + count
+        return {name: total / counts[name] for name, total in sums.items()}
 
     def state(self) -> dict[str, Any]:
         """The lines so far, and the sums since the last one."""

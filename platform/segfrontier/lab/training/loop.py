@@ -234,23 +234,25 @@ class _Loop:
     def _step(self, step: int, raw: dict[str, Raw]) -> None:
         at, parts = self._moment(step), self.job.plan.accumulate
         whole = {n: to_device(r, self.worker.device, channels_last=self.bench.channels_last) for n, r in raw.items()}
-        pieces, losses = list(_split(whole, parts)), dict[str, Any]()
+        pieces, losses, told = list(_split(whole, parts)), dict[str, Any](), dict[str, list[Any]]()
         if parts > 1:
             with at.cut.counting():
                 for number, batch in enumerate(pieces):
                     self._draw_for(step, number)
                     self.learners.count(self.job.objective, batch, at.next_part())
-            at.logged.clear()
         for number, batch in enumerate(pieces):
             self._draw_for(step, number)
-            at.next_part()
+            at.next_part().logged.clear()
             for loss in self.learners.losses(self.job.objective, batch, at, share=1 / parts, hold=number < parts - 1):
                 losses[loss.name] = losses.get(loss.name, 0.0) + loss.value.detach() / parts
                 at.log(**{loss.name: losses[loss.name]})
+            for name, value in at.logged.items():
+                told.setdefault(name, []).append(value)
+        logged = {name: sum(values) / len(values) for name, values in told.items()}
         if losses:
-            at.log(**self._sound(step + 1, losses))
+            logged |= self._sound(step + 1, losses)
         rates = self.learners.update(step=step, steps=self.job.plan.steps, steps_an_epoch=self.job.steps_an_epoch)
-        self.history.take(at.logged, rates, sum(len(b.scene) for b in whole.values()))
+        self.history.take(logged, rates, sum(len(b.scene) for b in whole.values()))
 
     def _sound(self, step: int, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The losses of the whole batch, the same on every worker; Diverged where they or a gradient are not finite.
