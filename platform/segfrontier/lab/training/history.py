@@ -56,7 +56,7 @@ class History:
         self._samples += samples
 
     def end_of_step(self, done: int, steps: int, watch: Watch | None, *, last: bool) -> None:
-        """Write a line when one is due, of means over the steps and workers that logged a name, which must be finite."""
+        """Write a line when one is due: finite means over the steps and workers that logged a name."""
         if done % self.every and not last:
             return
         spent = max(time.perf_counter() - self._began, 1e-9)
