@@ -284,15 +284,26 @@ def test_two_workers_buy_the_same_and_come_to_nearly_the_same(method, world, und
             torch.testing.assert_close(found["weights"][name][key], value, rtol=1e-2, atol=1e-3, msg=f"{name}.{key}")
 
 
+KINDS = {
+    "fine": {"train", "score"},
+    "active_points": {"train", "measure", "label", "score"},
+    "coarse_to_fine": {"train", "measure", "label", "score"},
+    "proxy_curriculum": {"train", "measure", "draw", "score"},
+    "high_low": {"train", "join", "score"},
+    "weak_panoptic": {"train", "measure", "label", "join", "draw", "score"},
+}
+RINGS = {"fine": (), "active_points": (pytest.mark.slow,)}
+
+
 @pytest.mark.ray
-@pytest.mark.parametrize("method", ["fine", pytest.param("active_points", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", [pytest.param(m, marks=RINGS.get(m, (pytest.mark.soak,))) for m in KINDS])
 def test_both_labs_give_the_same_bit_for_bit(method, world, undisturbed, tmp_path, ray_here):
-    """With every kind of stage that RayLab does otherwise: training, measuring, labelling, scoring."""
+    """With every kind of stage that RayLab does otherwise. The slow ring has training, measuring, labelling, scoring."""
     from segfrontier.lab._ray import RayLab
 
     case = METHODS[method]
     whole, home, stages = undisturbed(case)
-    assert method == "fine" or {kind for kind, _ in stages} == {"train", "measure", "label", "score"}
+    assert {kind for kind, _ in stages} == KINDS[method]
     assert alike(whole, outcome(case, world, tmp_path, kind=RayLab))
     heard = Recorder()
     assert alike(whole, outcome(case, world, home, kind=RayLab, watcher=heard)) and heard.begun == []
