@@ -298,7 +298,7 @@ RINGS = {"fine": (), "active_points": (pytest.mark.slow,)}
 @pytest.mark.ray
 @pytest.mark.parametrize("method", [pytest.param(m, marks=RINGS.get(m, (pytest.mark.soak,))) for m in KINDS])
 def test_both_labs_give_the_same_bit_for_bit(method, world, undisturbed, tmp_path, ray_here):
-    """With every kind of stage that RayLab does otherwise. The slow ring has training, measuring, labelling, scoring."""
+    """With every kind of stage that RayLab does otherwise; the slow ring has all but joining and drawing."""
     from segfrontier.lab._ray import RayLab
 
     case = METHODS[method]

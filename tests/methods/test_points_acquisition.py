@@ -79,7 +79,7 @@ def test_a_network_that_diverged_measures_nothing(world, tmp_path):
             next(iter(network.parameters())).fill_(torch.nan)
         predictor = Predictor.of(network, lab.classes, device=torch.device("cpu"))
         part = Part(images=lab.pool)
-        with pytest.raises(Diverged, match="entropies of a network's answers must be finite"):
+        with pytest.raises(Diverged, match=f"{part.names()[0]}: the answers of the network must be finite"):
             work = MeasurePass(models={}, classes=lab.classes, part=part, gauge=PatchEntropy.of(knobs()))
             next(work.outcomes(Predictors({"model": predictor}), part.names()[:1]))
 

@@ -24,7 +24,6 @@ from segfrontier.maths import (
     normalised_entropy,
     patch_means,
     patch_of,
-    require_finite,
     top_in_each,
 )
 from segfrontier_methods.active_points.knobs import Knobs
@@ -87,7 +86,6 @@ def guessed_labels(seen: ViewMean) -> NDArray[np.uint8]:
 def entropy_map(seen: ViewMean) -> NDArray[np.float32]:
     """(H, W) normalised entropy of a model's answer."""
     entropy_HW = normalised_entropy(seen.scores_NKHW.softmax(1))[0]
-    require_finite("the entropies of a network's answers", entropy_HW)
     found: NDArray[np.float32] = entropy_HW.cpu().numpy()
     return found
 

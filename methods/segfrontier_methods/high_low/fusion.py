@@ -64,9 +64,11 @@ class TwoBranch(nn.Module):
     def forward(self, images: Tensor) -> Fused:
         """(N, K, H, W) logits of images (N, 3, H, W) in [0, 1], absent classes below all others."""
         spec = self.spec
-        scores_NK = self.classifier(resized(images, spec.size)).logits.sigmoid()
-        kept = likely_classes(scores_NK, tau=spec.tau, inclusive=spec.tau_inclusive, all_masked=spec.all_masked)
-        return Fused((mask_classes(self.segmenter(images).mean_logits, kept),))
+        tags_NK = self.classifier(resized(images, spec.size)).logits
+        kept = likely_classes(tags_NK.sigmoid(), tau=spec.tau, inclusive=spec.tau_inclusive, all_masked=spec.all_masked)
+        # A classifier that diverged must show: NaN is not above tau, and would pass for classes that are absent.
+        unsound_N111 = 0 * tags_NK.sum(1)[:, None, None, None]
+        return Fused((mask_classes(self.segmenter(images).mean_logits, kept) + unsound_N111,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +112,8 @@ class Tagging(Rule):
         """(1, K) probabilities."""
         pixels = torch.from_numpy(image).to(classifier.device).permute(2, 0, 1)[None].float().div_(255)
         with torch.inference_mode():
-            scores_NK: Tensor = classifier.module(resized(pixels, self.size)).logits.float().sigmoid()
-        return scores_NK
+            logits_NK: Tensor = classifier.module(resized(pixels, self.size)).logits.float()
+        return classifier.sound(logits_NK).sigmoid()
 
     def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:  # noqa: ARG002
         """See `Rule.label`; one model, the classifier."""

@@ -21,7 +21,8 @@ _EASY, _HARD = (225, 232, 240), (200, 30, 30)
 def ratios(predictor: Predictor, image: NDArray[np.uint8]) -> Tensor:
     """(H, W) the variation ratio of a model's branches."""
     pixels = torch.from_numpy(image).to(predictor.device).permute(2, 0, 1)[None].float().div_(255)
-    return variation_ratio(branch_labels(predictor.module(pixels).logits))[0]
+    logits = [predictor.sound(branch) for branch in predictor.module(pixels).logits]
+    return variation_ratio(branch_labels(logits))[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segfrontier.lab import Gauge, Known, Lab, Model, Part, Predictors
-from segfrontier.maths import require_finite
 
 Kind = Literal["fine", "coarse"]
 
@@ -37,9 +36,7 @@ class PredictedContent(Gauge):
         known: Known,  # noqa: ARG002
     ) -> Mapping[str, NDArray[np.float32]]:
         """See `Gauge.measure`."""
-        scores_NKHW = models.look(image).scores_NKHW
-        require_finite("the highest logits of a network", scores_NKHW.amax(1))
-        labels = scores_NKHW.argmax(1).flatten().cpu().numpy()
+        labels = models.look(image).scores_NKHW.argmax(1).flatten().cpu().numpy()
         return {"share": (np.bincount(labels, minlength=len(models.classes)) / labels.size).astype(np.float32)}
 
 

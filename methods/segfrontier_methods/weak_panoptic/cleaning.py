@@ -33,7 +33,6 @@ from segfrontier.maths import (
     first_labels,
     instances_by_boxes,
     mean_field,
-    require_finite,
 )
 from segfrontier_methods.weak_panoptic.tags import BOXES, TAGS, ThingTags, tile_tags
 
@@ -135,7 +134,6 @@ class NextLabels(WeakLabels):
         model = models.only
         with torch.inference_mode():
             scores_KHW = logits_KHW = model.look(image).scores_NKHW[0].float()
-            require_finite("the answers of the segmenter", logits_KHW)
             if self.crf is not None:
                 pixels = torch.from_numpy(image).to(model.device).permute(2, 0, 1).float()
                 scores_KHW = mean_field(logits_KHW, pixels, self.crf)

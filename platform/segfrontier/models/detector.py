@@ -22,6 +22,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, con
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from segfrontier.maths import require_finite
 from segfrontier.models.encoder import Encoder
 from segfrontier.models.network import Network, build_network
 from segfrontier.models.spec import EncoderSpec, must
@@ -143,6 +144,8 @@ class Detector(Network):
         heads = self.roi_heads
         heads.score_thresh, heads.nms_thresh, heads.detections_per_img = above, nms, most
         logits, offsets = self._judge(features, proposals, padded)
+        for answers in (*features.values(), logits):  # of NaN no box would come, as if there were nothing to see
+            require_finite("the answers of the detector", answers)
         found = heads.postprocess_detections(logits.float(), offsets.float(), proposals, [size] * len(images))
         return [Found(b, self._things[k - 1], s) for b, s, k in zip(*found, strict=True)]
 

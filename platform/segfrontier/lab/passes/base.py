@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segfrontier.errors import BadInput
+from segfrontier.errors import BadInput, Diverged
 from segfrontier.lab.handles import Model
 from segfrontier.lab.passes.inference import Predictors
 from segfrontier.scenes.classes import ClassTable
@@ -101,6 +101,8 @@ class Pass(ABC, Generic[R]):
             return Outcome(scene, self.look(models, scene, image.result()), "")
         except Undecodable as error:
             return Outcome(scene, None, str(error))  # which names the scene
+        except Diverged as error:
+            raise Diverged(f"{scene}: {error}") from error
         except self.forgives as error:
             return Outcome(scene, None, f"{scene}: {error}")
 

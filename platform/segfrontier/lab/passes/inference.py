@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from segfrontier.errors import BadInput
+from segfrontier.errors import BadInput, Diverged
 from segfrontier.lab.handles import Model
 from segfrontier.lab.looking import Looking
-from segfrontier.maths import ViewMean, mean_over_views, slide
+from segfrontier.maths import ViewMean, mean_over_views, require_finite, slide
 from segfrontier.models.lean import Answer, LeanModel
 from segfrontier.models.model import SegModel
 from segfrontier.scenes.classes import ClassTable
@@ -67,6 +67,7 @@ class Predictor:
     def __init__(self, model: Model, *, device: torch.device) -> None:
         self.device, self.classes, self.looking = device, model.classes, model.looking
         self.module, self._foreseen = model.build(device), Foreseen()
+        self.name = f"{model.network} of stage {model.key[:8]}"
 
     @classmethod
     def of(
@@ -75,7 +76,7 @@ class Predictor:
         """A network that is no stored model yet, in evaluation mode on its device, and left as it is meanwhile."""
         predictor = cls.__new__(cls)
         predictor.device, predictor.classes, predictor.module = device, classes, module
-        predictor._foreseen = Foreseen()
+        predictor._foreseen, predictor.name = Foreseen(), "the network"
         predictor.looking = Looking() if looking is None else looking
         return predictor
 
@@ -98,7 +99,7 @@ class Predictor:
             by_size.setdefault(image.shape, []).append(image)
         for way in self._foreseen.begin():
             for group in by_size.values():
-                with suppress(RuntimeError, ValueError, BadInput):
+                with suppress(RuntimeError, ValueError, BadInput, Diverged):
                     self._foreseen.keep(group, way, self._seen(group, way))
 
     @torch.inference_mode()
@@ -121,8 +122,10 @@ class Predictor:
         The same as `look` sees, up to rounding; a network of another kind than ours answers at full size.
         """
         if self._lean is not None:
-            return self._lean.answer(images)
-        return Answer(self.module(images).mean_logits, (images.shape[-2], images.shape[-1]), False)
+            answer = self._lean.answer(images)
+            self.sound(answer.logits)
+            return answer
+        return Answer(self._logits(images), (images.shape[-2], images.shape[-1]), False)
 
     @cached_property
     def _lean(self) -> LeanModel | None:
@@ -130,7 +133,16 @@ class Predictor:
 
     def _logits(self, images: Tensor) -> Tensor:
         logits: Tensor = self.module(images).mean_logits
-        return logits
+        return self.sound(logits)
+
+    def sound(self, answers: Tensor) -> Tensor:
+        """The model's answers as they are; `Diverged`, with its name, where one is no finite number.
+
+        What asks `module` by itself passes its answers through here: no rule may go by NaN, which is below every
+        threshold and would pass for a network that is unsure, or sees nothing.
+        """
+        require_finite(f"the answers of {self.name}", answers)
+        return answers
 
     def _grown(self, images: Tensor) -> Tensor:
         """The lean network's answer, grown as the network would have grown it."""
