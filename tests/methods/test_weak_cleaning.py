@@ -160,7 +160,7 @@ def test_no_tags_and_no_boxes_leave_nothing():
 def test_a_diverged_network_is_refused():
     net = segmenter()
     net.logits[1, 3, 4] = float("nan")
-    with pytest.raises(Diverged, match="answers of the segmenter"):
+    with pytest.raises(Diverged, match="answers of the network must be finite"):
         NextLabels(**WAYS, number=1, crf=None).label(predictors(net), picture(), sets())
 
 
