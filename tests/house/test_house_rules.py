@@ -3,17 +3,21 @@
 import ast
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import segfrontier.errors
 
 ROOT = Path(__file__).parents[2]
 ROOTS = [ROOT / "platform", ROOT / "methods"]
+ROOMS = sorted(p.parent for p in (ROOT / "platform" / "segfrontier").glob("*/__init__.py"))
 SOURCES = sorted(p for root in ROOTS for p in root.rglob("*.py"))
 
 
@@ -65,6 +69,20 @@ def imports_of(path: Path) -> set[str]:
 def test_ray_and_mlflow_stay_in_their_rooms(package, allowed):
     strays = [str(p) for p in SOURCES if package in imports_of(p) and not any(a in str(p) for a in allowed)]
     assert strays == [], f"{package} may be imported in {allowed} alone"
+
+
+def test_no_module_leads_back_to_itself():
+    """The root and its lazy names included, which import-linter's contract cannot see."""
+    graph = grimp.build_graph("segfrontier", cache_dir=None)
+    assert len(graph.modules) > 300
+    TopologicalSorter({m: graph.find_modules_directly_imported_by(m) for m in graph.modules}).prepare()
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_every_room_says_what_belongs_there_and_what_does_not(room):
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    assert said.count(".") >= 2, said
+    assert re.search(r"\b(no|not|nothing|belongs?|other)\b|'s to say", said.partition("\n\n")[2], re.I), said
 
 
 def test_help_imports_nothing_heavy():

@@ -1,1 +1,4 @@
-"""The verbs of the command line, one file each; `verbs` puts them together."""
+"""The verbs of the command line, one file each; `verbs` puts them together.
+
+They read words and show answers; what a verb does belongs to the rooms below, and no room imports this one.
+"""

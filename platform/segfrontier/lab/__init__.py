@@ -1,7 +1,8 @@
 """The bench that a method works at: buy, train, label, score.
 
 Methods import from here. `Lab` is the seam; `LocalLab` runs stages in this process, `RayLab` (in `lab._ray`, the only
-place besides the study's executor that imports Ray) on a cluster.
+place besides the study's executor that imports Ray) on a cluster. What a cell is, and which cells a study has, is not
+for this room.
 """
 
 from segfrontier.basics.installed import installed as installed

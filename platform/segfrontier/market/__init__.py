@@ -1,7 +1,7 @@
 """The market: the only door to target truth. A method asks, the ledger is charged, the bought labels come back.
 
 The names below are the room's public face. Each loads its module when first asked for, so that reading prices or a
-ledger loads neither OpenCV nor SciPy.
+ledger loads neither OpenCV nor SciPy. What is learned from labels, and by whom, is not for this room.
 """
 
 from __future__ import annotations

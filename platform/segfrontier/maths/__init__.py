@@ -1,7 +1,7 @@
 """Pure functions on tensors and arrays: no files, no Ray, no MLflow, no global state.
 
 The names below are the room's public face. Each loads its module when first asked for, so that asking for a schedule
-does not load torch.
+does not load torch. What a function is used for is not for this room: it knows arrays.
 """
 
 from __future__ import annotations

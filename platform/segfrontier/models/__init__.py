@@ -16,4 +16,6 @@ parameters      optimiser groups: encoder and head, each parameter once
 discriminator   the two adversaries that the methods need
 classifier      image-level tags: encoder, pooling, linear layer
 detector        boxes of things: encoder, feature pyramid, Faster R-CNN
+
+How a network learns, and what its answers are used for, is not for this room.
 """

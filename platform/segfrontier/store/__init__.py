@@ -1,4 +1,7 @@
-"""The stage store: results by the hash of all that went into them, computed once."""
+"""The stage store: results by the hash of all that went into them, computed once.
+
+What a stage computes is not for this room: it knows keys, files and who is at work.
+"""
 
 from segfrontier.store.entry import Entry as Entry
 from segfrontier.store.gc import Swept as Swept

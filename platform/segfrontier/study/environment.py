@@ -8,8 +8,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import segfrontier
-
 _PACKAGES = ("segfrontier", "ray", "torch", "timm", "numpy", "pyarrow", "opencv-python", "scipy", "mlflow", "optuna")
 
 
@@ -26,7 +24,7 @@ def environment() -> dict[str, str]:
 
 
 @cache
-def commit(folder: Path = Path(segfrontier.__file__).parent) -> str:
+def commit(folder: Path = Path(__file__).parent) -> str:
     """The git commit of the code that runs, with a + where files differ from it; empty outside of a checkout."""
     try:
         head = _git(folder, "rev-parse", "HEAD")
