@@ -39,6 +39,7 @@ class Case:
     method: str
     hours: float | str = 1.0
     knobs: dict[str, Any] = field(default_factory=dict)
+    batch: int = 2
     spends: bool = True
     own_stages: bool = True  # whether any of its stages has networks, streams or passes unlike those of other cases
     foreseen: bool = True  # whether its plan names the very keys: not where stages stand on labels that a model makes
@@ -46,7 +47,7 @@ class Case:
     def study(self, world, **recipe):
         plain = {
             "name": "contract", "worlds": world.uri, "prices": "street", "budgets": [self.hours], "seeds": [3],
-            "methods": [{"name": self.method, "knobs": self.knobs}], "recipe": RECIPE | recipe,
+            "methods": [{"name": self.method, "knobs": self.knobs}], "recipe": RECIPE | {"batch": self.batch} | recipe,
             "executor": {"kind": "local"},
         }  # fmt: skip
         return Study.parse(yaml.safe_dump(plain))
@@ -60,7 +61,7 @@ METHODS = {
     "oracle": Case("oracle", hours="all", own_stages=False),
     "naive_student": Case("naive_student", hours=6.0, foreseen=False, own_stages=False),
     "coarse_to_fine": Case(
-        "coarse_to_fine", hours=0.5, foreseen=False,
+        "coarse_to_fine", hours=0.5, foreseen=False, batch=4,  # half of it real, half synthetic, for two workers
         knobs={"iterations": 1, "first": 3, "above": 0.05, "note_iterations": False},
     ),
     "proxy_curriculum": Case("proxy_curriculum", spends=False, knobs={"weighted": ["wall", "car"], "looks": 2}),
@@ -184,7 +185,10 @@ def test_its_plan_is_what_then_happens(case, world, tmp_path):
 def test_total_steps_are_what_all_of_its_trainings_come_to(case, world, tmp_path):
     """Seven steps divide among neither two trainings nor three."""
     plain = case.study(world).resolved()
-    plain["recipe"] = {name: value for name, value in RECIPE.items() if name != "steps"} | {"total_steps": 7}
+    plain["recipe"] = {name: value for name, value in RECIPE.items() if name != "steps"} | {
+        "total_steps": 7,
+        "batch": case.batch,
+    }
     study, home = Study.parse(yaml.safe_dump(plain)), tmp_path / "runs"
     (planned,) = plan_study(study, home=home, probe=False).cells
     assert not planned.refused and not planned.unforeseen
@@ -196,7 +200,7 @@ def test_total_steps_are_what_all_of_its_trainings_come_to(case, world, tmp_path
     store = Store(home / "store")
     steps = [trained_steps(store, stage.key) for stage in record.stages if stage.kind == "train"]
     assert sum(steps) == 7 and max(steps) - min(steps) <= 1 and steps == sorted(steps, reverse=True)
-    assert "7 steps in all, batch 2" in record.facet_words
+    assert f"7 steps in all, batch {case.batch}" in record.facet_words
 
 
 def trained_steps(store, key):
@@ -227,6 +231,9 @@ def trained_steps(store, key):
         ("active_points", 1.0, POINT_KNOBS | {"uda": "intrada", "patches": 4, "rounds": 3}, 5),
         ("active_points", 1.0, POINT_KNOBS | {"patches": 0}, 2),
         ("proxy_curriculum", 1.0, {"weighted": ["car"], "target": "batch_norm"}, 1),
+        ("high_low", 6.0, HIGH_LOW_KNOBS | {"high": "none"}, 1),
+        ("high_low", 6.0, HIGH_LOW_KNOBS | {"high": "threshold"}, 1),
+        ("high_low", 6.0, HIGH_LOW_KNOBS | {"low": "supervised", "high": "cnn"}, 2),
         ("weak_panoptic", 0.05, WEAK_KNOBS | {"rounds": 0, "instances": "none"}, 2),
         ("weak_panoptic", 0.05, WEAK_KNOBS | {"rounds": 2, "instances": "piecewise"}, 5),
         ("weak_panoptic", 4.0, WEAK_KNOBS | {"split": 1.0}, 3),
@@ -272,10 +279,9 @@ def test_processes_elsewhere_give_the_same_bit_for_bit(case, world, undisturbed,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["active_points", "proxy_curriculum"])
-def test_two_workers_buy_the_same_and_come_to_nearly_the_same(method, world, undisturbed, tmp_path, pools):
+@own
+def test_two_workers_buy_the_same_and_come_to_nearly_the_same(case, world, undisturbed, tmp_path, pools):
     """But for the order of sums. Where stages follow from a model's labels, these may differ in single pixels."""
-    case = METHODS[method]
     whole, _, _ = undisturbed(case)
     found = outcome(case, world, tmp_path, kind=ElsewhereLab, pools=pools)
     assert found["spent"] == whole["spent"]
