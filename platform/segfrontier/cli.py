@@ -124,13 +124,13 @@ def _show_warning(
 ) -> None:  # fmt: skip
     """SegFrontier's own warnings are for users: a paragraph each, wherever in the code they were raised, and once."""
     if category.__module__.startswith("segfrontier"):
-        _tell_warning(str(message))
+        _warn(str(message))
     else:
         _usual_warning(message, category, filename, lineno, file, line)
 
 
 @cache
-def _tell_warning(text: str) -> None:
+def _warn(text: str) -> None:
     import typer
 
     typer.secho(f"warning: {text}", fg="yellow", err=True)

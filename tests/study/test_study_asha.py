@@ -39,8 +39,8 @@ def test_a_cell_tells_its_scores_at_the_rungs_through_all_of_its_stages(tmp_path
     home, plain = Home(tmp_path / "runs"), Home(tmp_path / "plain")
     (key,) = cells_in(tmp_path, home)
     told = []
-    tell = lambda epochs, score: told.append((epochs, score))  # noqa: E731
-    assert do_cell(home, key, MEANS, tell=tell, asha=Asha()) == "done"
+    on_rung = lambda epochs, score: told.append((epochs, score))  # noqa: E731
+    assert do_cell(home, key, MEANS, on_rung=on_rung, asha=Asha()) == "done"
     found = Record.read(home.cell(key))
     assert [epochs for epochs, _ in told] == [1, 2, 4] and all(0 <= score <= 1 for _, score in told)
     assert not list(home.path.rglob("peeks/*"))
@@ -58,7 +58,7 @@ def test_a_cell_tells_its_scores_at_the_rungs_through_all_of_its_stages(tmp_path
 def test_epochs_of_stages_that_are_found_count_too(tmp_path):
     home = Home(tmp_path / "runs")
     (one,) = cells_in(tmp_path, home, methods=["coarse"], budgets=[0.04])
-    watch = CellWatch(home.cell(one), stop=lambda: False, tell=lambda *_: None, asha=Asha())
+    watch = CellWatch(home.cell(one), stop=lambda: False, on_rung=lambda *_: None, asha=Asha())
     assert watch.peeks_at(3, 1) == [1, 2]
     watch.trained(3.5)
     assert watch.peeks_at(10, 2) == [1, 9], "4 and 8 epochs are half an epoch and four and a half away"
@@ -74,7 +74,7 @@ def test_on_ray_the_worse_cell_is_cut_while_it_trains_and_its_record_says_so(tmp
     heard = {}
     for key, cell in cells_in(tmp_path, here, methods=[knobs], recipe=long).items():
         told = heard.setdefault(cell.knobs["split"], {})
-        assert do_cell(here, key, MEANS, tell=told.__setitem__, asha=Asha()) == "done"
+        assert do_cell(here, key, MEANS, on_rung=told.__setitem__, asha=Asha()) == "done"
     rung = min(heard[0.3].keys() & heard[0.6].keys())  # the first training is the same, and found by the second cell
     assert heard[0.3][rung] != heard[0.6][rung]
     better, worse = sorted(heard, key=lambda split: heard[split][rung], reverse=True)
@@ -95,7 +95,7 @@ def test_the_worse_of_two_cells_is_cut_by_its_own_scores(tmp_path, worse_first):
     assert len(cells) == 2 and RECIPE.get("snapshots", 0) == 0
     heard = {key: [] for key in cells}
     for key in cells:
-        assert do_cell(home, key, MEANS, tell=lambda *told, key=key: heard[key].append(told), asha=Asha()) == "done"
+        assert do_cell(home, key, MEANS, on_rung=lambda *told, key=key: heard[key].append(told), asha=Asha()) == "done"
     by_score = sorted(cells, key=lambda key: heard[key][-1][1])
     assert heard[by_score[0]][-1][1] < heard[by_score[1]][-1][1], "the toy cells must differ"
     judge = Cutting(home, Asha())

@@ -223,7 +223,7 @@ def test_a_wish_to_stop_is_asked_for_as_often_as_its_disk_can_take_and_at_once_a
         return False
 
     monkeypatch.setattr(cellwatch.time, "monotonic", lambda: clock[0])
-    watch = CellWatch(tmp_path, stop=stop, tell=lambda *_: None)
+    watch = CellWatch(tmp_path, stop=stop, on_rung=lambda *_: None)
     for _ in range(100):
         clock[0] += 0.1
         assert not watch.stop()

@@ -31,7 +31,7 @@ class ActivePoints(Knobs):
             target = self._labelled(lab, before, draw, bought, measures)  # equation 6
             shared = recipe.share(self.adaptations + number - 1, of=count)
             model = trained(self, lab, shared, source=source, target=target, draw=number)  # C: G2, D2
-            self._tell(lab, number, before, model)
+            self._note(lab, number, before, model)
             if self.pictures and number == len(totals):
                 story = Story(draw=draw)
                 asked = Part(images=lab.pool, labels=bought[0])
@@ -66,7 +66,7 @@ class ActivePoints(Knobs):
         draw.check(lab.pool.size(lab.pool.scenes()[0]))
         return steps_of_asking(self, lab)
 
-    def _tell(self, lab: Lab, number: int, before: Model, after: Model) -> None:
+    def _note(self, lab: Lab, number: int, before: Model, after: Model) -> None:
         if number == 1:
             lab.note("round_0/miou", lab.score(before).miou)
         lab.note(f"round_{number}/miou", lab.score(after).miou)

@@ -30,7 +30,7 @@ class ProxyCurriculum(Knobs):
         if self.target == "batch_norm":
             model = lab.renorm(trained, target)
         self._look(lab, [*self._kept(lab, trained), model])
-        self._tell(lab, trained, model)
+        self._note(lab, trained, model)
         return model
 
     def _objective(self, lab: Lab, recipe: Recipe, source: Part) -> Curriculum:
@@ -89,7 +89,7 @@ class ProxyCurriculum(Knobs):
         if self.pictures:
             lab.draw(Growing(easy_up_to=self.easy_up_to), looks, Part(images=lab.pool), scenes=self.pictures)
 
-    def _tell(self, lab: Lab, trained: Model, model: Model) -> None:
+    def _note(self, lab: Lab, trained: Model, model: Model) -> None:
         """What a reader must know: minority classes, classes that starved, and how the heavier ones were chosen."""
         if leaks(self):
             lab.note(LEAK, 1.0)

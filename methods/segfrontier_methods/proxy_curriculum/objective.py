@@ -79,7 +79,7 @@ class Curriculum(Objective):
         with torch.no_grad():
             labels_NHW, easy_NHW = self._labels(domain, shown, logits, at)
             known_NHW = shown.label != _VOID if domain == "source" else torch.ones_like(easy_NHW)
-            self._tell(domain, labels_NHW, easy_NHW, known_NHW, at)
+            self._note(domain, labels_NHW, easy_NHW, known_NHW, at)
         weights_K = None if self.class_weights is None else torch.tensor(self.class_weights, device=shown.image.device)
         each = [
             cross_entropy(x, labels_NHW, class_weights_K=weights_K, normalisation=self.normalisation, over=at)
@@ -126,7 +126,7 @@ class Curriculum(Objective):
         with torch.set_grad_enabled(self.beta > 0 and torch.is_grad_enabled()):
             return mean_similarity(filters, form=self.similarity)
 
-    def _tell(self, domain: str, labels_NHW: Tensor, easy_NHW: Tensor, known_NHW: Tensor, at: Moment) -> None:
+    def _note(self, domain: str, labels_NHW: Tensor, easy_NHW: Tensor, known_NHW: Tensor, at: Moment) -> None:
         """Of what is known in the whole batch, the share that is easy and that teaches; and which classes starve."""
         counts_K = torch.bincount(labels_NHW.flatten(), minlength=_VOID + 1)[: len(self.classes)]
         totals = at.total(torch.cat([counts_K, torch.stack([easy_NHW.sum(), known_NHW.sum()])]))

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import read_json
-from segfrontier.home.layout import StudyHome, is_key, tell_damage
+from segfrontier.home.layout import StudyHome, is_key, warn_of_damage
 
 CONTEXT = "context.json"
 StudyState = Literal["running", "done", "failed", "stopped"]
@@ -34,7 +34,7 @@ def read_context(study: StudyHome) -> dict[str, Any]:
             sound.pop("state", None)
         sound["cells"] = [key for key in sound.get("cells", ()) if isinstance(key, str) and is_key(key)]
         return sound
-    tell_damage(file, "what its study ran with; the next run writes it anew")
+    warn_of_damage(file, "what its study ran with; the next run writes it anew")
     return {}
 
 

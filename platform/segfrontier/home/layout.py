@@ -93,7 +93,7 @@ class StudyHome:
         plain = read_json(file := self.path / CELLS)
         if isinstance(plain, list) and all(isinstance(key, str) and is_key(key) for key in plain):
             return list(dict.fromkeys(plain))
-        tell_damage(file, "a list of cell keys; run the study again to have it written anew")
+        warn_of_damage(file, "a list of cell keys; run the study again to have it written anew")
         return []
 
     def runs(self) -> dict[str, str]:
@@ -101,7 +101,7 @@ class StudyHome:
         plain = read_json(file := self.path / "runs.json")
         if isinstance(plain, dict) and all(isinstance(run, str) for run in plain.values()):
             return plain
-        tell_damage(file, "run ids by cell key; MLflow's runs are found again by their tags")
+        warn_of_damage(file, "run ids by cell key; MLflow's runs are found again by their tags")
         return {}
 
 
@@ -119,7 +119,7 @@ class DamagedFile(UserWarning):
     """A file of a home does not hold what was written there; it counts as absent."""
 
 
-def tell_damage(file: Path, rule: str) -> None:
+def warn_of_damage(file: Path, rule: str) -> None:
     """Say once that a file which is there cannot be used."""
     if os.path.lexists(file):
         warnings.warn(f"{file} must hold {rule}. It does not, and counts as absent.", DamagedFile, stacklevel=3)

@@ -14,7 +14,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import load_json, parse_yaml, read_text
 from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput
-from segfrontier.home.layout import Home, StudyHome, tell_damage, within
+from segfrontier.home.layout import Home, StudyHome, warn_of_damage, within
 
 RECORD = "record.json"
 HEADLINE = "miou_present"
@@ -193,7 +193,7 @@ class Record:
             record = None
         if record is not None and _is_cell(record.cell):
             return record
-        tell_damage(
+        warn_of_damage(
             folder / RECORD,
             "the record of its cell; run the study again: the stages are stored, and the record is made anew",
         )

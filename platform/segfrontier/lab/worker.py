@@ -70,7 +70,7 @@ class Worker:
         dist.all_gather_object(found, value)
         return found
 
-    def leader_says(self, flag: bool) -> bool:
+    def from_leader(self, flag: bool) -> bool:
         """The leader's answer, the same on every worker."""
         if self.world == 1:
             return flag

@@ -64,21 +64,21 @@ class _Pace:
 
 
 class CellWatch(Watcher):
-    """Hears all that a cell's lab tells. `tell` hears of (epochs, score) at the rungs of early stopping."""
+    """Hears all that a cell's lab tells. `on_rung` hears of (epochs, score) at the rungs of early stopping."""
 
     def __init__(
-        self, folder: Path, *, stop: Callable[[], bool], tell: Callable[[float, float], None] | None = None,
+        self, folder: Path, *, stop: Callable[[], bool], on_rung: Callable[[float, float], None] | None = None,
         asha: Asha | None = None,
     ) -> None:  # fmt: skip
         self._asha = asha
         self.notes: dict[str, float] = {}
         self.pictures: list[str] = []
         self.left_out: dict[str, tuple[str, ...]] = {}  # "kind key" of a stage -> the scenes that it lacks, and why
-        self._folder, self._stop, self._tell = folder, stop, tell
+        self._folder, self._stop, self._on_rung = folder, stop, on_rung
         self._found: set[str] = set()
         self._used: dict[str, Manifest] = {}
         self._logs: list[_Lines] = []  # of the trainings that are stored, in the order of their first use
-        self._heard: _Lines = []  # of the one that runs
+        self._log_lines: _Lines = []  # of the one that runs
         self._stage, self._training, self._epochs = "", "", 0.0
         self.progress = ProgressLog(folder)
         self._asks, self._tells = _Pace(_ASK_SECONDS), _Pace(_TELL_SECONDS)
@@ -126,7 +126,7 @@ class CellWatch(Watcher):
         that has not ended, by what was heard of it.
         """
         curves: dict[str, list[tuple[float, float]]] = {}
-        for number, lines in enumerate([*self._logs, self._heard], start=1):
+        for number, lines in enumerate([*self._logs, self._log_lines], start=1):
             for step, values in lines:
                 for name, value in values.items():
                     curves.setdefault(f"train{number}/{name}", []).append((step, value))
@@ -143,7 +143,7 @@ class CellWatch(Watcher):
 
     def begin(self, kind: str, key: str) -> None:
         """See `Watcher`."""
-        self._stage, self._heard = f"{kind} {key[:8]}", []
+        self._stage, self._log_lines = f"{kind} {key[:8]}", []
         self._training = key if kind == "train" else ""
         self._status("running", force=True)
 
@@ -155,7 +155,7 @@ class CellWatch(Watcher):
         """See `Watcher`."""
         if logged := {name: float(value) for name, value in values.items() if name not in _PACE}:
             self._warn(done, logged)
-            self._heard.append((done, logged))
+            self._log_lines.append((done, logged))
         if self._training and values:
             self.progress.on_step(len(self._logs) + 1, self._training, done, total, values)
         self._status("running", done=done, total=total, values=dict(values))
@@ -163,7 +163,7 @@ class CellWatch(Watcher):
     def _warn(self, done: int, logged: Mapping[str, float]) -> None:
         """Write of each `warning/...` when it has come to 1, so that it held at every step that logged it."""
         for name, value in logged.items():
-            before = next((line[name] for _, line in reversed(self._heard) if name in line), 1.0)
+            before = next((line[name] for _, line in reversed(self._log_lines) if name in line), 1.0)
             if name.startswith(WARNING) and value == 1 > before:
                 self.log(f"warning: {name.removeprefix(WARNING)}, by step {done}")
 
@@ -186,7 +186,7 @@ class CellWatch(Watcher):
                 self.left_out[f"{manifest.kind} {manifest.key}"] = lines
                 self.log(f"{manifest.kind} {manifest.key}: left out {' | '.join(lines)}")
         self._used.setdefault(manifest.key, manifest)
-        self._heard = []
+        self._log_lines = []
 
     def peeks_at(self, steps: int, steps_an_epoch: int) -> list[int]:
         """See `Watcher`. The rungs count the epochs of all of the cell's trainings."""
@@ -201,8 +201,8 @@ class CellWatch(Watcher):
 
     def peeked(self, epochs: float, miou: float) -> None:
         """See `Watcher`."""
-        if self._tell is not None and not math.isnan(miou):
-            self._tell(round(self._epochs + epochs, 6), miou)
+        if self._on_rung is not None and not math.isnan(miou):
+            self._on_rung(round(self._epochs + epochs, 6), miou)
             self._asks.hurry()  # the verdict is there by now
 
     def noted(self, name: str, value: float) -> None:

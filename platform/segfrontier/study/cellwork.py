@@ -49,12 +49,12 @@ def do_cell(
     means: Means,
     *,
     stop: Callable[[], bool] = lambda: False,
-    tell: Callable[[float, float], None] | None = None,
+    on_rung: Callable[[float, float], None] | None = None,
     asha: Asha | None = None,
     atlas: Atlas | None = None,
 ) -> Outcome:
-    """Compute a cell whose `cell.json` is in place. `tell` hears of (epochs, score) at the rungs of `asha`."""
-    watch = CellWatch(home.cell(key), stop=stop, tell=tell, asha=asha)
+    """Compute a cell whose `cell.json` is in place. `on_rung` hears of (epochs, score) at the rungs of `asha`."""
+    watch = CellWatch(home.cell(key), stop=stop, on_rung=on_rung, asha=asha)
     try:
         return watch.left(_attempt(home, key, means, watch, atlas or Atlas()))
     except Exception as error:

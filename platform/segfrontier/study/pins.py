@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.errors import BadInput
-from segfrontier.home.layout import tell_damage
+from segfrontier.home.layout import warn_of_damage
 from segfrontier.home.weights import WEIGHTS, decided_weights
 from segfrontier.lab.recipe import Recipe
 from segfrontier.models.weights import find_weights, is_origin, pinned
@@ -73,5 +73,5 @@ class Pins:
         found = decided_weights(self.home)
         if found is not None and all(map(is_origin, found.values())):
             return found
-        tell_damage(self._file, "where weights come from, by encoder; they are looked for anew")
+        warn_of_damage(self._file, "where weights come from, by encoder; they are looked for anew")
         return {}

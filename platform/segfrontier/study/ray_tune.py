@@ -285,12 +285,12 @@ def _trial(config: dict[str, Any], order: dict[str, Any]) -> None:
         tune.report({"outcome": _UNSEEN, "why": why})
         return
 
-    def tell(epochs: float, score: float) -> None:
+    def on_rung(epochs: float, score: float) -> None:
         latest[:] = [epochs, score]
         tune.report({_EPOCH: epochs, _SCORE: score})
 
     with _into(home.cell(key) / LOG):
-        outcome = do_cell(home, key, means, stop=leave, tell=tell, asha=order["asha"], atlas=_atlas())
+        outcome = do_cell(home, key, means, stop=leave, on_rung=on_rung, asha=order["asha"], atlas=_atlas())
     tune.report({"outcome": outcome, _EPOCH: latest[0], _SCORE: latest[1]})
 
 

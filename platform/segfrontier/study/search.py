@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.basics.reading import read_json
-from segfrontier.home.layout import Home, tell_damage
+from segfrontier.home.layout import Home, warn_of_damage
 from segfrontier.home.records import Record
 from segfrontier.lab.methods import method_class
 from segfrontier.lab.streams import stable_seed
@@ -117,7 +117,7 @@ def _proposals(file: Path) -> dict[str, list[dict[str, Any]]]:
         isinstance(kept, list) and all(isinstance(params, dict) for params in kept) for kept in plain.values()
     ):
         return plain
-    tell_damage(file, "the proposals of a search")
+    warn_of_damage(file, "the proposals of a search")
     return {}
 
 

@@ -281,9 +281,9 @@ class _Loop:
         asking = done % self.history.every == 0 or self.worker.world == 1
         if not asking:
             return
-        stopping = self.worker.leader_says(stop())
+        stopping = self.worker.from_leader(stop())
         due = time.monotonic() - self.saved_at >= self.bench.checkpoint_seconds
-        if stopping or self.worker.leader_says(due):
+        if stopping or self.worker.from_leader(due):
             self.save(done)
         if stopping:
             raise Stopped(
