@@ -27,7 +27,6 @@ NOT_HERE = {
     r".*--address": "needs a cluster",
     r".*/shared/runs": "needs a cluster's disk",
     r"run methods/": "takes five minutes a cell",
-    r"export .*--to onnx": "needs the extra `export`; tests/lab exports where it is installed",
 }
 WORDS = {
     "street": "street:train=12,val=2,synthetic=4,size=64x128",
