@@ -96,16 +96,22 @@ def near_equal_order(present_NK: NDArray[np.bool_], start: Sequence[int]) -> Ite
         if image not in started:
             queues[pattern].append(image)
     next_P = np.array([queue[0] if queue else len(present_NK) for queue in queues])
-    seen_K = present_NK[list(start)].sum(axis=0)
-    while (left_P := next_P < len(present_NK)).any():
+    left_P, shown_PK = (
+        next_P < len(present_NK),
+        pattern_PK.astype(np.float64),
+    )  # whole numbers, which floats multiply fast
+    seen_K, waiting_K = present_NK[list(start)].sum(axis=0), pattern_PK[left_P].sum(axis=0)
+    while left_P.any():
         candidates_P = left_P
-        available_K = pattern_PK[left_P].any(axis=0)
-        if available_K.any():
-            rarest = int(np.argmin(np.where(available_K, seen_K, np.iinfo(np.int64).max)))
+        if waiting_K.any():
+            rarest = int(np.argmin(np.where(waiting_K > 0, seen_K, np.iinfo(np.int64).max)))
             candidates_P = left_P & pattern_PK[:, rarest]
-        lag_P = np.where(candidates_P, pattern_PK @ (seen_K.sum() - len(seen_K) * seen_K), np.iinfo(np.int64).min)
+        lag_P = np.where(candidates_P, shown_PK @ (seen_K.sum() - len(seen_K) * seen_K), -np.inf)
         furthest = np.flatnonzero(lag_P == lag_P.max())
         chosen = int(furthest[np.argmin(next_P[furthest])])
         yield queues[chosen].popleft()
-        next_P[chosen] = queues[chosen][0] if queues[chosen] else len(present_NK)
+        if queues[chosen]:
+            next_P[chosen] = queues[chosen][0]
+        else:
+            left_P[chosen], waiting_K = False, waiting_K - pattern_PK[chosen]
         seen_K = seen_K + pattern_PK[chosen]
