@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from segfrontier.errors import BadInput, SegFrontierError
+from segfrontier.lab import Bench
 from segfrontier.lab.leaving.folder import fingerprint, predict_folder
 from segfrontier.scenes.classes import CAMVID
 
@@ -21,8 +22,9 @@ class Threshold:
 
     bias: float = 0.0
     looking: str = "whole"
-    classes = CAMVID
+    classes, device = CAMVID, torch.device("cpu")
     seen: list = field(default_factory=list)
+    foreseen: list = field(default_factory=list)
 
     @property
     def module(self):
@@ -30,6 +32,9 @@ class Threshold:
         torch.nn.init.constant_(linear.weight, 1.0)
         torch.nn.init.constant_(linear.bias, self.bias)
         return linear
+
+    def foresee(self, images):
+        self.foreseen.append([image.shape for image in images])
 
     def predict(self, image):
         self.seen.append(image.shape)
@@ -50,6 +55,22 @@ def images(tmp_path):
     (tmp_path / "images" / "notes.txt").write_text("no image")
     (tmp_path / "images" / ".hidden.png").write_bytes(b"no image")
     return tmp_path / "images"
+
+
+def test_a_bench_says_how_many_are_looked_at_together(images, tmp_path):
+    (images / "b.png").write_bytes(b"no image")
+    model = Threshold()
+    done = predict_folder(model, images, tmp_path / "two", bench=Bench(look_batch=2))
+    assert done.written == 3 and len(done.skipped) == 1
+    assert model.foreseen == [[(20, 33, 3)], [(17, 8, 3), (1, 1, 3)]] and model.seen == [
+        *model.foreseen[0],
+        *model.foreseen[1],
+    ]
+    alone = Threshold()
+    predict_folder(alone, images, tmp_path / "one")
+    assert alone.foreseen == [], "one by one on a CPU"
+    for file in (tmp_path / "one" / "ids").rglob("*.png"):
+        assert file.read_bytes() == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
 
 
 def test_each_image_gets_a_mask_of_its_size_and_a_coloured_one(images, tmp_path):

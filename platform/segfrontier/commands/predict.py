@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from segfrontier.basics.bounds import TOGETHER
+
 EPILOG = """Examples:
 
 segfrontier predict runs:55faf96e photos/ --out masks/
@@ -33,6 +35,9 @@ def predict(
     address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster, for --workers; default: RAY_ADDRESS, or this machine.")
     ] = None,
+    look_batch: Annotated[
+        int | None, typer.Option(min=1, max=TOGETHER, help="Images looked at together; default: 1 on CPUs, 8 on GPUs.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the masks that lie in --out, also those of another model.")
     ] = False,
@@ -45,14 +50,16 @@ def predict(
     from segfrontier.commands.console import console, progress
     from segfrontier.lab.leaving.folder import CLASSES, predict_folder
     from segfrontier.lab.leaving.loading import from_anywhere, load_model
+    from segfrontier.lab.training.loop import Bench
 
     loaded, run = load_model(model, device="cpu" if workers else device), None
+    bench = Bench(device=device, look_batch=look_batch)
     if workers:
         from segfrontier.lab._ray.predicting import OnRay
 
-        run = OnRay(from_anywhere(model), images, out, workers, device, address)
+        run = OnRay(from_anywhere(model), images, out, workers, bench, address)
     with progress("predicting") as step:
-        done = predict_folder(loaded, images, out, overwrite=overwrite, step=step, run=run)
+        done = predict_folder(loaded, images, out, overwrite=overwrite, step=step, run=run, bench=bench)
     if as_json:
         typer.echo(json.dumps({"written": done.written, "kept": done.kept, "skipped": done.skipped}))
         return

@@ -31,9 +31,8 @@ class _Masks:
     models: Mapping[str, Model] = field(default_factory=dict)
 
     def outcomes(self, models: Predictors, names: Sequence[str], *, together: int) -> Iterator[Outcome]:  # noqa: ARG002
-        """Write the masks of one image after the other."""
-        for scene in names:
-            yield write_masks(_loaded(self.source, self.device), self.images, self.out, scene)
+        """Write the masks of images."""
+        yield from write_masks(_loaded(self.source, self.device), self.images, self.out, names, together=together)
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +51,7 @@ class OnRay:
     images: Path
     out: Path
     workers: int
-    device: str = "auto"
+    bench: Bench = field(default_factory=Bench)
     address: str | None = None
 
     def __call__(self, names: Sequence[str]) -> Iterable[Outcome]:
@@ -61,7 +60,8 @@ class OnRay:
             return ()
         start_ray(self.address)
         fleet = Fleet(workers=1, actors=self.workers)
-        gpu = fleet.muster(self.workers, Bench(device=self.device))
+        gpu = fleet.muster(self.workers, self.bench)
         work = _Masks(self.source, self.images.absolute(), self.out.absolute(), "cuda" if gpu else "cpu")
         threads = max(1, torch.get_num_threads() // self.workers)
-        return outcomes({"work": work, "device": work.device, "threads": threads}, names, fleet, gpu=gpu)
+        settings = {"work": work, "device": work.device, "threads": threads}
+        return outcomes(settings | {"together": self.bench.images_together(work.device)}, names, fleet, gpu=gpu)

@@ -10,7 +10,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -21,8 +23,9 @@ from torch import nn
 
 from segfrontier.basics.atomic import sweep, write_bytes, write_json
 from segfrontier.basics.reading import LARGE, read_bounded, read_json
-from segfrontier.errors import BadInput, BadWorld, SegFrontierError
-from segfrontier.lab.passes.base import Outcome
+from segfrontier.errors import BadInput, BadWorld, Diverged, SegFrontierError
+from segfrontier.lab.passes.base import Outcome, reading
+from segfrontier.lab.training.loop import Bench
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import check_image, decode_image, encode_image, encode_map
 
@@ -41,6 +44,9 @@ class Predicting(Protocol):
     def looking(self) -> object: ...
     @property
     def module(self) -> nn.Module: ...
+    @property
+    def device(self) -> torch.device: ...
+    def foresee(self, images: Sequence[NDArray[np.uint8]]) -> None: ...
     def predict(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
 
 
@@ -59,11 +65,12 @@ Run = Callable[[Sequence[str]], Iterable[Outcome]]
 
 def predict_folder(
     model: Predicting, images: Path, out: Path, *, overwrite: bool = False,
-    step: Callable[[int, int], None] = lambda _done, _total: None, run: Run | None = None,
+    step: Callable[[int, int], None] = lambda _done, _total: None, run: Run | None = None, bench: Bench | None = None,
 ) -> Predictions:  # fmt: skip
     """Write the masks of all images below a folder. Masks that this model has written there already are kept.
 
-    Images that do not decode are skipped and named; SegFrontierError if none decodes. `run` does the work elsewhere.
+    Images that do not decode are skipped and named; SegFrontierError if none decodes. The bench says how many are
+    looked at together. `run` does the work elsewhere.
     """
     _require_apart(images, out)
     names = _image_names(images)
@@ -73,7 +80,9 @@ def predict_folder(
     missing = [name for name, files in masks.items() if not all(file.is_file() for file in files)]
     kept, skipped = len(names) - len(missing), []
     step(kept, len(names))
-    for done, outcome in enumerate((run or _here(model, images, out))(missing), start=kept + 1):
+    together = (bench or Bench()).images_together(model.device.type)
+    found = run(missing) if run else write_masks(model, images, out, missing, together=together)
+    for done, outcome in enumerate(found, start=kept + 1):
         if outcome.fault:
             skipped.append(outcome.fault)
         step(done, len(names))
@@ -82,20 +91,31 @@ def predict_folder(
     return Predictions(len(missing) - len(skipped), kept, tuple(skipped))
 
 
-def write_masks(model: Predicting, images: Path, out: Path, name: str) -> Outcome:
-    """Write the masks of one image, whole or not at all; what is wrong with the image is its fault."""
+def write_masks(
+    model: Predicting, images: Path, out: Path, names: Sequence[str], *, together: int = 1
+) -> Iterator[Outcome]:
+    """Write the masks of images, each whole or not at all; what is wrong with an image is its fault.
+
+    As in every pass: images are read while the model looks, at so many of them `together`.
+    """
+    with reading(lambda name: _read(images / name, name), names, ahead=2 * together) as coming:
+        while batch := list(islice(coming, together)):
+            if together > 1:
+                model.foresee([image.result() for _, image in batch if image.exception() is None])
+            for name, image in batch:
+                yield _written(model, out, name, image)
+
+
+def _written(model: Predicting, out: Path, name: str, image: Future[NDArray[np.uint8]]) -> Outcome:
     try:
-        image = _read(images / name, name)
+        labels, target = model.predict(image.result()), _target(name)
     except BadWorld as error:
         return Outcome(name, None, str(error))
-    labels, target = model.predict(image), _target(name)
+    except Diverged as error:
+        raise Diverged(f"{name}: {error}") from error
     for part, data in ((_COLOUR, encode_image(model.classes.palette[labels])), (_IDS, encode_map(labels))):
         write_bytes(out / part / target, data, sync=False)
     return Outcome(name, target, "")
-
-
-def _here(model: Predicting, images: Path, out: Path) -> Run:
-    return lambda names: (write_masks(model, images, out, name) for name in names)
 
 
 def _target(name: str) -> str:

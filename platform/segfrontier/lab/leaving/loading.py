@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -54,17 +56,21 @@ class LoadedModel:
 
     def predict(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W) class ids, as the table numbers them."""
-        return as_labels(self._predictor.look(_checked(image), self.looking).confidence()[1])
+        return as_labels(self._predictor.look(_checked(image)).confidence()[1])
+
+    def foresee(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        """Look at images together that will be asked about, which a GPU wants of small ones."""
+        self._predictor.foresee(images)
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(K, H, W) probabilities of the classes."""
-        scores = self._predictor.look(_checked(image), self.looking).scores_NKHW.softmax(1)
+        scores = self._predictor.look(_checked(image)).scores_NKHW.softmax(1)
         found: NDArray[np.float32] = scores[0].float().cpu().numpy()
         return found
 
-    @property
+    @cached_property
     def _predictor(self) -> Predictor:
-        return Predictor.of(self.module, self.classes, device=self.device)
+        return Predictor.of(self.module, self.classes, device=self.device, looking=self.looking)
 
 
 def load_model(source: str | Path, *, device: str = "auto") -> LoadedModel:
