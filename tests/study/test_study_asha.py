@@ -1,5 +1,6 @@
 """Early stopping as README promises: scores at its rungs with a default recipe, epochs counted through all stages."""
 
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from toystudy import RECIPE, toy_study
 
 from segfrontier.home.layout import CUT, Home
-from segfrontier.home.records import Record, records
+from segfrontier.home.records import RECORD, Record, records
 from segfrontier.lab import Bench
 from segfrontier.study.cells import expand
 from segfrontier.study.cellwatch import CellWatch
@@ -35,7 +36,7 @@ def test_rungs_are_those_of_the_schedule():
 
 
 def test_a_cell_tells_its_scores_at_the_rungs_through_all_of_its_stages(tmp_path):
-    """Two trainings of 3 epochs each: after 1, 2 and 4 of them in all."""
+    """Trainings of 1 and 3 epochs: after 1, 2 and 4 of them in all."""
     home, plain = Home(tmp_path / "runs"), Home(tmp_path / "plain")
     (key,) = cells_in(tmp_path, home)
     told = []
@@ -56,13 +57,30 @@ def test_a_cell_tells_its_scores_at_the_rungs_through_all_of_its_stages(tmp_path
 
 
 def test_epochs_of_stages_that_are_found_count_too(tmp_path):
+    """Of trainings of 1 and 3 epochs the first is found: the second's rungs are those of 2 and 4 epochs in all."""
+    home, told = Home(tmp_path / "runs"), []
+    (key,) = cells_in(tmp_path, home)
+    assert do_cell(home, key, MEANS, on_rung=lambda *rung: told.append(rung), asha=Asha()) == "done"
+    whole = Record.read(home.cell(key))
+    first, *later = [stage.key for stage in whole.stages if stage.kind == "train"]
+    for stage in whole.stages:
+        if stage.key != first:
+            (entry,) = home.store.rglob(stage.key)
+            shutil.rmtree(entry)
+    (home.cell(key) / RECORD).unlink()
+    again = []
+    assert (
+        len(later) == 1 and do_cell(home, key, MEANS, on_rung=lambda *rung: again.append(rung), asha=Asha()) == "done"
+    )
+    assert again == told[1:] and [epochs for epochs, _ in again] == [2, 4]
+    assert Record.read(home.cell(key)).values == whole.values
+
+
+def test_without_early_stopping_nothing_is_looked_at(tmp_path):
     home = Home(tmp_path / "runs")
-    (one,) = cells_in(tmp_path, home, methods=["coarse"], budgets=[0.04])
-    watch = CellWatch(home.cell(one), stop=lambda: False, on_rung=lambda *_: None, asha=Asha())
-    assert watch.peeks_at(3, 1) == [1, 2]
-    watch.trained(3.5)
-    assert watch.peeks_at(10, 2) == [1, 9], "4 and 8 epochs are half an epoch and four and a half away"
-    assert CellWatch(home.cell(one), stop=lambda: False).peeks_at(10, 1) == []
+    (key,) = cells_in(tmp_path, home)
+    asked = {asha: CellWatch(home.cell(key), stop=lambda: False, asha=asha).peeks_at(10, 1) for asha in (None, Asha())}
+    assert asked == {None: [], Asha(): [1, 2, 4, 8]}
 
 
 @pytest.mark.ray
