@@ -125,7 +125,10 @@ def fold_with(*channels: int) -> maths.ViewMean:
 
 LABELS_AND_TYPES: dict[str, tuple[Callable[[], object], str]] = {
     **{
-        f"{name} {label}": (lambda f=function, label=label: f(labels_with(label)), f"or void .255.; found .*{label}")
+        f"{name} {label}": (
+            lambda f=function, label=label: f(labels_with(label)),
+            f"or void .255.; found {'' if name.startswith('cross') else '.*'}{label}",
+        )
         for label in (-1, 3, 254)
         for name, function in {
             "boundary": lambda labels: maths.boundary_loss(LOGITS, labels),

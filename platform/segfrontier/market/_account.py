@@ -31,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from segfrontier.basics.disk import room_at
 from segfrontier.basics.locks import hold_file
 from segfrontier.basics.reading import NotPlain, open_plain, parse_json
+from segfrontier.basics.wording import explain
 from segfrontier.errors import BadInput, BadPrices, LedgerError
 from segfrontier.market._columns import Columns
 from segfrontier.market.lines import FreeLine, PurchaseLine, Totals
@@ -311,8 +312,7 @@ def _entry(line: bytes, account: Account) -> tuple[Entry, bytes]:
         if not acts.startswith(_ACTS) if entry.bought is not None else acts:
             raise ValueError("acts stand beside a purchase")
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _damaged(account.path, f"line {number}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise _damaged(account.path, f"line {number}: {explain(error, Entry)}") from None
     except (ValueError, RecursionError) as error:
         raise _damaged(account.path, f"line {number}: {error}") from None
     if account.entries and entry.cell != account.cell:

@@ -6,6 +6,7 @@ Computed in float32 whatever the logits' precision (float64 stays float64).
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import torch
@@ -51,7 +52,8 @@ def cross_entropy(
     try:
         total = F.cross_entropy(logits_NK, target_N.long(), weight=weights_K, ignore_index=void, reduction="sum")
     except IndexError as error:  # a CPU notices while it adds up; to look for it beforehand would take a third as long
-        raise strange_label("the target", str(error), logits_NK.shape[1], void=void) from error
+        number = re.search(r"-?\d+", str(error))  # torch says which: "Target 7 is out of bounds."
+        raise strange_label("the target", number[0] if number else error, logits_NK.shape[1], void=void) from error
     if normalisation == "sum":
         return sum_over(over, total)
     if normalisation == "pixels":
