@@ -130,6 +130,40 @@ def test_tags_are_bought_in_the_series_order_as_far_as_they_are_paid(world, tmp_
         assert len(data.untagged.names()) == 5 - count
 
 
+def test_tags_have_their_share_also_where_a_share_of_images_has_masks(world, tmp_path):
+    """Of 6 hours one mask takes 1.5; 7 seconds are for tags, and not all that is left."""
+    with highlow_lab(tmp_path, world) as lab:
+        data = bought(lab, labelled=0.2, split=7 / (6 * 3600), draw=None)
+        count = len(data.tagged.names())
+        assert 1 <= count <= 3 and lab.spent <= MASK + 7
+        assert set(data.tagged.names()) == set(series(lab.pool.scenes(), lab.seed)[1 : 1 + count])
+
+
+def test_tags_that_could_not_be_bought_are_told_with_the_reason(world, tmp_path, caplog):
+    for where, share, split, why in (
+        ("all", 1.0, 0.1, "every image has a mask"), ("poor", 0.2, 1e-5, "0 s do not pay for those of one image"),
+    ):  # fmt: skip
+        caplog.clear()
+        with highlow_lab(tmp_path / where, world, hours=10.0) as lab, caplog.at_level(logging.WARNING):
+            assert bought(lab, labelled=share, split=split, draw=None).tagged is None
+        assert f"nothing was bought, for {why}. The classifier learns from masks alone" in caplog.text
+    caplog.clear()
+    with highlow_lab(tmp_path / "rich", world) as lab, caplog.at_level(logging.WARNING):
+        assert bought(lab, labelled=0.2, split=0.1, draw=None).tagged is not None
+        assert bought(lab, labelled=0.2, split=0.0, draw=None).tagged is None
+    assert "nothing was bought" not in caplog.text
+
+
+def test_what_is_not_sold_cannot_be_labelled_or_tagged(world, tmp_path, caplog, monkeypatch):
+    with highlow_lab(tmp_path, world) as lab, caplog.at_level(logging.WARNING):
+        monkeypatch.setattr(lab, "sold", lambda kind: [] if kind == "tag" else lab.pool.scenes())
+        assert bought(lab, labelled=0.2, split=0.1, draw=None).tagged is None
+        assert "tags are sold of none of those without a mask" in caplog.text
+        monkeypatch.setattr(lab, "sold", lambda kind: [])
+        with pytest.raises(BadInput, match="of the pool's 6 none is. Import a world with labelled training scenes"):
+            bought(lab, labelled=0.5, split=0.0, draw=None)
+
+
 def test_extra_tags_train_the_classifier(world, tmp_path):
     model, spent, heard = run(tmp_path, world, {"split": 0.1}, hours=3.0)
     assert model.network == "joined" and MASK < spent < MASK + 100 and heard.kinds.count("train") == 2
