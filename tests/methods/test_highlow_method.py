@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,15 @@ import torch
 from highlowhere import KNOBS, RECIPE, highlow_lab
 from pointhere import larger_toy
 from toylab import Peeking, Recorder
+from toystudy import RECIPE as TOY_RECIPE
+from toystudy import toy_study
 
 from segfrontier.errors import BadInput, BudgetExceeded
 from segfrontier.lab import Argmax, Part
 from segfrontier.lab.leaving.exporting import export_network
 from segfrontier.lab.leaving.loading import load_model
 from segfrontier.maths import mean_iou
+from segfrontier.plan.planning import plan_study
 from segfrontier_methods.high_low import HighLow
 from segfrontier_methods.high_low.balance import balance, note_balance
 from segfrontier_methods.high_low.data import bought, series
@@ -353,6 +357,37 @@ def test_masks_that_cannot_be_bought_are_told_before_anything_is_trained(world, 
     with pytest.raises(error, match=told):
         run(tmp_path, world, knobs, watcher=heard)
     assert heard.begun == []
+
+
+UNFIT = [
+    ({"classifier_encoder": "resnet5000"}, {}, "resnet5000"),
+    ({"classifier_encoder": "test_resnet", "high": "cnn"}, {"pretrained": "timm:resnet18.a1_in1k"}, "resnet18"),
+    ({"renorm": True}, {}, "the knob renorm needs batch norms .* norm: frozen"),
+    ({"renorm": True, "high": "none"}, {"encoder": "convnext_atto", "norm": "batch"}, "renorm needs .* convnext_atto"),
+]
+
+
+@pytest.mark.parametrize(("knobs", "recipe", "told"), UNFIT, ids=str)
+def test_networks_that_will_not_do_are_told_before_anything_is_bought(world, tmp_path, knobs, recipe, told):
+    with highlow_lab(tmp_path, world, watcher=(heard := Recorder())) as lab:
+        with pytest.raises(BadInput, match=told):
+            HighLow(**(KNOBS | knobs)).run(lab, replace(RECIPE, **recipe))
+        assert heard.begun == [] and lab.spent == 0
+
+
+@pytest.mark.parametrize(("knobs", "told"), [(knobs, told) for knobs, recipe, told in UNFIT if not recipe], ids=str)
+def test_a_plan_refuses_networks_that_will_not_do(tmp_path, knobs, told):
+    study = toy_study(
+        tmp_path, methods=[{"name": "high_low", "knobs": KNOBS | knobs}], seeds=[0], budgets=[3.0],
+        recipe=TOY_RECIPE | {"norm": "frozen"},
+    )  # fmt: skip
+    plan = plan_study(study, home=tmp_path / "home", probe=False)
+    (reason,) = plan.refused
+    assert re.search(told, reason) and all(cell.seconds == 0 for cell in plan.cells)
+
+
+def test_a_classifier_has_nothing_to_fit_where_none_is_trained(world, home):
+    run(home, world, {"high": "none", "low": "supervised", "classifier_encoder": "resnet5000"})
 
 
 @pytest.mark.slow
