@@ -27,6 +27,7 @@ from segfrontier_methods.high_low.fusion import Fusion, TwoBranchSpec
 from segfrontier_methods.high_low.thresholds import chosen
 
 MASK = 5400
+INF = float("inf")
 
 
 @pytest.fixture(scope="module")
@@ -337,6 +338,14 @@ def test_an_alarm_sounds_where_all_or_nothing_is_selected(selected, word, caplog
         ({"thresholds": ()}, "thresholds that are shares"),
         ({"ema_decay": 1.0}, "an ema_decay in"),
         ({"tag_size": (0, 32)}, "a tag_size of"),
+        ({"tag_batch": 0}, "a tag_batch of at least 1, or null for the recipe's; found tag_batch: 0"),
+        ({"critic_lr": INF}, "finite numbers; found critic_lr: inf"),
+        ({"pull_weight": INF}, "finite numbers; found pull_weight: inf"),
+        ({"consistency": INF}, "finite numbers; found consistency: inf"),
+        ({"lr": INF}, "finite numbers; found lr: inf"),
+        ({"tag_lr": INF}, "finite numbers; found tag_lr: inf"),
+        ({"encoder_lr": INF}, "finite numbers; found encoder_lr: inf"),
+        ({"weight_decay": float("nan")}, "a weight_decay that is not negative"),
     ],
     ids=str,
 )

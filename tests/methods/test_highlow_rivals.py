@@ -1,5 +1,7 @@
 """The two yardsticks of paper 004: one step of each written out by hand, and what they refuse."""
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,6 +18,8 @@ from segfrontier_methods.high_low.adversarial import PixelGame
 from segfrontier_methods.high_low.data import series
 from segfrontier_methods.high_low.mean_teacher import MapTeacher
 from segfrontier_methods.high_low.mlmt import STRONG
+
+INF = float("inf")
 
 
 def pixel_game(**changes):
@@ -103,11 +107,16 @@ def test_they_share_the_labelled_images_of_the_method(tmp_path, method):
         (MeanTeacher, {"consistency": -1.0}), (MeanTeacher, {"ema_decay": 1.0}), (MeanTeacher, {"colour": 1.0}),
         (MeanTeacher, {"labelled": 2.0}), (AdversarialSemi, {"trust": 1.1}), (AdversarialSemi, {"self_training": -0.1}),
         (AdversarialSemi, {"labelled": 0.0}), (AdversarialSemi, {"critic_width": 0}),
+        (MeanTeacher, {"labelled": 0.0}), (MeanTeacher, {"consistency": INF}), (MeanTeacher, {"blur": INF}),
+        (AdversarialSemi, {"critic_betas": (0.9, 1.0)}), (AdversarialSemi, {"critic_betas": (-0.1, 0.9)}),
+        (AdversarialSemi, {"critic_lr": INF}), (AdversarialSemi, {"labelled_pull": INF}),
+        (AdversarialSemi, {"unlabelled_pull": -0.1}), (AdversarialSemi, {"self_training": float("nan")}),
     ],
     ids=str,
 )  # fmt: skip
 def test_wrong_knobs_are_told_at_once(kind, knobs):
-    with pytest.raises(BadInput, match="found"):
+    (value,) = knobs.values()
+    with pytest.raises(BadInput, match=rf"found .*{re.escape(str(value))}"):
         kind(**knobs)
 
 
