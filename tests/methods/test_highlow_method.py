@@ -13,9 +13,10 @@ from pointhere import larger_toy
 from toylab import Peeking, Recorder
 from toystudy import RECIPE as TOY_RECIPE
 from toystudy import toy_study
+from toyworld import TOY
 
 from segfrontier.errors import BadInput, BudgetExceeded
-from segfrontier.lab import Argmax, Part
+from segfrontier.lab import Argmax, MultiLabel, Part, SceneLabels
 from segfrontier.lab.leaving.exporting import export_network
 from segfrontier.lab.leaving.loading import load_model
 from segfrontier.maths import mean_iou
@@ -66,6 +67,12 @@ def test_each_variant_trains_what_it_should(world, home, knobs, stages, networks
     assert list(torch.load(model.file(), weights_only=True)) == networks
     assert ("tag_map" in heard.notes) == ("score" in stages)
     assert ("critic/score_fake" in heard.notes) == (knobs.get("low") != "supervised")
+
+
+def test_deeplab_v3plus_plays_the_low_branch_as_in_table_2(world, tmp_path):
+    model, _, heard = run(tmp_path, world, {"note_tags": False}, recipe=replace(RECIPE, head="deeplab_v3plus"))
+    assert list(heard.stages.values()) == ["train", "train", "join"]
+    assert model.blueprints["joined"].segmenter.head == "deeplab_v3plus"
 
 
 def test_early_stopping_looks_at_the_segmenter_and_not_at_tags(world, tmp_path):
@@ -249,6 +256,24 @@ def test_what_is_fused_is_exported_with_its_answers(world, home, tmp_path, knobs
     assert export_network(model.build(torch.device("cpu")), card, tmp_path / "pair.pt2", to="torch").holds
 
 
+# ------------------------------------------------------------------------------------------------ tags
+
+
+def test_the_mean_average_precision_of_tags_by_hand():
+    """Class 0 is found second and third of four, class 1 first and second; no image shows class 2, and void is none."""
+    shown = ((1, 255), (0, 0), (0, 255), (1, 1))
+    scores = ((0.9, 0.9, 0.3), (0.8, 0.1, 0.2), (0.7, 0.2, 0.9), (0.6, 0.8, 0.1))
+    task, parts = MultiLabel(), []
+    for place, (classes, found) in enumerate(zip(shown, scores, strict=True)):
+        truth = SceneLabels(size=(1, 2), semantic=np.array([classes], np.uint8))
+        said = SceneLabels(size=(1, 2), tag_scores=np.array(found))
+        parts.append(task.counts(truth, said, TOY, place=place))
+    wanted = ((1 / 2 + 2 / 3) / 2 + 1.0) / 2
+    assert task.scores(sum(parts), TOY) == {"tag_map": pytest.approx(wanted)}
+    assert task.scores(sum(reversed(parts)), TOY) == {"tag_map": pytest.approx(wanted)}
+    assert task.scores(task.zero(TOY) + sum(parts), TOY) == {"tag_map": pytest.approx(wanted)}
+
+
 # ------------------------------------------------------------------------------------------------ small classes
 
 
@@ -414,6 +439,8 @@ def test_a_class_that_no_labelled_image_holds_is_never_named(tmp_path):
     with highlow_lab(tmp_path / "home", world) as lab:
         scores = lab.score(HighLow(**(KNOBS | {"lr": None, "tag_lr": None})).run(lab, recipe))
         assert scores.iou["car"] == 0.0 and scores.iou["ground"] > 0.3
+        told = scores.sums.confusion.counts_CC
+        assert told[2].sum() > 0 and told[:, 2].sum() == 0, "cars are there, and none is named"
         assert scores.miou == pytest.approx(mean_iou(scores.sums.confusion, absent="present"))
 
 
