@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import timm
 import torch
 from highlowhere import KNOBS, RECIPE, highlow_lab
 from pointhere import larger_toy
@@ -19,8 +20,10 @@ from segfrontier.errors import BadInput, BudgetExceeded
 from segfrontier.lab import Argmax, MultiLabel, Part, SceneLabels
 from segfrontier.lab.leaving.exporting import export_network
 from segfrontier.lab.leaving.loading import load_model
+from segfrontier.market import Ledger
 from segfrontier.maths import mean_iou
 from segfrontier.plan.planning import plan_study
+from segfrontier.study.cells import expand
 from segfrontier_methods.high_low import HighLow
 from segfrontier_methods.high_low.balance import balance, note_balance
 from segfrontier_methods.high_low.data import bought, series
@@ -189,6 +192,29 @@ def test_fewer_labelled_images_than_a_batch_stand_in_it_more_than_once(world, tm
 def test_no_unlabelled_images_leave_all_roles_to_the_same_ones(world, tmp_path):
     model, spent, _ = run(tmp_path, world, {"labelled": 1.0}, hours=9.0)
     assert model.network == "joined" and spent == 6 * MASK
+
+
+# ------------------------------------------------------------------------------------------------ pretraining
+
+
+def test_the_file_of_pretrained_weights_is_named_on_the_bill_and_in_the_facet(world, tmp_path):
+    """As COCO's would be: by its name and digest, for each network that starts from it, and without any price."""
+    file = tmp_path / "deeplab-coco.pt"
+    torch.save(timm.create_model("test_resnet", pretrained=False, num_classes=0).state_dict(), file)
+    with highlow_lab(tmp_path / "home", world, cell="billed") as lab:
+        HighLow(**KNOBS).run(lab, replace(RECIPE, pretrained=str(file)))
+        spent = lab.spent
+    ledger = Ledger(tmp_path / "home" / "ledger")
+    brought = [line.detail for line in ledger.free_lines("billed") if line.what == "encoder_pretraining"]
+    assert [re.sub("#[0-9a-f]{16}$", "#digest", detail) for detail in brought] == [
+        "segmenter: file:deeplab-coco.pt#digest", "classifier: file:deeplab-coco.pt#digest"
+    ]  # fmt: skip
+    assert spent == 4 * MASK, "they cost nothing"
+    one = {"methods": ["high_low"], "budgets": [6.0], "seeds": [0]}
+    recipes = [TOY_RECIPE | {"encoder": "test_resnet", "pretrained": each} for each in (str(file), "never")]
+    named, plain = (str(expand(toy_study(tmp_path, **one, recipe=recipe))[0].facet) for recipe in recipes)
+    assert " test_resnet (deeplab-coco.pt)/" in named and "coco" not in plain
+    assert named.split("#")[1] != plain.split("#")[1], "another facet"
 
 
 # ------------------------------------------------------------------------------------------------ fusion
