@@ -63,6 +63,13 @@ def test_bills_are_the_papers_hours(name, kind, units, paper_hours):
     assert hours(seconds) == pytest.approx(paper_hours, abs=0.06)
 
 
+def test_paper_004s_shares_of_cityscapes_cost_what_the_fact_sheet_says_to_the_second():
+    """FACTS 4d: 1/8 is 371 masks or 556.5 hours, 1/4 is 743 or 1114.5."""
+    for share, count, paper_hours in ((1 / 8, 371, 556.5), (1 / 4, 743, 1114.5)):
+        assert int(share * 2975) == count
+        assert hours(cost(load_prices("cityscapes"), fine=(count, count))) == paper_hours
+
+
 def test_tags_of_absent_classes_cost_where_the_list_says_so():
     assert cost(load_prices("cityscapes"), tag=(57, 15 * 19)) == 57  # 3.8 stuff classes in each of 15 crops
     assert cost(load_prices("voc"), tag=(2, 20)) == 20  # Bearman: 20 s an image

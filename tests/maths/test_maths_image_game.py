@@ -171,6 +171,20 @@ def test_facts_4e_consistency() -> None:
     assert tag_consistency(student, teacher, form="mse").item() == pytest.approx(((p - q) ** 2).mean(), abs=1e-6)
 
 
+def softmax_kl(student: np.ndarray, teacher: np.ndarray) -> float:
+    """Mean teacher's other distance of answers, a sum over the images. No method here has it: it checks the vectors."""
+    mine, theirs = (np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (student, teacher))
+    return float((theirs * (np.log(theirs) - np.log(mine))).sum())
+
+
+def test_facts_4e_softmax_kl() -> None:
+    student, teacher = np.array([[1.0, 2, 3], [0, 0, 0]]), np.array([[3.0, 2, 1], [0, 1, 0]])
+    assert softmax_kl(student, teacher) == pytest.approx(1.273705, abs=1e-6)
+    assert softmax_kl(teacher, teacher) == 0
+    inputs = torch.from_numpy(student).log_softmax(1), torch.from_numpy(teacher).softmax(1)
+    assert torch.nn.functional.kl_div(*inputs, reduction="sum").item() == pytest.approx(1.273705, abs=1e-6)
+
+
 @pytest.mark.parametrize("form", ["mse", "cosine"])
 def test_no_gradient_reaches_the_teacher(form: str) -> None:
     student, teacher = torch.randn(2, 3, requires_grad=True), torch.randn(2, 3, requires_grad=True)

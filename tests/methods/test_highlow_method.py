@@ -2,20 +2,28 @@
 
 import json
 import logging
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import timm
 import torch
 from highlowhere import KNOBS, RECIPE, highlow_lab
 from pointhere import larger_toy
 from toylab import Peeking, Recorder
+from toystudy import RECIPE as TOY_RECIPE
+from toystudy import toy_study
+from toyworld import TOY
 
 from segfrontier.errors import BadInput, BudgetExceeded
-from segfrontier.lab import Argmax, Part
+from segfrontier.lab import Argmax, MultiLabel, Part, SceneLabels
 from segfrontier.lab.leaving.exporting import export_network
 from segfrontier.lab.leaving.loading import load_model
+from segfrontier.market import Ledger
 from segfrontier.maths import mean_iou
+from segfrontier.plan.planning import plan_study
+from segfrontier.study.cells import expand
 from segfrontier_methods.high_low import HighLow
 from segfrontier_methods.high_low.balance import balance, note_balance
 from segfrontier_methods.high_low.data import bought, series
@@ -23,6 +31,7 @@ from segfrontier_methods.high_low.fusion import Fusion, TwoBranchSpec
 from segfrontier_methods.high_low.thresholds import chosen
 
 MASK = 5400
+INF = float("inf")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +70,12 @@ def test_each_variant_trains_what_it_should(world, home, knobs, stages, networks
     assert list(torch.load(model.file(), weights_only=True)) == networks
     assert ("tag_map" in heard.notes) == ("score" in stages)
     assert ("critic/score_fake" in heard.notes) == (knobs.get("low") != "supervised")
+
+
+def test_deeplab_v3plus_plays_the_low_branch_as_in_table_2(world, tmp_path):
+    model, _, heard = run(tmp_path, world, {"note_tags": False}, recipe=replace(RECIPE, head="deeplab_v3plus"))
+    assert list(heard.stages.values()) == ["train", "train", "join"]
+    assert model.blueprints["joined"].segmenter.head == "deeplab_v3plus"
 
 
 def test_early_stopping_looks_at_the_segmenter_and_not_at_tags(world, tmp_path):
@@ -130,6 +145,40 @@ def test_tags_are_bought_in_the_series_order_as_far_as_they_are_paid(world, tmp_
         assert len(data.untagged.names()) == 5 - count
 
 
+def test_tags_have_their_share_also_where_a_share_of_images_has_masks(world, tmp_path):
+    """Of 6 hours one mask takes 1.5; 7 seconds are for tags, and not all that is left."""
+    with highlow_lab(tmp_path, world) as lab:
+        data = bought(lab, labelled=0.2, split=7 / (6 * 3600), draw=None)
+        count = len(data.tagged.names())
+        assert 1 <= count <= 3 and lab.spent <= MASK + 7
+        assert set(data.tagged.names()) == set(series(lab.pool.scenes(), lab.seed)[1 : 1 + count])
+
+
+def test_tags_that_could_not_be_bought_are_told_with_the_reason(world, tmp_path, caplog):
+    for where, share, split, why in (
+        ("all", 1.0, 0.1, "every image has a mask"), ("poor", 0.2, 1e-5, "0 s do not pay for those of one image"),
+    ):  # fmt: skip
+        caplog.clear()
+        with highlow_lab(tmp_path / where, world, hours=10.0) as lab, caplog.at_level(logging.WARNING):
+            assert bought(lab, labelled=share, split=split, draw=None).tagged is None
+        assert f"nothing was bought, for {why}. The classifier learns from masks alone" in caplog.text
+    caplog.clear()
+    with highlow_lab(tmp_path / "rich", world) as lab, caplog.at_level(logging.WARNING):
+        assert bought(lab, labelled=0.2, split=0.1, draw=None).tagged is not None
+        assert bought(lab, labelled=0.2, split=0.0, draw=None).tagged is None
+    assert "nothing was bought" not in caplog.text
+
+
+def test_what_is_not_sold_cannot_be_labelled_or_tagged(world, tmp_path, caplog, monkeypatch):
+    with highlow_lab(tmp_path, world) as lab, caplog.at_level(logging.WARNING):
+        monkeypatch.setattr(lab, "sold", lambda kind: [] if kind == "tag" else lab.pool.scenes())
+        assert bought(lab, labelled=0.2, split=0.1, draw=None).tagged is None
+        assert "tags are sold of none of those without a mask" in caplog.text
+        monkeypatch.setattr(lab, "sold", lambda kind: [])
+        with pytest.raises(BadInput, match="of the pool's 6 none is. Import a world with labelled training scenes"):
+            bought(lab, labelled=0.5, split=0.0, draw=None)
+
+
 def test_extra_tags_train_the_classifier(world, tmp_path):
     model, spent, heard = run(tmp_path, world, {"split": 0.1}, hours=3.0)
     assert model.network == "joined" and MASK < spent < MASK + 100 and heard.kinds.count("train") == 2
@@ -143,6 +192,29 @@ def test_fewer_labelled_images_than_a_batch_stand_in_it_more_than_once(world, tm
 def test_no_unlabelled_images_leave_all_roles_to_the_same_ones(world, tmp_path):
     model, spent, _ = run(tmp_path, world, {"labelled": 1.0}, hours=9.0)
     assert model.network == "joined" and spent == 6 * MASK
+
+
+# ------------------------------------------------------------------------------------------------ pretraining
+
+
+def test_the_file_of_pretrained_weights_is_named_on_the_bill_and_in_the_facet(world, tmp_path):
+    """As COCO's would be: by its name and digest, for each network that starts from it, and without any price."""
+    file = tmp_path / "deeplab-coco.pt"
+    torch.save(timm.create_model("test_resnet", pretrained=False, num_classes=0).state_dict(), file)
+    with highlow_lab(tmp_path / "home", world, cell="billed") as lab:
+        HighLow(**KNOBS).run(lab, replace(RECIPE, pretrained=str(file)))
+        spent = lab.spent
+    ledger = Ledger(tmp_path / "home" / "ledger")
+    brought = [line.detail for line in ledger.free_lines("billed") if line.what == "encoder_pretraining"]
+    assert [re.sub("#[0-9a-f]{16}$", "#digest", detail) for detail in brought] == [
+        "segmenter: file:deeplab-coco.pt#digest", "classifier: file:deeplab-coco.pt#digest"
+    ]  # fmt: skip
+    assert spent == 4 * MASK, "they cost nothing"
+    one = {"methods": ["high_low"], "budgets": [6.0], "seeds": [0]}
+    recipes = [TOY_RECIPE | {"encoder": "test_resnet", "pretrained": each} for each in (str(file), "never")]
+    named, plain = (str(expand(toy_study(tmp_path, **one, recipe=recipe))[0].facet) for recipe in recipes)
+    assert " test_resnet (deeplab-coco.pt)/" in named and "coco" not in plain
+    assert named.split("#")[1] != plain.split("#")[1], "another facet"
 
 
 # ------------------------------------------------------------------------------------------------ fusion
@@ -208,6 +280,24 @@ def test_what_is_fused_is_exported_with_its_answers(world, home, tmp_path, knobs
     model, _, _ = run(home, world, knobs)
     card = json.loads((model.file().parent / "model.json").read_text())
     assert export_network(model.build(torch.device("cpu")), card, tmp_path / "pair.pt2", to="torch").holds
+
+
+# ------------------------------------------------------------------------------------------------ tags
+
+
+def test_the_mean_average_precision_of_tags_by_hand():
+    """Class 0 is found second and third of four, class 1 first and second; no image shows class 2, and void is none."""
+    shown = ((1, 255), (0, 0), (0, 255), (1, 1))
+    scores = ((0.9, 0.9, 0.3), (0.8, 0.1, 0.2), (0.7, 0.2, 0.9), (0.6, 0.8, 0.1))
+    task, parts = MultiLabel(), []
+    for place, (classes, found) in enumerate(zip(shown, scores, strict=True)):
+        truth = SceneLabels(size=(1, 2), semantic=np.array([classes], np.uint8))
+        said = SceneLabels(size=(1, 2), tag_scores=np.array(found))
+        parts.append(task.counts(truth, said, TOY, place=place))
+    wanted = ((1 / 2 + 2 / 3) / 2 + 1.0) / 2
+    assert task.scores(sum(parts), TOY) == {"tag_map": pytest.approx(wanted)}
+    assert task.scores(sum(reversed(parts)), TOY) == {"tag_map": pytest.approx(wanted)}
+    assert task.scores(task.zero(TOY) + sum(parts), TOY) == {"tag_map": pytest.approx(wanted)}
 
 
 # ------------------------------------------------------------------------------------------------ small classes
@@ -299,6 +389,14 @@ def test_an_alarm_sounds_where_all_or_nothing_is_selected(selected, word, caplog
         ({"thresholds": ()}, "thresholds that are shares"),
         ({"ema_decay": 1.0}, "an ema_decay in"),
         ({"tag_size": (0, 32)}, "a tag_size of"),
+        ({"tag_batch": 0}, "a tag_batch of at least 1, or null for the recipe's; found tag_batch: 0"),
+        ({"critic_lr": INF}, "finite numbers; found critic_lr: inf"),
+        ({"pull_weight": INF}, "finite numbers; found pull_weight: inf"),
+        ({"consistency": INF}, "finite numbers; found consistency: inf"),
+        ({"lr": INF}, "finite numbers; found lr: inf"),
+        ({"tag_lr": INF}, "finite numbers; found tag_lr: inf"),
+        ({"encoder_lr": INF}, "finite numbers; found encoder_lr: inf"),
+        ({"weight_decay": float("nan")}, "a weight_decay that is not negative"),
     ],
     ids=str,
 )
@@ -321,6 +419,37 @@ def test_masks_that_cannot_be_bought_are_told_before_anything_is_trained(world, 
     assert heard.begun == []
 
 
+UNFIT = [
+    ({"classifier_encoder": "resnet5000"}, {}, "resnet5000"),
+    ({"classifier_encoder": "test_resnet", "high": "cnn"}, {"pretrained": "timm:resnet18.a1_in1k"}, "resnet18"),
+    ({"renorm": True}, {}, "the knob renorm needs batch norms .* norm: frozen"),
+    ({"renorm": True, "high": "none"}, {"encoder": "convnext_atto", "norm": "batch"}, "renorm needs .* convnext_atto"),
+]
+
+
+@pytest.mark.parametrize(("knobs", "recipe", "told"), UNFIT, ids=str)
+def test_networks_that_will_not_do_are_told_before_anything_is_bought(world, tmp_path, knobs, recipe, told):
+    with highlow_lab(tmp_path, world, watcher=(heard := Recorder())) as lab:
+        with pytest.raises(BadInput, match=told):
+            HighLow(**(KNOBS | knobs)).run(lab, replace(RECIPE, **recipe))
+        assert heard.begun == [] and lab.spent == 0
+
+
+@pytest.mark.parametrize(("knobs", "told"), [(knobs, told) for knobs, recipe, told in UNFIT if not recipe], ids=str)
+def test_a_plan_refuses_networks_that_will_not_do(tmp_path, knobs, told):
+    study = toy_study(
+        tmp_path, methods=[{"name": "high_low", "knobs": KNOBS | knobs}], seeds=[0], budgets=[3.0],
+        recipe=TOY_RECIPE | {"norm": "frozen"},
+    )  # fmt: skip
+    plan = plan_study(study, home=tmp_path / "home", probe=False)
+    (reason,) = plan.refused
+    assert re.search(told, reason) and all(cell.seconds == 0 for cell in plan.cells)
+
+
+def test_a_classifier_has_nothing_to_fit_where_none_is_trained(world, home):
+    run(home, world, {"high": "none", "low": "supervised", "classifier_encoder": "resnet5000"})
+
+
 @pytest.mark.slow
 def test_a_class_that_no_labelled_image_holds_is_never_named(tmp_path):
     """No mask and no tag shows a car: both branches learn that there are none. It costs that class alone."""
@@ -336,6 +465,8 @@ def test_a_class_that_no_labelled_image_holds_is_never_named(tmp_path):
     with highlow_lab(tmp_path / "home", world) as lab:
         scores = lab.score(HighLow(**(KNOBS | {"lr": None, "tag_lr": None})).run(lab, recipe))
         assert scores.iou["car"] == 0.0 and scores.iou["ground"] > 0.3
+        told = scores.sums.confusion.counts_CC
+        assert told[2].sum() > 0 and told[:, 2].sum() == 0, "cars are there, and none is named"
         assert scores.miou == pytest.approx(mean_iou(scores.sums.confusion, absent="present"))
 
 

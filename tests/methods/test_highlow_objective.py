@@ -15,7 +15,7 @@ from segfrontier.lab import Augment, Batch, Bench, Moment, Objective, Part, Plan
 from segfrontier.lab.training.learners import Learners
 from segfrontier.lab.training.loop import Job, run
 from segfrontier.lab.worker import Worker
-from segfrontier.models.discriminator import ImageDiscriminatorSpec
+from segfrontier.models.discriminator import ImageDiscriminator, ImageDiscriminatorSpec
 from segfrontier_methods.high_low.mlmt import STRONG, tags_of
 
 ALONE = Worker(device=torch.device("cpu"))
@@ -152,6 +152,19 @@ def test_scores_without_dropout_are_the_same_twice():
     assert found[True, 0] == found[True, 1] and found[False, 0] != found[False, 1]
     mine, _ = do_steps(s4gan(critic=critic, score_dropout=False), batch, steps=1)
     assert mine.bare["critic"].training, "the critic goes on with dropout"
+
+
+@pytest.mark.parametrize(("changes", "passes"), [({}, 3), ({"score_dropout": False}, 4), ({"pull": "standard"}, 3)])
+def test_a_step_takes_three_passes_of_the_critic_and_one_more_without_dropout(monkeypatch, changes, passes):
+    seen, forward = [], ImageDiscriminator.forward
+
+    def counted(critic, maps_and_images):
+        seen.append(len(maps_and_images))
+        return forward(critic, maps_and_images)
+
+    monkeypatch.setattr(ImageDiscriminator, "forward", counted)
+    do_steps(s4gan(**changes), batches(), steps=1)
+    assert seen == [2] * passes
 
 
 @pytest.mark.parametrize(("form", "mass"), [("one_hot", (1.0, 0.0)), ("smooth", (0.9 + 0.1 / 3, 0.1 / 3))])

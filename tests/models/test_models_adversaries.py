@@ -48,6 +48,17 @@ def test_image_discriminator_has_the_published_count(classes: int, count: int) -
     assert _count(discriminator) == count
 
 
+def test_image_discriminator_halves_a_crop_four_times() -> None:
+    """FACTS 4e: 321 to 160, 80, 40 and 20, with the text's or the code's dropout."""
+    for dropouts in (3, 4):
+        with torch.device("meta"):
+            maps, sides = torch.empty(1, 24, 321, 321), []
+            for layer in ImageDiscriminator(24, dropouts=dropouts).body:
+                maps = layer(maps)
+                sides += [tuple(maps.shape[1:])] if isinstance(layer, nn.Conv2d) else []
+        assert sides == [(64, 160, 160), (128, 80, 80), (256, 40, 40), (512, 20, 20)]
+
+
 def test_image_discriminator_pools_what_its_convolutions_give() -> None:
     """FACTS 4e: a crop of 321 shrinks to 160, 80, 40, 20, and the reference averages 20x20."""
     discriminator = ImageDiscriminator(6, width=4).eval()

@@ -18,7 +18,7 @@ from segfrontier.models.heads.deeplab_v3plus import DeepLabV3Plus
 from segfrontier.models.heads.fpn import FPN
 from segfrontier.models.heads.pspnet import PSPNet
 from segfrontier.models.heads.segformer import SegFormer
-from segfrontier.models.model import ModelSpec, build_model, check_spec
+from segfrontier.models.model import ModelSpec, SegModel, build_model, check_spec
 from segfrontier.models.pyramid import Level, plan_encoder
 from segfrontier.models.spec import EncoderSpec
 
@@ -84,6 +84,18 @@ def test_deeplab_v2_on_resnet101_has_the_published_count() -> None:
     assert _count(encoder) == 42_500_160
     assert _count(encoder) + _count(head) == 44_048_532
     assert _count(head) - _count(two) == 2 * (2048 * 21 * 9 + 21)
+
+
+def test_deeplab_v2_shrinks_a_crop_of_321_to_41() -> None:
+    """FACTS 4e: logits of 41x41, and of the crop itself once they are brought up."""
+    given = {"encoder": "resnet101", "head": "deeplab_v2", "num_classes": 21, "pretrained": "never", "output_stride": 8}
+    crop = torch.empty(1, 3, 321, 321, device="meta")
+    for upsample, side in ((False, 41), (True, 321)):
+        spec = ModelSpec.from_json(given | {"upsample": upsample})
+        with torch.device("meta"):
+            model = SegModel(spec, Encoder("resnet101", plan_encoder(spec)))
+        assert model(crop).mean_logits.shape == (1, 21, side, side)
+        assert _count(model) == 44_048_532
 
 
 def test_pspnet_has_the_published_count_and_shape() -> None:

@@ -17,6 +17,7 @@ from segfrontier.lab import Adam, Batch, Lab, Loss, Model, Moment, Nets, Network
 from segfrontier.maths import cross_entropy, real_or_fake, self_training_loss, trusted
 from segfrontier.models.discriminator import PatchDiscriminatorSpec
 from segfrontier_methods.high_low.data import bought
+from segfrontier_methods.high_low.knobs import endless
 from segfrontier_methods.high_low.networks import map_streams
 
 
@@ -85,13 +86,20 @@ class AdversarialSemi:
     critic_width: int = 64
 
     def __post_init__(self) -> None:
-        shares = {"self_training_after": self.self_training_after, "trust": self.trust, "labelled": self.labelled or 1}
-        weights = {n: getattr(self, n) for n in ("labelled_pull", "unlabelled_pull", "self_training", "critic_lr")}
-        wrong = {n: v for n, v in shares.items() if not 0 <= v <= 1} | {n: v for n, v in weights.items() if not v >= 0}
-        if wrong or self.critic_width < 1 or self.labelled == 0:
+        shares = {"self_training_after": self.self_training_after, "trust": self.trust}
+        weights = ("labelled_pull", "unlabelled_pull", "self_training", "critic_lr")
+        wrong: dict[str, object] = {name: share for name, share in shares.items() if not 0 <= share <= 1}
+        wrong |= {name: getattr(self, name) for name in weights if not getattr(self, name) >= 0} | endless(self)
+        if self.labelled is not None and not 0 < self.labelled <= 1:
+            wrong["labelled"] = self.labelled
+        if not all(0 <= beta < 1 for beta in self.critic_betas):
+            wrong["critic_betas"] = self.critic_betas
+        if self.critic_width < 1:
+            wrong["critic_width"] = self.critic_width
+        if wrong:
             raise BadInput(
-                f"adversarial_semi needs shares in [0, 1], weights of 0 or more and a critic_width of 1 or more; found "
-                f"{wrong or {'critic_width': self.critic_width, 'labelled': self.labelled}}. Correct them."
+                "adversarial_semi needs shares in [0, 1], a labelled one above 0, finite weights of 0 or more, "
+                f"critic_betas in [0, 1) and a critic_width of 1 or more; found {wrong}. Correct them."
             )
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:

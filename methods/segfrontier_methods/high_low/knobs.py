@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -109,6 +110,8 @@ class Knobs:
         for name, (holds, rule) in self._rules().items():
             if not holds:
                 raise BadInput(f"high_low needs {rule}; found {name}: {getattr(self, name)}; correct it")
+        for name, value in endless(self).items():
+            raise BadInput(f"high_low needs finite numbers; found {name}: {value}; correct it")
 
     def _rules(self) -> Mapping[str, tuple[bool, str]]:
         weights = ("pull_weight", "self_training", "consistency", "weight_decay", "tag_weight_decay")
@@ -133,7 +136,9 @@ class Knobs:
             "encoder_lr": (self.encoder_lr > 0, "a positive encoder_lr"),
             "schedule_share": (0 < self.schedule_share <= 1, "a schedule_share above 0 and up to 1"),
             "ema_decay": (0 <= self.ema_decay < 1, "an ema_decay in [0, 1)"),
-            "tag_batch": ((self.tag_batch or 1) >= 1, "a tag_batch of at least 1, or null for the recipe's"),
+            "tag_batch": (
+                self.tag_batch is None or self.tag_batch >= 1, "a tag_batch of at least 1, or null for the recipe's"
+            ),
             "tag_unlabelled": (self.tag_unlabelled >= 1, "a tag_unlabelled of at least 1"),
             "tag_size": (min(sizes[0]) >= 1, "a tag_size of (height, width), or null"),
             "colour": (0 <= self.colour < 1, "a colour in [0, 1)"),
@@ -153,3 +158,9 @@ class Knobs:
     def trainings(self) -> int:
         """How often it trains; they share the recipe's `total_steps`, if it has any."""
         return 1 + self.tagging
+
+
+def endless(knobs: object) -> dict[str, float]:
+    """The numbers among a method's knobs that are not finite."""
+    numbers = {name: value for name, value in vars(knobs).items() if isinstance(value, float)}
+    return {name: value for name, value in numbers.items() if not math.isfinite(value)}

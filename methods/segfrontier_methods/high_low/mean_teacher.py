@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -68,10 +69,11 @@ class MeanTeacher:
     blur: float = 2.0
 
     def __post_init__(self) -> None:
-        if not (self.consistency >= 0 and 0 <= self.ema_decay < 1 and 0 < (self.labelled or 1) <= 1):
+        labelled = self.labelled is None or 0 < self.labelled <= 1
+        if not (0 <= self.consistency < math.inf and 0 <= self.ema_decay < 1 and labelled):
             raise BadInput(
-                f"mean_teacher needs consistency >= 0, an ema_decay in [0, 1) and a labelled share in (0, 1]; found "
-                f"{self.consistency}, {self.ema_decay} and {self.labelled}. Correct them."
+                "mean_teacher needs a finite consistency >= 0, an ema_decay in [0, 1) and a labelled share above 0 and "
+                f"up to 1; found {self.consistency}, {self.ema_decay} and {self.labelled}. Correct them."
             )
         Augment(colour=self.colour, blur=self.blur)  # its own rules
 

@@ -16,7 +16,14 @@ from segfrontier_methods.high_low.data import Data, bought
 from segfrontier_methods.high_low.fusion import LargeOnlySpec, Tagging, TwoBranchSpec
 from segfrontier_methods.high_low.knobs import Knobs
 from segfrontier_methods.high_low.mlmt import TagTeacher
-from segfrontier_methods.high_low.networks import classifier_of, critic_of, map_streams, segmenter_of, tag_streams
+from segfrontier_methods.high_low.networks import (
+    classifier_of,
+    critic_of,
+    map_streams,
+    require_networks,
+    segmenter_of,
+    tag_streams,
+)
 from segfrontier_methods.high_low.s4gan import S4Gan
 from segfrontier_methods.high_low.thresholds import chosen
 from segfrontier_methods.supervised.objective import CrossEntropy
@@ -28,6 +35,7 @@ class HighLow(Knobs):
 
     def run(self, lab: Lab, recipe: Recipe) -> Model:
         """The branches train one after the other and know nothing of each other until they are fused."""
+        require_networks(self, recipe, len(lab.classes))
         data = bought(lab, labelled=self.labelled, split=self.split, draw=self.draw)
         first, *second = (recipe.share(i, of=self.trainings) for i in range(self.trainings))
         segmenter = trained = self._low(lab, first, data)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from segfrontier.lab import Adam, Augment, Ema, Network, Part, Recipe, Schedule, Sgd, Stream
-from segfrontier.models.classifier import ClassifierSpec
+from segfrontier.models.classifier import ClassifierSpec, TagClassifier
 from segfrontier.models.discriminator import ImageDiscriminatorSpec
-from segfrontier.models.model import ModelSpec
+from segfrontier.models.encoder import build_encoder
+from segfrontier.models.model import ModelSpec, needs_batch_norm
+from segfrontier.models.network import check_network
+from segfrontier.models.pyramid import plan_encoder
+from segfrontier.models.weights import find_weights
 from segfrontier_methods.high_low.data import Data
 from segfrontier_methods.high_low.knobs import Knobs
 from segfrontier_methods.high_low.mlmt import STRONG
@@ -40,11 +44,7 @@ def critic_of(knobs: Knobs, segmenter: Network, classes: int) -> Network:
 
 def classifier_of(knobs: Knobs, recipe: Recipe, classes: int) -> Network:
     """On the recipe's encoder; with a teacher where there is consistency to teach."""
-    given = replace(recipe, encoder=knobs.classifier_encoder or recipe.encoder, output_stride=None)
-    network = given.network(classes)
-    like = network.blueprint
-    assert isinstance(like, ModelSpec)
-    spec = ClassifierSpec(encoder=like.encoder, pretrained=like.pretrained, norm=like.norm, num_classes=classes)
+    network, spec = _classifier(knobs, recipe, classes)
     own = knobs.teacher_norm == "own"
     ema = Ema(decay=knobs.ema_decay, buffers="keep" if own else "copy", mode="train" if own else "eval")
     network = replace(network, blueprint=spec, ema=ema if knobs.high == "mlmt" else None)
@@ -56,6 +56,27 @@ def classifier_of(knobs: Knobs, recipe: Recipe, classes: int) -> Network:
         schedule=Schedule(shape="cosine", floor=_COSINE_END),
         head_lr=1.0,
     )
+
+
+def require_networks(knobs: Knobs, recipe: Recipe, classes: int) -> None:
+    """BadInput where the lab's own look at a recipe cannot tell that a network of this method will not do."""
+    if knobs.renorm:
+        needs_batch_norm(recipe.model(classes), "the knob renorm")
+    if not knobs.tagging:
+        return
+    _, spec = _classifier(knobs, recipe, classes)
+    check_network(TagClassifier, replace(spec, norm="batch") if spec.norm == "sync" else spec)  # as the lab looks
+    if knobs.classifier_encoder and spec.pretrained not in ("auto", "never"):  # the named weights must fit this one too
+        build_encoder(spec, plan_encoder(spec), find_weights(spec.encoder, spec.pretrained))
+
+
+def _classifier(knobs: Knobs, recipe: Recipe, classes: int) -> tuple[Network, ClassifierSpec]:
+    """The recipe's network on the classifier's encoder, and the blueprint to put in its place."""
+    network = replace(recipe, encoder=knobs.classifier_encoder or recipe.encoder, output_stride=None).network(classes)
+    like = network.blueprint
+    assert isinstance(like, ModelSpec)
+    spec = ClassifierSpec(encoder=like.encoder, pretrained=like.pretrained, norm=like.norm, num_classes=classes)
+    return network, spec
 
 
 def map_streams(recipe: Recipe, data: Data) -> dict[str, Stream]:
