@@ -1,6 +1,7 @@
 """Knobs, claims and tables of weak_panoptic as studies: all of them can be written in a study file."""
 
 from dataclasses import fields
+from math import inf
 
 import pytest
 import yaml
@@ -93,11 +94,24 @@ def test_widths_of_both_crfs_are_in_this_studys_pixels():
         ({"steps": ["prior", "prior"]}, "each step of cleaning may stand once"),
         ({"crf_scale": 0.0}, "positive crf_scale"),
         ({"above": 1.0}, "detections need a threshold"),
+        ({"eps": 0.0}, "eps between 0 and 1"), ({"eps": 1.0}, "eps between 0 and 1"),
+        ({"weights_lr": 0.0}, "positive weights_lr"), ({"weights_lr": inf}, "positive weights_lr"),
+        ({"box_term": False, "global_term": False}, "a box_term, a global_term or both"),
+        ({"box_term": False, "global_term": False, "instances": "piecewise"}, "a box_term, a global_term or both"),
+        ({"detector_width": 0}, "detector_width of 1"), ({"detector_hidden": 0}, "detector_hidden of 1"),
+        ({"anchor": 0.0}, "positive anchor"), ({"anchor": inf}, "positive anchor"),
+        ({"tag_stride": 0}, "tag_stride of 1"),
+        *(({name: inf}, name) for name in ("lr", "tag_lr", "round_lr", "instance_lr", "weight_decay", "beside")),
+        *(({name: inf}, name) for name in ("crf_scale", "detector_clip")),
     ],
-)
+)  # fmt: skip
 def test_knobs_that_mean_nothing_are_refused_before_anything_is_bought(knobs, told):
     with pytest.raises(BadInput, match=told):
         make_method("weak_panoptic", knobs)
+
+
+def test_terms_of_a_crf_that_is_not_there_mean_nothing():
+    assert make_method("weak_panoptic", {"box_term": False, "global_term": False, "instances": "none"}).rounds == 2
 
 
 @pytest.mark.parametrize(

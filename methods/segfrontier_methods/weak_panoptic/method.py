@@ -23,6 +23,7 @@ from segfrontier_methods.weak_panoptic.knobs import Knobs
 from segfrontier_methods.weak_panoptic.matched import DETECTIONS, PANOPTIC, MatchedInstances
 from segfrontier_methods.weak_panoptic.networks import classifier_of, detector_of, panoptic_of, segmenter_of
 from segfrontier_methods.weak_panoptic.pictures import FromBoxes
+from segfrontier_methods.weak_panoptic.ready import require_ready
 from segfrontier_methods.weak_panoptic.tags import BOXES, CLASSIFIER, LearnTags, StuffSeeds, tag_stream
 
 
@@ -32,6 +33,7 @@ class WeakPanoptic(Knobs):
 
     def run(self, lab: Lab, recipe: Recipe) -> Model | Judged:
         """Classifier, segmenter with its rounds, detector, all end to end: those that there are share the steps."""
+        require_ready(lab, recipe, self)
         data = bought(lab, self)
         count = (data.tags is not None) + 1 + (self.rounds if data.boxes is not None else 0)
         count += {"none": 0, "piecewise": 1, "end_to_end": 2}[self.instances]
