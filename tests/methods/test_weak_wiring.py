@@ -289,7 +289,8 @@ def test_each_training_learns_from_the_labels_made_just_before_it_and_goes_on_fr
     learned = lab.acts(CrossEntropy)
     assert [stream.parts[0].labels[FIRST].digest for _, streams, _ in learned for stream in streams.values()] == made
     assert [sorted(start) for _, _, start in learned] == [[], ["segmenter"], ["segmenter"]]
-    ((_, masks_part, masks_labels),) = lab.acts(BoxMasks)
+    ((rule, masks_part, masks_labels),) = lab.acts(BoxMasks)
+    assert rule.num_classes == len(TOY)
     assert all(part.labels[FIRST].digest == masks_labels.digest for _, part, _ in lab.acts(NextLabels))
     assert masks_part.names() == lab.acts(NextLabels)[0][1].names()
 

@@ -181,8 +181,8 @@ class Knobs:
             "pictures": (self.pictures >= 0, "pictures of 0 scenes or more"),
         }  # fmt: skip
 
-    def sources(self, background: int | None = None) -> BoxMasks:
-        """What makes masks of boxes."""
+    def sources(self, background: int | None = None, *, classes: int = _VOID) -> BoxMasks:
+        """What makes masks of boxes, of a world with so many classes."""
         crop, guard = (
             Crop(margin=self.margin, side=self.side),
             Guard(least=self.guard[0], most=self.guard[1], core=self.core),
@@ -194,6 +194,7 @@ class Knobs:
                 scales=self.edge_scales, edges=GRADIENT if self.edges == "gradient" else learned_origin(),
             ),
             background=background, rejected=self.rejected if background is not None else "void", clash=self.clash,
+            num_classes=classes,
         )  # fmt: skip
 
     def cleaning(self, background: int | None = None, *, tags: bool = True) -> Cleaning:

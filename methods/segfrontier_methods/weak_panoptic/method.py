@@ -53,14 +53,15 @@ class WeakPanoptic(Knobs):
         """Sections 3.2 and 3.3: the last labels of the boxed images, and the segmenter that learned from them."""
         if data.boxes is None:
             return None, self._segmenter(lab, next(recipes), data, None)
-        masks = lab.label(None, Part(images=lab.pool, labels=data.boxes), self.sources(background_of(self, lab)))
+        rule = self.sources(background_of(self, lab), classes=len(lab.classes))
+        masks = lab.label(None, Part(images=lab.pool, labels=data.boxes), rule)
         seeds = masks if data.tags is None else self._seeds(lab, next(recipes), data)
         labels = [lab.label(None, data.boxed(**{FIRST: masks, SEEDS: seeds}), FirstLabels(**self._ways(lab, data)))]
         model = self._segmenter(lab, next(recipes), data, labels[0])
         for number in range(1, self.rounds + 1):
             crf = self.crf_of(DEEPLAB) if self.crf else None
-            rule = NextLabels(**self._ways(lab, data), number=number, crf=crf, scores_of=self.scores_of)
-            labels.append(lab.label(model, data.boxed(**{FIRST: masks}), rule))
+            next_labels = NextLabels(**self._ways(lab, data), number=number, crf=crf, scores_of=self.scores_of)
+            labels.append(lab.label(model, data.boxed(**{FIRST: masks}), next_labels))
             model = self._segmenter(lab, next(recipes), data, labels[-1], number=number, start=model)
         if self.pictures:
             rounds = {f"round {number}": made for number, made in enumerate(labels)}
