@@ -10,10 +10,12 @@ from weakhere import VALUES
 from segfrontier.errors import BadInput
 from segfrontier.lab import make_method
 from segfrontier.maths import DEEPLAB, DIN, Cleaning
+from segfrontier.store.keys import dumps
 from segfrontier.study.cells import expand
-from segfrontier.study.claim_cells import study_of
+from segfrontier.study.claim_cells import all_cells, study_of
 from segfrontier.study.claims import claims_of
 from segfrontier.study.config import Study
+from segfrontier.study.keys import plain_cell
 from segfrontier.study.paper_tables import load_study, tables_of
 from segfrontier_methods.weak_panoptic import WeakPanoptic
 from segfrontier_methods.weak_panoptic import knobs as knobs_module
@@ -158,9 +160,11 @@ def test_claims_are_studies_whose_hours_pay_for_what_they_say():
                 assert 30 * 6.1 / 120 < weak < 60 * 6.1 / 120
             else:
                 assert weak == 0 or (weak * knobs.box_share >= 3.93 and weak * (1 - knobs.box_share) >= 2.16)
-    whole, part = (
-        next(c for c in claims.claims if c.id == name) for name in ("weak-labels-reach-85-percent", "a-round-helps")
-    )
+    assert len({dumps(plain_cell(cell)) for cell in all_cells(claims)}) == 60, "what a run of all of them costs"
+    names = ("weak-labels-reach-85-percent", "things-lose-less-than-stuff", "a-round-helps")
+    whole, things, part = (next(c for c in claims.claims if c.id == name) for name in names)
+    assert [pair.controls for pair in things.compare] == [pair.controls for pair in whole.compare]
+    assert "as many steps in all" in part.says and "as long" not in part.says
     (pair,) = whole.compare
     assert pair.share == 0.85 and pair.a.hours <= 0.05 * pair.b.hours and pair.b.hours == 120 * 1.5
     assert all(pair.controls for pair in part.compare)
