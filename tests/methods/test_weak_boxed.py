@@ -65,10 +65,23 @@ def test_a_scene_of_which_no_boxes_were_bought_is_a_fault(known):
         BoxMasks().label(None, np.zeros((4, 4, 3), np.uint8), known)
 
 
+@pytest.mark.parametrize("label", [3, 77, 255, 300, -1])
+@pytest.mark.parametrize("group", [0, 1])
+def test_a_box_of_a_class_that_the_world_lacks_is_a_fault(label, group):
+    known = SceneLabels(size=(10, 12), boxes=rows((1, 1, 5, 5, 2, 0), (3, 3, 9, 9, label, group)))
+    rule = BoxMasks(masks="box", num_classes=3)
+    with pytest.raises(BadInput, match=f"class of a box must be 0 to 2; found {label}"):
+        rule.label(None, np.zeros((10, 12, 3), np.uint8), known)
+    if not 0 <= label < 255:  # whatever the world, no map holds it
+        with pytest.raises(BadInput, match=f"class of a box must be 0 to 254; found {label}"):
+            BoxMasks(masks="box").label(None, np.zeros((10, 12, 3), np.uint8), known)
+
+
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
         ({"masks": "mcg"}, "grabcut, proposals, both, box"), ({"background": 255}, "below 255"),
+        ({"num_classes": 0}, "1 to 255 classes"), ({"num_classes": 256}, "1 to 255 classes"),
         ({"rejected": "background"}, "name it"), ({"rejected": "x"}, "void, background"), ({"clash": "x"}, "smaller"),
     ],
 )  # fmt: skip

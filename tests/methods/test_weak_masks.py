@@ -101,6 +101,17 @@ def test_grabcut_finds_a_disc_in_its_box_better_than_the_box_does(radius):
     assert iou(patch == OBJECT, truth) > 0.9 > truth.mean()
 
 
+def test_a_boxs_core_is_surely_the_object_whatever_its_colour():
+    """A frame of one colour round a core of the background's; what the guard makes of it is left out."""
+    image, box = np.full((60, 60, 3), (40, 150, 60), np.uint8), Box(15, 15, 45, 45)
+    image += np.random.default_rng(0).integers(0, 20, image.shape, dtype=np.uint8)
+    core = image[22:38, 22:38].copy()
+    image[15:45, 15:45] = (200, 60, 50)
+    image[22:38, 22:38] = core
+    found = GrabCut(guard=Guard(least=0.0, most=1.0)).patch(image, box) == OBJECT
+    assert found[Guard().core_of(box.size)].mean() > 0.9 and found[0].all()
+
+
 def test_grabcut_is_the_same_whatever_was_drawn_before_and_on_more_threads():
     image, _, box = disc(radius=9, noise=60)
     first, threads = GrabCut().patch(image, box), cv2.getNumThreads()

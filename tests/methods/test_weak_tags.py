@@ -22,6 +22,7 @@ from segfrontier_methods.weak_panoptic.tags import (
     classifier_network,
     tag_stream,
     tile_tags,
+    zoomed,
 )
 
 TILES = TILING.crops(*SIZE)
@@ -122,6 +123,29 @@ def test_the_loss_is_that_of_the_whole_batch_however_it_is_cut(net):
 def test_an_image_of_which_nothing_is_known_teaches_nothing(net):
     loss = loss_of(net, shown(("s", NOTHING, NOTHING)), moment())
     assert loss == 0 and loss.requires_grad
+
+
+def test_by_a_zoom_the_classifier_sees_crops_larger_in_training_and_for_seeds(net):
+    """Twice as large, and seeds are of the image's size all the same, where the evidence was."""
+    batch = shown(("s", tagged([0, 0]), boxed()))
+    plain, near, sizes = Watched(net), Watched(net), set(zip(*(TILES[:, 2:] - TILES[:, :2]).T.tolist(), strict=True))
+    for eye, zoom in ((plain, 1.0), (near, 2.0)):
+        loss_of(eye, batch, moment(), zoom=zoom)
+    (small,), (large,) = plain.seen, near.seen
+    assert sizes == {(small.shape[3], small.shape[2])} and large.shape[2:] == (2 * small.shape[2], 2 * small.shape[3])
+    ramp = torch.arange(12.0).expand(1, 3, 10, 12)
+    torch.testing.assert_close(F.avg_pool2d(zoomed(ramp, 2.0), 2)[..., 1:-1], ramp[..., 1:-1])
+    assert zoomed(small, 1.0) is small
+
+    looked = []
+    watching = net.encoder.register_forward_pre_hook(lambda _, given: looked.append(tuple(given[0].shape[2:])))
+    made = StuffSeeds(tiling=TILING, zoom=2.0).label(predictors(net), picture(), tagged([1, 0], [1, 1]))
+    watching.remove()
+    x0, y0, x1, y1 = TILES[1].tolist()
+    assert looked == [(2 * (y1 - y0), 2 * (x1 - x0))]
+    inside = np.zeros(SIZE, np.bool_)
+    inside[y0:y1, x0:x1] = True
+    assert made.semantic.shape == SIZE and (made.semantic[~inside] == 255).all() and (made.semantic[inside] < 2).any()
 
 
 def test_bad_input_of_the_objective_is_refused(net):

@@ -13,7 +13,7 @@ inside that all sources reject.
 What an annotator should not send: boxes are cut at the image's edges; what has no pixel left, and what repeats a box of
 the same class, is left out. Group boxes are no instance and say nothing of any pixel, but what they cover is not
 outside of all boxes. Without boxes, or without one that is left, no pixel is an instance's. A scene of which no boxes
-were bought is a fault of that scene.
+were bought is a fault of that scene, and so is a box of a class that the world lacks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from segfrontier.errors import BadInput
-from segfrontier.lab import Gauge, Known, Measures, Predictors, Rule, SceneLabels
+from segfrontier.lab import LATER, Gauge, Known, Measures, Predictors, Rule, SceneLabels
 from segfrontier_methods.weak_panoptic.grabcut import OBJECT, OPEN, OUT, Box, GrabCut, Patch
 from segfrontier_methods.weak_panoptic.proposals import GRADIENT, Proposals, box_iou, require_hierarchy
 
@@ -69,6 +69,8 @@ class BoxMasks(Rule):
     background: int | None = None
     rejected: Literal["void", "background"] = "void"
     clash: Literal["void", "smaller"] = "void"
+    num_classes: int = field(default=_VOID, metadata=LATER)
+    """The world's: a box of another class is refused, for no map holds it."""
 
     def __post_init__(self) -> None:
         for name, value, choices in (
@@ -77,6 +79,8 @@ class BoxMasks(Rule):
         ):  # fmt: skip
             if value not in choices:
                 raise BadInput(f"{name} is one of {', '.join(choices)}; found {value!r}")
+        if not 1 <= self.num_classes <= _VOID:
+            raise BadInput(f"boxes are of 1 to {_VOID} classes; found {self.num_classes}. Give the world's.")
         if self.background is not None and not 0 <= self.background < _VOID:
             raise BadInput(f"the background is a class below {_VOID}, or none; found {self.background}")
         if self.rejected == "background" and self.background is None:
@@ -92,12 +96,20 @@ class BoxMasks(Rule):
     def label(self, models: Predictors, image: NDArray[np.uint8], known: Known) -> SceneLabels:  # noqa: ARG002
         """See `Rule.label`."""
         size = (image.shape[0], image.shape[1])
-        tidied = tidy(_bought(known), size)
+        tidied = tidy(self._of_classes(_bought(known)), size)
         semantic, instance = laid_out(
             tidied, [self.patch(image, box) for box in tidied.boxes], size=size, background=self.background,
             rejected=self.rejected == "background", smaller=self.clash == "smaller",
         )  # fmt: skip
         return SceneLabels(size=size, semantic=semantic, instance=instance)
+
+    def _of_classes(self, boxes: NDArray[np.int32]) -> NDArray[np.int32]:
+        strange = boxes[(boxes[:, 4] < 0) | (boxes[:, 4] >= self.num_classes), 4]
+        if strange.size:
+            raise BadInput(
+                f"the class of a box must be 0 to {self.num_classes - 1}; found {strange[0]}. Use one class table."
+            )
+        return boxes
 
     def patch(self, image: NDArray[np.uint8], box: Box) -> Patch:
         """What the sources say together of one box."""

@@ -58,14 +58,24 @@ def background_of(knobs: Knobs, lab: Lab) -> int | None:
     return label
 
 
-def bought(lab: Lab, knobs: Knobs) -> Data:
-    """Images in the seed's random order, so that a smaller budget's are among a larger one's."""
+def require_things(lab: Lab) -> None:
+    """BadInput if there is nothing to box."""
     if not lab.classes.things:
         raise BadInput(
             "weak_panoptic needs a class whose objects can be boxed; this world has none that can be counted. Mark "
             "some as things, or choose another method."
         )
-    tagging = background_of(knobs, lab) is None and len(lab.classes.stuff) > 0
+
+
+def needs_tags(lab: Lab, knobs: Knobs) -> bool:
+    """Whether boxes leave classes for tags to tell of."""
+    return background_of(knobs, lab) is None and len(lab.classes.stuff) > 0
+
+
+def bought(lab: Lab, knobs: Knobs) -> Data:
+    """Images in the seed's random order, so that a smaller budget's are among a larger one's."""
+    require_things(lab)
+    tagging = needs_tags(lab, knobs)
     order, masks = lab.shuffled(), None
     if knobs.split:
         masks = lab.buy_masks("fine", spend=round(knobs.split * lab.budget), scenes=order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
@@ -149,19 +150,29 @@ class Knobs:
                 self.edges == "gradient" or self.masks in ("proposals", "both"),
                 "masks proposals or both where edges are learned, for no other source looks at edges",
             ),
+            "tag_stride": (self.tag_stride is None or self.tag_stride >= 1, "a tag_stride of 1 or more, or null"),
             "tag_zoom": (1 <= self.tag_zoom <= 8, "a tag_zoom from 1 to 8"),
             "cam_share": (0 <= self.cam_share <= 1, "a cam_share in [0, 1]"),
             "rounds": (self.rounds >= 0, "rounds of 0 or more"),
-            "round_lr": (self.round_lr > 0, "a positive round_lr"),
+            "round_lr": (_positive(self.round_lr), "a positive round_lr"),
             "scores_of": (self.scores_of == "network" or self.crf, "a CRF where scores are the CRF's"),
-            "crf_scale": (self.crf_scale > 0, "a positive crf_scale"),
-            "lr": (self.lr is None or self.lr > 0, "a positive lr, or null for the recipe's"),
+            "crf_scale": (_positive(self.crf_scale), "a positive crf_scale"),
+            "box_term": (
+                self.instances == "none" or self.box_term or self.global_term,
+                "a box_term, a global_term or both where there is an instance module",
+            ),
+            "eps": (0 < self.eps < 1, "an eps between 0 and 1"),
+            "weights_lr": (_positive(self.weights_lr), "a positive weights_lr"),
+            "beside": (0 <= self.beside < math.inf, "a weight `beside` that is not negative"),
+            "detector_width": (self.detector_width >= 1, "a detector_width of 1 or more"),
+            "detector_hidden": (self.detector_hidden >= 1, "a detector_hidden of 1 or more"),
+            "anchor": (_positive(self.anchor), "a positive anchor"),
+            "lr": (self.lr is None or _positive(self.lr), "a positive lr, or null for the recipe's"),
             "momentum": (0 <= self.momentum < 1, "a momentum in [0, 1)"),
-            "weight_decay": (self.weight_decay >= 0, "a weight_decay that is not negative"),
-            "instance_lr": (self.instance_lr > 0, "a positive instance_lr"),
-            "tag_lr": (self.tag_lr is None or self.tag_lr > 0, "a positive tag_lr, or null for the recipe's"),
-            "detector_clip": (self.detector_clip > 0, "a positive detector_clip"),
-            "beside": (self.beside >= 0, "a weight `beside` that is not negative"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "a weight_decay that is not negative"),
+            "instance_lr": (_positive(self.instance_lr), "a positive instance_lr"),
+            "tag_lr": (self.tag_lr is None or _positive(self.tag_lr), "a positive tag_lr, or null for the recipe's"),
+            "detector_clip": (_positive(self.detector_clip), "a positive detector_clip"),
             "judged_scenes": (self.judged_scenes >= 0, "judged_scenes of 0 or more"),
             "background": (
                 self.background is None or self.thing_tags != "tags",
@@ -170,8 +181,8 @@ class Knobs:
             "pictures": (self.pictures >= 0, "pictures of 0 scenes or more"),
         }  # fmt: skip
 
-    def sources(self, background: int | None = None) -> BoxMasks:
-        """What makes masks of boxes."""
+    def sources(self, background: int | None = None, *, classes: int = _VOID) -> BoxMasks:
+        """What makes masks of boxes, of a world with so many classes."""
         crop, guard = (
             Crop(margin=self.margin, side=self.side),
             Guard(least=self.guard[0], most=self.guard[1], core=self.core),
@@ -183,6 +194,7 @@ class Knobs:
                 scales=self.edge_scales, edges=GRADIENT if self.edges == "gradient" else learned_origin(),
             ),
             background=background, rejected=self.rejected if background is not None else "void", clash=self.clash,
+            num_classes=classes,
         )  # fmt: skip
 
     def cleaning(self, background: int | None = None, *, tags: bool = True) -> Cleaning:
@@ -202,3 +214,8 @@ class Knobs:
     def detect(self) -> Detect:
         """What counts as found."""
         return Detect(above=self.above, nms=self.nms)
+
+
+def _positive(value: float) -> bool:
+    """And finite: what is infinite trains nothing."""
+    return 0 < value < math.inf

@@ -23,6 +23,7 @@ from segfrontier_methods.weak_panoptic.knobs import Knobs
 from segfrontier_methods.weak_panoptic.matched import DETECTIONS, PANOPTIC, MatchedInstances
 from segfrontier_methods.weak_panoptic.networks import classifier_of, detector_of, panoptic_of, segmenter_of
 from segfrontier_methods.weak_panoptic.pictures import FromBoxes
+from segfrontier_methods.weak_panoptic.ready import require_ready
 from segfrontier_methods.weak_panoptic.tags import BOXES, CLASSIFIER, LearnTags, StuffSeeds, tag_stream
 
 
@@ -32,6 +33,7 @@ class WeakPanoptic(Knobs):
 
     def run(self, lab: Lab, recipe: Recipe) -> Model | Judged:
         """Classifier, segmenter with its rounds, detector, all end to end: those that there are share the steps."""
+        require_ready(lab, recipe, self)
         data = bought(lab, self)
         count = (data.tags is not None) + 1 + (self.rounds if data.boxes is not None else 0)
         count += {"none": 0, "piecewise": 1, "end_to_end": 2}[self.instances]
@@ -51,14 +53,15 @@ class WeakPanoptic(Knobs):
         """Sections 3.2 and 3.3: the last labels of the boxed images, and the segmenter that learned from them."""
         if data.boxes is None:
             return None, self._segmenter(lab, next(recipes), data, None)
-        masks = lab.label(None, Part(images=lab.pool, labels=data.boxes), self.sources(background_of(self, lab)))
+        rule = self.sources(background_of(self, lab), classes=len(lab.classes))
+        masks = lab.label(None, Part(images=lab.pool, labels=data.boxes), rule)
         seeds = masks if data.tags is None else self._seeds(lab, next(recipes), data)
         labels = [lab.label(None, data.boxed(**{FIRST: masks, SEEDS: seeds}), FirstLabels(**self._ways(lab, data)))]
         model = self._segmenter(lab, next(recipes), data, labels[0])
         for number in range(1, self.rounds + 1):
             crf = self.crf_of(DEEPLAB) if self.crf else None
-            rule = NextLabels(**self._ways(lab, data), number=number, crf=crf, scores_of=self.scores_of)
-            labels.append(lab.label(model, data.boxed(**{FIRST: masks}), rule))
+            next_labels = NextLabels(**self._ways(lab, data), number=number, crf=crf, scores_of=self.scores_of)
+            labels.append(lab.label(model, data.boxed(**{FIRST: masks}), next_labels))
             model = self._segmenter(lab, next(recipes), data, labels[-1], number=number, start=model)
         if self.pictures:
             rounds = {f"round {number}": made for number, made in enumerate(labels)}

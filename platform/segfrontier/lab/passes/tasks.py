@@ -147,7 +147,10 @@ SEMANTIC: tuple[Task, ...] = (Semantic(), Boundary(), CalibrationError())
 
 @dataclass(frozen=True)
 class Panoptic(Task):
-    """PQ of the semantic map with the instance map; a class that cannot be counted is one segment."""
+    """PQ of the semantic map with the instance map; a class that cannot be counted is one segment.
+
+    Counted as panopticapi does: a prediction that lies in void by more than half is left out, not wrong.
+    """
 
     name: ClassVar[str] = "panoptic"
 
