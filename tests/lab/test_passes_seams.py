@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from passhere import Fused, through_boxes, through_several, trained
 from toylab import Plain, toy_lab, watcher_of
-from toyworld import write_toy
+from toyworld import TOY, write_toy
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import (
@@ -14,6 +14,7 @@ from segfrontier.lab import (
     Argmax,
     Bench,
     Boxes,
+    Detections,
     Fine,
     Instances,
     Looking,
@@ -127,3 +128,17 @@ def test_the_first_set_that_knows_a_pixel_has_it(lab):
     known = Part(images=lab.pool, labels={"seeds": seeds, "fine": fine}).pixels(scene)
     assert isinstance(known, SceneLabels) and np.array_equal(known.map(), fine.map(scene))
     assert np.array_equal(known.instance, fine.instance(scene))
+
+
+@pytest.mark.parametrize(
+    ("in_void", "name", "ap"), [("forgotten", "ap_50_voc", 1.0), ("false", "ap_50_voc_void_false", 0.5)]
+)
+def test_what_lies_in_void_is_forgotten_or_false_as_the_task_says(in_void, name, ap):
+    """Two detections of class 2: the surer one lies in void, the other one is right."""
+    semantic = np.array([[2, 2, 0, 255, 255]], np.uint8)
+    truth = SceneLabels(size=(1, 5), semantic=semantic, instance=(semantic == 2).astype(np.uint16))
+    masks = np.stack([semantic == 255, semantic == 2])
+    found = Detections(label=np.array([2, 2], np.uint8), score=np.array([0.9, 0.5], np.float32), mask=masks)
+    task = Instances(convention="voc", thresholds=(0.5,), in_void=in_void)
+    sums = task.zero(TOY) + task.counts(truth, SceneLabels(size=(1, 5), detections=found), TOY, place=0)
+    assert task.scores(sums, TOY)[name] == pytest.approx(ap)

@@ -21,6 +21,7 @@ from segfrontier.maths import (
     Confusion,
     Convention,
     InstanceHits,
+    InVoid,
     PanopticCounts,
     Ranking,
     TagScores,
@@ -184,10 +185,14 @@ class Instances(Task):
     thresholds: tuple[float, ...] = CITYSCAPES_THRESHOLDS
     rankings: tuple[Ranking, ...] = field(default=("score",), metadata=LATER)
     stuff: bool = field(default=False, metadata=LATER)
+    in_void: InVoid = field(default="forgotten", metadata=LATER)
+    """What a detection that lies wholly in void or crowds is by `voc`: nobody's, or false (names with `_void_false`)."""
 
     def zero(self, classes: ClassTable) -> InstanceHits:
         """See `Task.zero`."""
-        return InstanceHits.zero(num_classes=len(classes), convention=self.convention, thresholds=self.thresholds)
+        return InstanceHits.zero(
+            num_classes=len(classes), convention=self.convention, thresholds=self.thresholds, in_void=self.in_void
+        )
 
     def counts(self, truth: SceneLabels, found: SceneLabels, classes: ClassTable, *, place: int) -> InstanceHits:
         """See `Task.counts`."""
@@ -199,7 +204,7 @@ class Instances(Task):
         )  # fmt: skip
         return instance_hits(
             overlaps, found.detections.score, num_classes=len(classes), convention=self.convention,
-            thresholds=self.thresholds, order=place,
+            thresholds=self.thresholds, in_void=self.in_void, order=place,
         )  # fmt: skip
 
     def scores(self, sums: InstanceHits, classes: ClassTable) -> dict[str, float]:
