@@ -186,7 +186,7 @@ class Instances(Task):
     rankings: tuple[Ranking, ...] = field(default=("score",), metadata=LATER)
     stuff: bool = field(default=False, metadata=LATER)
     in_void: InVoid = field(default="forgotten", metadata=LATER)
-    """What a detection that lies wholly in void or crowds is by `voc`: nobody's, or false (names with `_void_false`)."""
+    """By `voc`, what a detection is that lies wholly in void or crowds: nobody's, or false (`.._void_false`)."""
 
     def zero(self, classes: ClassTable) -> InstanceHits:
         """See `Task.zero`."""
