@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from spechere import small_spec
 from torch import nn
 from torch.nn import functional
 
@@ -37,16 +38,12 @@ _REAL = (
 )
 
 
-def _spec(encoder: str, head: str, **settings: object) -> ModelSpec:
-    return ModelSpec.from_json({"encoder": encoder, "head": head, "num_classes": 5, "pretrained": "never"} | settings)
-
-
 def _count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
 def _run_both_ways(encoder: str, head: str, sizes: Sequence[tuple[int, ...]]) -> None:
-    model = build_model(_spec(encoder, head, aux=True), seed=0)
+    model = build_model(small_spec(encoder=encoder, head=head, aux=True), seed=0)
     for size in sizes:
         model.zero_grad()
         output = model(torch.rand(size))
@@ -184,9 +181,9 @@ def test_branches_pooled_to_a_point_do_not_depend_on_the_rest_of_the_batch() -> 
 
 def test_unknown_heads_and_knobs_name_their_neighbours() -> None:
     with pytest.raises(BadInput, match="did you mean pspnet"):
-        check_spec(_spec("test_resnet", "psp_net"))
+        check_spec(small_spec(head="psp_net"))
     with pytest.raises(BadInput, match=r"has the knobs dilations, branches; found 'brnches': did you mean branches"):
-        check_spec(_spec("test_resnet", "deeplab_v2", head_knobs={"brnches": 2}))
+        check_spec(small_spec(head_knobs={"brnches": 2}))
     assert knobs(DeepLabV2) == {"dilations": (6, 12, 18, 24), "branches": None}
 
 
@@ -201,7 +198,7 @@ def test_unknown_heads_and_knobs_name_their_neighbours() -> None:
 )
 def test_a_wrong_knob_is_refused_before_training(head: str, wrong: dict[str, object], words: str) -> None:
     with pytest.raises(BadInput, match=words):
-        check_spec(_spec("test_resnet", head, head_knobs=wrong))
+        check_spec(small_spec(head=head, head_knobs=wrong))
 
 
 def test_dropout_is_the_papers_unless_told() -> None:

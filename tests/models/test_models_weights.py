@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import huggingface_hub
@@ -13,15 +14,14 @@ import safetensors.torch
 import timm
 import torch
 from huggingface_hub.errors import EntryNotFoundError
+from spechere import small_spec
 
 from segfrontier.errors import BadInput
 from segfrontier.models import weights
 from segfrontier.models.model import ModelSpec, build_model
 from segfrontier.models.weights import RandomWeights, Weights, find_weights
 
-
-def _spec(encoder: str = "test_resnet.r160_in1k", pretrained: str = "auto") -> ModelSpec:
-    return ModelSpec(encoder=encoder, head="deeplab_v2", num_classes=5, pretrained=pretrained)
+_spec = partial(small_spec, encoder="test_resnet.r160_in1k", pretrained="auto")
 
 
 def found(spec: ModelSpec) -> Weights:
@@ -116,26 +116,26 @@ def test_the_cache_serves_without_a_network(hub: _Hub, published: Path) -> None:
 def test_the_hub_serves_when_it_answers(hub: _Hub, published: Path) -> None:
     hub.answers = True
     hub.online["model.safetensors"] = published
-    assert found(_spec("test_resnet")).origin == "timm:test_resnet.r160_in1k"
+    assert found(_spec(encoder="test_resnet")).origin == "timm:test_resnet.r160_in1k"
     hub.online = {"pytorch_model.bin": published}
-    assert found(_spec("test_resnet")).file == published
+    assert found(_spec(encoder="test_resnet")).file == published
     hub.online = {}
     with pytest.warns(RandomWeights, match="has none of model.safetensors, pytorch_model.bin"):
-        assert found(_spec("test_resnet")).file is None
+        assert found(_spec(encoder="test_resnet")).file is None
 
 
 def test_weights_outside_the_hub_are_found_in_the_cache(hub: _Hub, tmp_path: Path) -> None:
     with pytest.warns(RandomWeights, match="github.com does not answer"):
-        found(_spec("legacy_xception"))
+        found(_spec(encoder="legacy_xception"))
     cached = tmp_path / "torch_hub" / "checkpoints" / "xception-43020ad28.pth"
     cached.parent.mkdir(parents=True)
     cached.touch()
-    assert found(_spec("legacy_xception")).file == cached
+    assert found(_spec(encoder="legacy_xception")).file == cached
 
 
 def test_a_model_without_published_weights_says_so(hub: _Hub) -> None:
     with pytest.warns(RandomWeights, match="timm publishes none"):
-        found(_spec("test_vit_relpos"))
+        found(_spec(encoder="test_vit_relpos"))
 
 
 def test_a_file_is_known_by_its_content(published: Path, tmp_path: Path) -> None:
