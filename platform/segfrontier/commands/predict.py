@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from segfrontier.basics.bounds import TOGETHER
-
 EPILOG = """Examples:
 
 segfrontier predict runs:55faf96e photos/ --out masks/
@@ -36,7 +34,7 @@ def predict(
         str | None, typer.Option(help="Address of a Ray cluster, for --workers; default: RAY_ADDRESS, or this machine.")
     ] = None,
     look_batch: Annotated[
-        int | None, typer.Option(min=1, max=TOGETHER, help="Images looked at together; default: 1 on CPUs, 8 on GPUs.")
+        int | None, typer.Option(min=1, help="Images looked at together; default: 1 on CPUs, 8 on GPUs.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the masks that lie in --out, also those of another model.")

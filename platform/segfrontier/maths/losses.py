@@ -6,7 +6,6 @@ Computed in float32 whatever the logits' precision (float64 stays float64).
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import torch
@@ -52,8 +51,9 @@ def cross_entropy(
     try:
         total = F.cross_entropy(logits_NK, target_N.long(), weight=weights_K, ignore_index=void, reduction="sum")
     except IndexError as error:  # a CPU notices while it adds up; to look for it beforehand would take a third as long
-        number = re.search(r"-?\d+", str(error))  # torch says which: "Target 7 is out of bounds."
-        raise strange_label("the target", number[0] if number else error, logits_NK.shape[1], void=void) from error
+        # torch says which: "Target 7 is out of bounds."
+        number = next((word for word in str(error).split() if word.removeprefix("-").isdigit()), error)
+        raise strange_label("the target", number, logits_NK.shape[1], void=void) from error
     if normalisation == "sum":
         return sum_over(over, total)
     if normalisation == "pixels":
