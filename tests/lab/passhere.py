@@ -2,18 +2,27 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
 from toylab import Plain
+from toyworld import TOY
 
 from segfrontier.lab import (
     SEMANTIC,
     WHOLE_IMAGE,
+    Adam,
     Boxes,
     Detections,
     Fine,
     Gauge,
     Instances,
+    Loss,
     MultiLabel,
+    Network,
+    Objective,
     Panoptic,
     Part,
     Plan,
@@ -46,6 +55,24 @@ class FilledBoxes(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Painted(Rule):
+    """No model: the toy world's colours say the class, what hangs together is one car; the first `cars` are found."""
+
+    cars: int = 2
+
+    def label(self, models, image, known):
+        assert not models
+        semantic = np.square(image[:, :, None].astype(int) - TOY.palette[:3]).sum(-1).argmin(-1).astype(np.uint8)
+        _, apart = cv2.connectedComponents((semantic == 2).astype(np.uint8))
+        order = [n for n in dict.fromkeys(apart.T.ravel().tolist()) if n][: self.cars]
+        masks = np.stack([apart == n for n in order])
+        instance = sum(np.uint16(n + 1) * mask for n, mask in enumerate(masks)).astype(np.uint16)
+        semantic = np.where((semantic == 2) & (instance == 0), 255, semantic).astype(np.uint8)
+        found = Detections(label=np.full(len(masks), 2, np.uint8), score=np.ones(len(masks), np.float32), mask=masks)
+        return SceneLabels(size=semantic.shape, semantic=semantic, instance=instance, detections=found)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Columns(Rule):
     """A model's classes; each column half of a countable class is an instance."""
 
@@ -65,6 +92,46 @@ class Columns(Rule):
         )
 
 
+class TagNet(nn.Module):
+    """One logit a class for a whole image: nothing that a segmenter answers."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.encoder, self.head = nn.Conv2d(3, 16, 3, padding=1), nn.Linear(32, classes)
+
+    def forward(self, images):
+        maps = torch.relu(self.encoder(images))
+        return self.head(torch.cat([maps.amax((2, 3)), maps.mean((2, 3))], 1))
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """Blueprint of a `TagNet`."""
+
+    classes: int = 3
+
+    def build(self, *, seed):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return TagNet(self.classes)
+
+    def origin(self):
+        return "random"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tagging(Objective):
+    """Which classes an image shows, each for itself."""
+
+    def networks(self):
+        return {"classifier": Network(blueprint=Tagger(), optimiser=Adam(lr=0.02))}
+
+    def step(self, nets, batch, at):
+        one = batch["labelled"]
+        shown = torch.stack([(one.label == k).any(2).any(1) for k in range(3)], 1).float()
+        yield Loss("tags", functional.binary_cross_entropy_with_logits(nets["classifier"](one.image), shown))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fused(Rule):
     """Two segmenters' mean, over the classes that a classifier sees in the image."""
@@ -73,7 +140,10 @@ class Fused(Rule):
 
     def label(self, models, image, known):
         probs = [models[name].look(image).scores_NKHW.softmax(1)[0].cpu() for name in ("first", "second")]
-        seen = models["classifier"].look(image).scores_NKHW.softmax(1)[0].cpu().amax((1, 2))
+        classifier = models["classifier"]
+        pixels = torch.from_numpy(image).to(classifier.device).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode():
+            seen = classifier.sound(classifier.module(pixels)).sigmoid()[0].cpu()
         mean = (probs[0] + probs[1]) / 2
         mean[seen < min(self.above, float(seen.max()))] = 0
         sure, labels = mean.max(0)
@@ -95,9 +165,9 @@ class Apart(Gauge):
         return {"share": np.asarray((first != second).float().mean().item(), np.float32)}
 
 
-def trained(lab, labels, *, steps=12, lr=0.1):
+def trained(lab, labels, *, objective=None, steps=12, lr=0.1):
     stream = Stream(parts=(Part(images=lab.pool, labels=labels),), batch=2)
-    return lab.train(Plain(lr=lr), {"labelled": stream}, Plan(steps=steps))
+    return lab.train(objective or Plain(lr=lr), {"labelled": stream}, Plan(steps=steps))
 
 
 def through_boxes(lab):
@@ -105,8 +175,8 @@ def through_boxes(lab):
     scenes = lab.pool.scenes()[:4]
     sets = {"boxes": lab.buy(Boxes(scenes)), "tags": lab.buy(Tags(scenes, WHOLE_IMAGE))}
     made = lab.label(None, Part(images=lab.pool, labels=sets), FilledBoxes())
-    model = trained(lab, made)
-    return made, lab.score(model, rule=Columns(), tasks=(*SEMANTIC, Panoptic(), Instances()))
+    model = trained(lab, made, steps=40)
+    return made, model, lab.score(model, rule=Columns(), tasks=(*SEMANTIC, Panoptic(), Instances()))
 
 
 def through_several(lab):
@@ -114,7 +184,7 @@ def through_several(lab):
     fine = lab.buy(Fine(lab.pool.scenes()[:3]))
     models = {
         "first": trained(lab, fine, steps=20), "second": trained(lab, fine, steps=20, lr=0.05),
-        "classifier": trained(lab, fine, steps=10),
+        "classifier": trained(lab, fine, objective=Tagging(), steps=40),
     }  # fmt: skip
     apart = lab.measure(models, Part(images=lab.pool), Apart())
     made = lab.label(models, Part(images=lab.pool), Fused())

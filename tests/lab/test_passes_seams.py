@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from passhere import Fused, through_boxes, through_several, trained
+from passhere import Columns, Fused, Painted, through_boxes, through_several, trained
 from toylab import Plain, toy_lab, watcher_of
 from toyworld import TOY, write_toy
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import (
+    SEMANTIC,
     WHOLE_IMAGE,
     Argmax,
     Bench,
@@ -55,7 +56,7 @@ def test_boxes_and_tags_go_through_every_verb(lab, request_of):
 
 
 def test_from_boxes_and_tags_through_a_pass_without_models_to_instances(lab):
-    made, scores = through_boxes(lab)
+    made, model, scores = through_boxes(lab)
     truth = unseal(lab._places).truth("train")
     for scene in made.scenes():
         known = made.labels(scene)
@@ -66,19 +67,31 @@ def test_from_boxes_and_tags_through_a_pass_without_models_to_instances(lab):
     assert {"miou_present", "calibration_error", "pq", "pq_things", "ap_vol_cityscapes", "ap_50_cityscapes"} <= set(
         scores.values
     )
+    assert 0 < scores.values["pq_things"] < 1, "a model that learnt boxes finds some of the cars' halves"
+    assert scores.folder != lab.score(model, rule=Columns(), tasks=(*SEMANTIC, Instances())).folder
     again = Scores.read(Path(scores.folder), lab.classes, (*scores_tasks(),))
     assert again.sums.parts["panoptic"] == scores.sums.parts["panoptic"]
     assert again.sums.parts["instances"] == scores.sums.parts["instances"]
 
 
-def scores_tasks():
-    from segfrontier.lab import SEMANTIC
+@pytest.mark.parametrize(("cars", "pq_things", "ap"), [(2, 1, 1), (1, 2 / 3, 1 / 2)], ids=["both", "one of two"])
+def test_instances_are_scored_as_counted_by_hand(lab, cars, pq_things, ap):
+    """Each scene shows two cars. Where one is found exactly: TP = FN, so PQ is 1 / (1 + 1/2), recall stops at half."""
+    scores = lab.score(None, rule=Painted(cars=cars), tasks=(*SEMANTIC, Panoptic(), Instances())).values
+    assert scores["pq_things"] == pytest.approx(pq_things) and scores["pq_stuff"] == 1
+    assert scores["ap_50_cityscapes"] == pytest.approx(ap, abs=0.01)
+    iou_car = 1 if cars == 2 else 1 / 2  # both cars are of one size
+    assert scores["miou_present"] == pytest.approx((2 + iou_car) / 3)
 
+
+def scores_tasks():
     return (*SEMANTIC, Panoptic(), Instances())
 
 
 def test_several_models_are_fused_when_labelling_measuring_and_scoring(lab):
     apart, made, scores = through_several(lab)
+    for scene in made.scenes():  # every toy scene shows all three classes, and the classifier has learnt as much
+        assert (made.labels(scene).tag_scores > 0.3).all()
     assert apart.scenes() == lab.pool.scenes() and (apart.column("share") > 0).any()
     assert len(made) == 6 and 0 <= scores.values["tag_map"] <= 1 and 0 < scores.miou <= 1
     assert watcher_of(lab) is not None
