@@ -21,7 +21,7 @@ from madestudy import record, study  # noqa: E402
 
 from segfrontier.market import Ledger, load_prices  # noqa: E402
 from segfrontier.market.acts import Acts  # noqa: E402
-from segfrontier.market.lines import Order, Terms  # noqa: E402
+from segfrontier.market.lines import PurchaseOrder, Terms  # noqa: E402
 from segfrontier.store import Store  # noqa: E402
 
 VERBS = (
@@ -62,7 +62,7 @@ def make(folder: Path, cells: int) -> None:
     ledger, terms = Ledger(place.home.ledger), Terms(truth="t", annotators="a", prices=load_prices("street"))
     store = Store(place.home.store)
     for i, one in enumerate(made):
-        order = Order(one.key, "buy-1", "fine", {"s": Acts.of([7], [1], [1])}, "labels", "d", terms)
+        order = PurchaseOrder(one.key, "buy-1", "fine", {"s": Acts.of([7], [1], [1])}, "labels", "d", terms)
         ledger.charge(order, cost=lambda totals: 0, budget=10**9)
         store.once(f"k{i}", lambda out: (out / "x").write_bytes(b"x") and None, about={"kind": "train"}).release()
 

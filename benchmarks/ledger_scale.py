@@ -21,7 +21,7 @@ import numpy as np
 
 from segfrontier.market import Ledger, ledger_table, load_prices
 from segfrontier.market.acts import Acts
-from segfrontier.market.lines import Order, Terms
+from segfrontier.market.lines import PurchaseOrder, Terms
 
 TERMS = Terms("t", "a", load_prices("street"))
 SPAWN = multiprocessing.get_context("spawn")
@@ -105,7 +105,7 @@ def accounts(path: Path, cell: str) -> None:
 def charge(ledger: Ledger, cell: str, items: dict[str, Any], kind: str = "point") -> None:
     """One purchase."""
     acts = {s: Acts.of(i, np.ones(len(i)), np.ones(len(i))) for s, i in items.items()}
-    order = Order(cell, "buy", kind, acts, "/labels/x.arrow", "digest", TERMS)
+    order = PurchaseOrder(cell, "buy", kind, acts, "/labels/x.arrow", "digest", TERMS)
     ledger.charge(order, cost=lambda totals: sum(t.units for t in totals.values()), budget=10**9)
 
 

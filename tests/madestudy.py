@@ -5,7 +5,7 @@ from segfrontier.home.layout import Home
 from segfrontier.home.records import Counted, Record, StageNote
 from segfrontier.market import Ledger, load_prices
 from segfrontier.market.acts import Acts
-from segfrontier.market.ledger import Order, Terms
+from segfrontier.market.ledger import PurchaseOrder, Terms
 
 STREET = load_prices("street")
 WORDS = "street:train=48,size=64x128 resnet18/fpn 40x8 #aaaa1111"
@@ -40,7 +40,7 @@ def study(folder, records, *, name="made", yaml="name: made\nseeds: [0, 1, 2]\n"
     terms = Terms(truth="t", annotators="a", prices=STREET)
     for r in {r.facet: r for r in reversed(records) if r.acts}.values():
         acts = {"scene": Acts.of([0], [1], [2])}
-        order = Order(r.key, "buy-1", next(iter(r.acts)), acts, "labels", "digest", terms)
+        order = PurchaseOrder(r.key, "buy-1", next(iter(r.acts)), acts, "labels", "digest", terms)
         ledger.charge(order, cost=lambda totals: STREET.bill(totals), budget=10**9)
     return place
 

@@ -7,18 +7,18 @@ import pytest
 from terminal import segfrontier
 
 from segfrontier.basics.marks import mark
-from segfrontier.cluster.jobs import Job, Order, attempt_of, exit_code, job_id, job_server, submit
+from segfrontier.cluster.jobs import JobRequest, ServerJob, attempt_of, exit_code, job_id, job_server, submit
 from segfrontier.cluster.package import Package
 from segfrontier.errors import BadInput, BadStudy, StageError
 
-ORDER = Order(study="toy", text="name: toy\n", home="/shared/runs")
+ORDER = JobRequest(study="toy", text="name: toy\n", home="/shared/runs")
 WHOLE = Package({}, {}, ())
 STUDY = "name: toy\nmethods: [fine]\nbudgets: [4]\n"
 
 
 def job(attempt, status, **changes):
     told = ORDER.metadata(attempt) | changes
-    return Job(id=f"toy-{attempt}", status=status, metadata=told)
+    return ServerJob(id=f"toy-{attempt}", status=status, metadata=told)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def job(attempt, status, **changes):
         ([job(3, "STOPPED"), job(11, "FAILED"), job(2, "FAILED")], 12),
         ([job(1, "RUNNING", **{"segfrontier.study": "other"})], 1),
         ([job(1, "RUNNING", **{"segfrontier.home": "/elsewhere"})], 1),
-        ([Job(id="a", status="RUNNING", metadata={}), job("odd", "FAILED")], 1),
+        ([ServerJob(id="a", status="RUNNING", metadata={}), job("odd", "FAILED")], 1),
     ],
 )
 def test_the_next_attempt_at_a_study(known, attempt):
@@ -38,7 +38,7 @@ def test_the_next_attempt_at_a_study(known, attempt):
 
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING"])
 def test_a_second_job_beside_a_running_one_is_refused_even_of_another_version_of_the_study(status):
-    edited = Order(study="toy", text="name: toy\nseeds: [1]\n", home="/shared/runs")
+    edited = JobRequest(study="toy", text="name: toy\nseeds: [1]\n", home="/shared/runs")
     assert edited.digest != ORDER.digest
     with pytest.raises(BadStudy, match=rf"one job at a time; toy-2 is {status.lower()}\. .*ray job stop toy-2"):
         attempt_of(edited, [job(1, "FAILED"), job(2, status)])
@@ -46,8 +46,8 @@ def test_a_second_job_beside_a_running_one_is_refused_even_of_another_version_of
 
 def test_an_id_says_which_study_what_it_asks_for_where_and_how_often():
     assert job_id(ORDER, 3) == f"toy-{ORDER.digest}-3"
-    elsewhere = Order(study="toy", text=ORDER.text, home="/other")
-    assert len({ORDER.digest, elsewhere.digest, Order(study="toy", text="", home="/shared/runs").digest}) == 3
+    elsewhere = JobRequest(study="toy", text=ORDER.text, home="/other")
+    assert len({ORDER.digest, elsewhere.digest, JobRequest(study="toy", text="", home="/shared/runs").digest}) == 3
 
 
 class Server:
@@ -82,14 +82,14 @@ def test_what_a_server_says_no_to_is_told():
 
 
 def test_the_driver_starts_from_the_folder_and_no_secret_is_on_its_command_line():
-    order = Order(study="toy", text="", home="/shared/my runs", tracking="http://me:secret@mlflow:5000")
+    order = JobRequest(study="toy", text="", home="/shared/my runs", tracking="http://me:secret@mlflow:5000")
     assert order.command == "exec python -m segfrontier run .segfrontier/study.yaml --home '/shared/my runs'"
     made = order.runtime_env(Package({}, {}, ("platform", ".segfrontier/code")), folder="x", pip=False)
     assert made["env_vars"]["MLFLOW_TRACKING_URI"] == order.tracking and "pip" not in made
     assert made["env_vars"]["PYTHONPATH"] == "platform:.segfrontier/code"
     assert int(made["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"]) >= 60, "cells need time to save their state"
     assert "secret" not in str(order.metadata(1))
-    none = Order(study="toy", text="", home="/r", tracking="none")
+    none = JobRequest(study="toy", text="", home="/r", tracking="none")
     assert none.command.endswith("--tracking none")
     assert "MLFLOW_TRACKING_URI" not in none.runtime_env(WHOLE, folder="x", pip=True)["env_vars"]
     assert none.runtime_env(WHOLE, folder="x", pip=True)["pip"] == {

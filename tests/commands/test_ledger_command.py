@@ -10,7 +10,7 @@ from segfrontier.basics.atomic import write_json
 from segfrontier.home.layout import Home
 from segfrontier.market import Ledger, _account, load_prices
 from segfrontier.market.acts import Acts
-from segfrontier.market.ledger import Order, Terms
+from segfrontier.market.ledger import PurchaseOrder, Terms
 
 PRICES = """
 format: 1
@@ -36,7 +36,7 @@ def many(tmp_path):
         made = record(kind, 4.0, number, 0.5)
         write_json(home.cell(key) / "cell.json", dict(made.cell))
         acts = {f"scene{i}": Acts.of([0], [1], [1]) for i in range(count)}
-        order = Order(key, "buy-1", kind, acts, "labels", "digest", terms)
+        order = PurchaseOrder(key, "buy-1", kind, acts, "labels", "digest", terms)
         ledger.charge(order, cost=prices.bill, budget=10**9)
     return tmp_path
 

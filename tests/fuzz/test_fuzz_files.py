@@ -19,7 +19,7 @@ from segfrontier.basics.installed import packaged
 from segfrontier.errors import SegFrontierError
 from segfrontier.home.status import Board
 from segfrontier.market import Ledger, _account, export_acts, given_ledger, ledger_table, load_prices
-from segfrontier.market._account import Bought, Entry, Opening
+from segfrontier.market._account import AccountLine, Bought, Opening
 from segfrontier.market.prices import parse_prices
 from segfrontier.plan.foreseen import foreseen
 from segfrontier.report.as_json import to_json
@@ -28,7 +28,7 @@ from segfrontier.report.load import harvest
 from segfrontier.report.outputs import write_report
 from segfrontier.report.references import load_references
 from segfrontier.scenes.folders import FolderSpec
-from segfrontier.scenes.manifest import Manifest
+from segfrontier.scenes.manifest import WorldManifest
 from segfrontier.store import Store
 from segfrontier.study.claims import parse_claims
 from segfrontier.study.config import Study
@@ -85,7 +85,7 @@ def account_line():
     bought = Bought(
         stage="s", kind="point", seconds=5, labels_path="/x.arrow", labels_digest="d", totals=(2, 3, 3, 3)
     )  # fmt: skip
-    entry = Entry(cell="c", time="2026-03-01T10:00:00+00:00", terms=opening, bought=bought)
+    entry = AccountLine(cell="c", time="2026-03-01T10:00:00+00:00", terms=opening, bought=bought)
     acts = {"scenes": ["s0", "s1"], "counts": [2, 1], "items": [4, 5, 6], "units": 1, "asked": [1, 1, 1]}
     return {"entry": entry.model_dump(exclude_none=True), "acts": acts}
 
@@ -153,7 +153,7 @@ def test_world_manifests(manifest):
     @TRIED
     @given(files(json.loads(manifest), as_json))
     def check(data):
-        survives(lambda: Manifest.from_bytes(data, where="world.json"))
+        survives(lambda: WorldManifest.from_bytes(data, where="world.json"))
 
     check()
 

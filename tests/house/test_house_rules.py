@@ -113,3 +113,16 @@ def test_files_and_functions_stay_small():
 def test_every_file_says_what_it_is():
     for path in SOURCES:
         assert ast.get_docstring(ast.parse(path.read_text())), f"{path} needs a docstring"
+
+
+def test_a_class_name_names_one_thing():
+    """Two classes of one name are taken for each other. Each method has its own `Knobs` and the like."""
+    engine = ROOT / "platform"
+    owners = {}
+    for path in SOURCES:
+        room = "the engine" if engine in path.parents else path.relative_to(ROOT / "methods").parts[1]
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                owners.setdefault((room, node.name), []).append(path.name)
+    assert len(owners) > 400
+    assert not {name: files for (_, name), files in owners.items() if len(files) > 1}

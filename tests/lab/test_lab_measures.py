@@ -12,7 +12,7 @@ from toyworld import write_toy
 
 from segfrontier.errors import BadInput, StageError
 from segfrontier.lab import Fine, Gauge, Looking, Part, Plan
-from segfrontier.lab.passes.gauges import Row, write_measures
+from segfrontier.lab.passes.gauges import GaugeRow, write_measures
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def test_too_many_bad_images_and_unsaid_shapes_stop_the_stage(lab):
 
 
 def test_rows_stream_to_the_file_and_shapes_are_checked(tmp_path):
-    rows = (Row(f"s{i}", np.full(6, i, "<f4").tobytes()) for i in range(1000))
+    rows = (GaugeRow(f"s{i}", np.full(6, i, "<f4").tobytes()) for i in range(1000))
     measures = write_measures(tmp_path, shapes={"a": (2, 2), "b": (2,)}, rows=rows, faults=[])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["measures.arrow", "measures.json"]
     np.testing.assert_array_equal(measures.column("b"), np.arange(1000)[:, None].repeat(2, 1))

@@ -17,7 +17,7 @@ from segfrontier.errors import BadInput, StageError
 from segfrontier.lab import Argmax, Fine, LocalLab, Part, Plan, Rule, Stream
 from segfrontier.lab._ray import RayLab
 from segfrontier.lab._ray.data import outcomes
-from segfrontier.lab._ray.fleet import Fleet
+from segfrontier.lab._ray.fleet import WorkerPool
 from segfrontier.lab.passes.label import LabelPass
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_here")]
@@ -118,7 +118,7 @@ def test_the_driver_stays_small_and_the_order_holds_whatever_the_pool(trained):
     settings = {"work": heavy, "device": "cpu", "threads": 1}
     tracemalloc.start()
     try:
-        assert [outcome.scene for outcome in outcomes(settings, names, Fleet(actors=2), gpu=False)] == names
+        assert [outcome.scene for outcome in outcomes(settings, names, WorkerPool(actors=2), gpu=False)] == names
         assert tracemalloc.get_traced_memory()[1] < 60e6
     finally:
         tracemalloc.stop()

@@ -5,15 +5,15 @@ import ray
 from ray.util.placement_group import placement_group, remove_placement_group
 from waiting import until
 
-from segfrontier.lab._ray.turns import PATIENCE, PAUSE, Group, Turns, _groups, owes_a_turn, turns
+from segfrontier.lab._ray.turns import PATIENCE, PAUSE, Reservation, Turns, _groups, owes_a_turn, turns
 
 
 def placed(job, cpus):
-    return Group(job, cpus, placed=True)
+    return Reservation(job, cpus, placed=True)
 
 
 def waiting(job, cpus):
-    return Group(job, cpus, placed=False)
+    return Reservation(job, cpus, placed=False)
 
 
 @pytest.mark.parametrize(

@@ -173,10 +173,10 @@ def buy_what_fits(folder, seconds, worker, gate, results):
 def append_for_ever(path, worker):
     """Charge one act after the other until killed."""
     from segfrontier.market.acts import Acts
-    from segfrontier.market.ledger import Order, Terms
+    from segfrontier.market.ledger import PurchaseOrder, Terms
 
     ledger, terms = Ledger(path), Terms(truth="t", annotators="a", prices=load_prices("street"))
     for n in range(10**6):
         acts = {f"s{n}": Acts.of([0, 1, 2], [1, 1, 1], [1, 1, 1])}
-        order = Order(f"c{worker}", "t", "point", acts, f"labels-{n}", "digest", terms)
+        order = PurchaseOrder(f"c{worker}", "t", "point", acts, f"labels-{n}", "digest", terms)
         ledger.charge(order, cost=lambda totals: sum(t.units for t in totals.values()), budget=10**9)

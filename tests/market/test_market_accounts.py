@@ -12,14 +12,14 @@ from segfrontier.basics.locks import hold_file
 from segfrontier.errors import LedgerError
 from segfrontier.market import Ledger, load_prices
 from segfrontier.market.acts import Acts
-from segfrontier.market.lines import Order, Terms, Totals
+from segfrontier.market.lines import PurchaseOrder, Terms, Totals
 
 TERMS = Terms(truth="t", annotators="a", prices=load_prices("street"))
 
 
 def charge(ledger, cell="c", **scenes):
     acts = {s: Acts.of(items, np.ones(len(items)), np.ones(len(items))) for s, items in scenes.items()}
-    order = Order(cell, "s", "point", acts, "/labels/x.arrow", "d1", TERMS)
+    order = PurchaseOrder(cell, "s", "point", acts, "/labels/x.arrow", "d1", TERMS)
     return ledger.charge(order, cost=lambda totals: sum(t.units for t in totals.values()), budget=10**6)
 
 

@@ -21,7 +21,7 @@ from segfrontier.market import (
     load_prices,
 )
 from segfrontier.market.acts import Acts
-from segfrontier.market.lines import Order, Terms
+from segfrontier.market.lines import PurchaseOrder, Terms
 from segfrontier.market.prices import parse_prices
 from segfrontier.scenes.importing import import_folders
 
@@ -134,7 +134,7 @@ def test_an_order_of_both_sorts_is_refused_whole(tmp_path):
     prices = parse_prices(LIST, where="x").stating({"box": Decimal(2)}, world="w")
     ledger = Ledger(tmp_path / "ledger", create=True)
     acts = {"a": Acts.of([0], [3], [1]), "b": Acts.of([0], [2], [1])}
-    order = Order("c", "s", "box", acts, "/l.arrow", "d", Terms("t", "a", prices), kinds={"b": "existing_box"})
+    order = PurchaseOrder("c", "s", "box", acts, "/l.arrow", "d", Terms("t", "a", prices), kinds={"b": "existing_box"})
     assert ledger.charge(order, cost=prices.bill, budget=24) is None and ledger.totals("c") == {}
     receipt = ledger.charge(order, cost=prices.bill, budget=25)
     assert (receipt.acts, receipt.units, receipt.seconds, receipt.bill) == (2, 5, 25, 25)
@@ -146,8 +146,8 @@ def test_a_kill_between_two_lines_is_made_good_by_the_same_order(tmp_path):
     prices = parse_prices(LIST, where="x").stating({"box": Decimal(2)}, world="w")
     ledger, terms = Ledger(tmp_path / "ledger", create=True), Terms("t", "a", prices)
     acts = {"a": Acts.of([0], [3], [1]), "b": Acts.of([0], [2], [1])}
-    ledger.charge(Order("c", "s", "box", {"a": acts["a"]}, "/l", "d", terms), cost=prices.bill, budget=25)
-    whole = Order("c", "s", "box", acts, "/l", "d", terms, kinds={"b": "existing_box"})
+    ledger.charge(PurchaseOrder("c", "s", "box", {"a": acts["a"]}, "/l", "d", terms), cost=prices.bill, budget=25)
+    whole = PurchaseOrder("c", "s", "box", acts, "/l", "d", terms, kinds={"b": "existing_box"})
     receipt = ledger.charge(whole, cost=prices.bill, budget=25)
     assert (receipt.acts, receipt.seconds, receipt.bill) == (1, 4, 25)
 

@@ -14,7 +14,7 @@ from segfrontier.errors import LedgerError
 from segfrontier.market import Ledger, _account, export_acts, given_ledger, ledger_table
 from segfrontier.market import ledger as ledger_module
 from segfrontier.market.acts import Acts
-from segfrontier.market.lines import Order, Terms, Totals
+from segfrontier.market.lines import PurchaseOrder, Terms, Totals
 
 TERMS = Terms(truth="t", annotators="a", prices=STREET)
 
@@ -37,7 +37,7 @@ def everything(ledger):
 
 def charge(ledger, cell, kind="point", terms=TERMS, **scenes):
     acts = {s: Acts.of(items, np.ones(len(items)), np.ones(len(items))) for s, items in scenes.items()}
-    order = Order(cell, "more", kind, acts, "/labels/x.arrow", "d1", terms)
+    order = PurchaseOrder(cell, "more", kind, acts, "/labels/x.arrow", "d1", terms)
     return ledger.charge(order, cost=lambda totals: sum(t.units for t in totals.values()), budget=10**6)
 
 

@@ -16,14 +16,14 @@ from segfrontier.basics.locks import hold_file
 from segfrontier.errors import BadInput, DiskFull, LedgerError
 from segfrontier.market import Ledger, _account, export_acts, load_prices
 from segfrontier.market.acts import Acts
-from segfrontier.market.lines import Order, Terms, Totals
+from segfrontier.market.lines import PurchaseOrder, Terms, Totals
 
 TERMS = Terms(truth="t", annotators="a", prices=load_prices("street"))
 
 
 def order(cell="c", kind="point", stage="s", terms=TERMS, **scenes):
     acts = {s: Acts.of(items, np.ones(len(items)), np.ones(len(items))) for s, items in scenes.items()}
-    return Order(cell, stage, kind, acts, "/labels/x.arrow", "d1", terms)
+    return PurchaseOrder(cell, stage, kind, acts, "/labels/x.arrow", "d1", terms)
 
 
 def account(ledger, cell="c"):

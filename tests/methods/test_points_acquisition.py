@@ -13,7 +13,7 @@ from toylab import Plain
 
 from segfrontier.errors import BadInput, Diverged
 from segfrontier.lab import Part, Plan, Points, Predictor, Predictors, SceneLabels, Stream, make_method
-from segfrontier.lab.passes.gauges import Row, write_measures
+from segfrontier.lab.passes.gauges import GaugeRow, write_measures
 from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.market import Ledger
 from segfrontier.maths import TopOfPool, top_in_each
@@ -156,7 +156,7 @@ def test_choosing_takes_no_more_memory_for_a_larger_pool(tmp_path):
         folder = tmp_path / str(images)
         folder.mkdir()
         tracemalloc.start()
-        rows = (Row(f"{i:07d}", data) for i in range(images))
+        rows = (GaugeRow(f"{i:07d}", data) for i in range(images))
         column = write_measures(folder, shapes={"patches": (128,)}, rows=rows, faults=[]).column("patches")
 
         def chunks(column=column):

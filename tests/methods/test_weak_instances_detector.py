@@ -12,7 +12,7 @@ from segfrontier.lab import Augment, Batch, Detections, Part, Plan, Recipe, Scen
 from segfrontier.lab.geometry import Geometry
 from segfrontier.lab.objective import Nets
 from segfrontier.models.blueprints import described, rebuilt
-from segfrontier.models.detector import Compared, DetectorSpec, Found, Objects, _forgiven
+from segfrontier.models.detector import Compared, DetectedBoxes, DetectorSpec, Objects, _forgiven
 from segfrontier_methods.weak_panoptic.detector import (
     Detect,
     Detecting,
@@ -114,7 +114,7 @@ def test_a_threshold_decides_what_is_found_and_nothing_is_an_answer():
 
 
 def test_a_find_is_its_box_with_whole_corners():
-    found = Found(torch.tensor([[1.2, 2.0, 3.0, 4.1]]), torch.tensor([CAR]), torch.tensor([0.75]))
+    found = DetectedBoxes(torch.tensor([[1.2, 2.0, 3.0, 4.1]]), torch.tensor([CAR]), torch.tensor([0.75]))
     (mask,) = as_detections(found, (6, 5)).mask
     assert [(y.min(), y.max(), x.min(), x.max()) for y, x in [mask.nonzero()]] == [(2, 4, 1, 2)] and mask.sum() == 6
 

@@ -12,7 +12,7 @@ from segfrontier.report.digits import estimated, rounded
 from segfrontier.report.findings import findings
 from segfrontier.report.redrawn import middle, needed, stepped_area
 from segfrontier.report.scores import Score, from_scores
-from segfrontier.report.simultaneous import Cell, _student, _wallace, judge
+from segfrontier.report.simultaneous import SeedScores, _student, _wallace, judge
 from segfrontier.report.statements import sentences
 
 
@@ -48,7 +48,7 @@ def test_the_functions_that_scipy_has_too():
 def test_one_difference_of_many_seeds_is_welchs_test():
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.5, 0.02, 60), rng.normal(0.49, 0.04, 60)
-    cells = [Cell("f", "a", 4, dict(enumerate(a))), Cell("f", "b", 4, dict(enumerate(b)))]
+    cells = [SeedScores("f", "a", 4, dict(enumerate(a))), SeedScores("f", "b", 4, dict(enumerate(b)))]
     (d,) = judge(cells, [{0: 1.0, 1: -1.0}]).differences
     error = sqrt(a.var(ddof=1) / 60 + b.var(ddof=1) / 60)
     assert d.value == pytest.approx(a.mean() - b.mean()) and d.error == pytest.approx(error, rel=0.1)
@@ -59,7 +59,7 @@ def test_one_difference_of_many_seeds_is_welchs_test():
 
 def test_a_pair_alone_lends_nothing_and_has_welchs_degrees_of_freedom():
     a, b = np.array([0.50, 0.51, 0.52]), np.array([0.40, 0.46, 0.43])
-    cells = [Cell("f", "a", 4, dict(enumerate(a))), Cell("f", "b", 4, dict(enumerate(b)))]
+    cells = [SeedScores("f", "a", 4, dict(enumerate(a))), SeedScores("f", "b", 4, dict(enumerate(b)))]
     (d,) = judge(cells, [{0: 1.0, 1: -1.0}]).differences
     test = stats.ttest_ind(a, b, equal_var=False)
     assert d.strength == pytest.approx(_wallace(np.array([test.statistic]), np.array([test.df]))[0])
@@ -75,14 +75,14 @@ def test_a_pair_alone_of_three_seeds_errs_in_one_of_twenty_also_where_one_spread
     for apart in found:
         for _ in range(2000):
             a, b = rng.normal(apart * error, 1, 3), rng.normal(0, ratio, 3)
-            cells = [Cell("f", name, 4, dict(enumerate(x))) for name, x in (("a", a), ("b", b))]
+            cells = [SeedScores("f", name, 4, dict(enumerate(x))) for name, x in (("a", a), ("b", b))]
             found[apart] += judge(cells, [{0: 1.0, 1: -1.0}]).differences[0].sign != 0
     assert found[0] <= 110 and found[3] >= {1: 900, 3: 800}[ratio], found
 
 
 def test_families_too_large_to_draw_measure_the_same(monkeypatch):
     rng = np.random.default_rng(4)
-    cells = [Cell("f", i // 2, i % 2, dict(enumerate(rng.normal(0.5, 0.02, 3)))) for i in range(8)]
+    cells = [SeedScores("f", i // 2, i % 2, dict(enumerate(rng.normal(0.5, 0.02, 3)))) for i in range(8)]
     pairs = [{0: 0.5, 1: 0.5, 2: -0.5, 3: -0.5}, *({i: 1.0, j: -1.0} for i in range(8) for j in range(i))]
     drawn = judge(cells, pairs).differences
     monkeypatch.setattr("segfrontier.report.simultaneous._MOST_NUMBERS", 10)
@@ -97,13 +97,13 @@ def test_seeds_that_move_all_scores_alike_are_paired_and_others_are_not():
     assert not spreads.seed_effects(noise).any()
     found = spreads.seed_effects(noise + shifts)
     assert found == pytest.approx(shifts - shifts.mean(), abs=0.02)
-    cells = [Cell("f", i, 4, dict(enumerate(row + shifts + 0.06 * (i == 0)))) for i, row in enumerate(noise)]
+    cells = [SeedScores("f", i, 4, dict(enumerate(row + shifts + 0.06 * (i == 0)))) for i, row in enumerate(noise)]
     assert judge(cells, [{0: 1.0, 1: -1.0}]).differences[0].sign == 1, "0.06 apart where seeds shift by 0.15"
 
 
 def test_a_family_is_held_against_its_largest():
     rng = np.random.default_rng(2)
-    cells = [Cell("f", i, 4, dict(enumerate(rng.normal(0.5, 0.02, 4)))) for i in range(8)]
+    cells = [SeedScores("f", i, 4, dict(enumerate(rng.normal(0.5, 0.02, 4)))) for i in range(8)]
     pairs = [{i: 1.0, j: -1.0} for i in range(8) for j in range(i)]
     many, one = judge(cells, pairs), judge(cells, pairs[:1])
     assert many.limit > one.limit + 0.7 and one.limit == pytest.approx(stats.norm.ppf(1 - 0.05 * 0.65 / 2), abs=0.1)
@@ -112,7 +112,7 @@ def test_a_family_is_held_against_its_largest():
 
 def test_what_was_found_leaves_the_family():
     rng = np.random.default_rng(3)
-    cells = [Cell("f", i, 4, dict(enumerate(rng.normal(0.5 + 0.5 * i, 0.02, 4)))) for i in range(3)]
+    cells = [SeedScores("f", i, 4, dict(enumerate(rng.normal(0.5 + 0.5 * i, 0.02, 4)))) for i in range(3)]
     pairs = [{0: 1.0, 1: -1.0}, {0: 1.0, 2: -1.0}, {1: 1.0, 2: -1.0}]
     assert [d.sign for d in judge(cells, pairs).differences] == [-1, -1, -1]
 

@@ -11,8 +11,8 @@ from numpy.random import PCG64, Generator
 
 from segfrontier.scenes.classes import CITYSCAPES
 from segfrontier.scenes.street import cars, heavies, look, plot, render, sensor, shadow, tiles
-from segfrontier.scenes.street.camera import Camera, View
-from segfrontier.scenes.street.dice import Dice, Stream, generator
+from segfrontier.scenes.street.camera import Camera, CameraView
+from segfrontier.scenes.street.dice import Dice, RandomStream, generator
 from segfrontier.scenes.street.labels import Label
 from segfrontier.scenes.street.materials import Material, Paint, Tile
 from segfrontier.scenes.street.mesh import Face, Mesh, box, near
@@ -111,7 +111,7 @@ def test_the_slope_of_inverse_distance_matches_the_geometry():
 
 
 def test_a_view_scales_with_the_picture():
-    view = View(focal=1.1, horizon=-0.02, pan=0.01, height=1.4, aside=1.5)
+    view = CameraView(focal=1.1, horizon=-0.02, pan=0.01, height=1.4, aside=1.5)
     small, large = view.camera(96, 192, 1), view.camera(960, 1920, 1)
     assert large.focal == pytest.approx(10 * small.focal)
     for a, b in ((small.centre, large.centre), (small.horizon, large.horizon)):
@@ -120,7 +120,7 @@ def test_a_view_scales_with_the_picture():
 
 def test_every_mesh_on_a_stage_has_a_paint_for_each_slot():
     for index in range(15):
-        _, stage = render._stage(Dice(generator(0, index, Stream.LAYOUT)))
+        _, stage = render._stage(Dice(generator(0, index, RandomStream.LAYOUT)))
         starts = [*stage.table()[:, 9].astype(int).tolist(), len(stage.paints)]
         for mesh, (start, end) in zip(stage.meshes, pairwise(starts), strict=True):
             assert mesh.slots.max() < end - start
@@ -191,18 +191,18 @@ def test_shadows_fall_away_from_the_sun():
 
 
 def test_dice_are_fair_and_streams_are_independent():
-    dice = Dice(generator(5, 6, Stream.LAYOUT))
+    dice = Dice(generator(5, 6, RandomStream.LAYOUT))
     draws = [dice.weighted("abc", (1, 2, 1)) for _ in range(4000)]
     assert [draws.count(c) / 4000 for c in "abc"] == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
     keys = [(0, 0), (1, 0), (0, 1), (1 << 32, 0), (0, 1 << 31), ((7 << 32) + 1, 0)]
-    firsts = {generator(seed, index, stream).random() for seed, index in keys for stream in Stream}
-    assert len(firsts) == len(keys) * len(Stream)
+    firsts = {generator(seed, index, stream).random() for seed, index in keys for stream in RandomStream}
+    assert len(firsts) == len(keys) * len(RandomStream)
 
 
 def test_headings_are_directions():
     for t in (-0.8, 0.0, 0.3):
         assert turned(t) == pytest.approx((math.cos(2 * math.atan(t)), math.sin(2 * math.atan(t))))
-    plan = draw_plan(Dice(generator(1, 1, Stream.LAYOUT)))
+    plan = draw_plan(Dice(generator(1, 1, RandomStream.LAYOUT)))
     step = 1e-4
     for z in (5.0, 50.0):
         cos, sin = plan.heading(z)

@@ -25,7 +25,7 @@ from segfrontier.scenes.files import digest
 from segfrontier.scenes.folders import FolderSpec, pair
 from segfrontier.scenes.importing import import_folders
 from segfrontier.scenes.inspection import inspect_world
-from segfrontier.scenes.manifest import MANIFEST, Manifest
+from segfrontier.scenes.manifest import MANIFEST, WorldManifest
 from segfrontier.scenes.names import is_class_name, is_plain
 from segfrontier.scenes.published import PUBLISHED
 from segfrontier.scenes.world import World
@@ -62,7 +62,7 @@ def test_what_exists_has_names_that_are_allowed():
 def test_names_of_worlds_splits_and_shards_are_no_paths_and_no_markup(tmp_path, plain, name):
     for place in (("name",), ("classes", "name"), ("shards", 0, "name"), ("shards", 0, "split")):
         with pytest.raises(BadWorld, match="a name has letters|must be"):
-            Manifest.from_bytes(changed(plain, *place, name), where="here")
+            WorldManifest.from_bytes(changed(plain, *place, name), where="here")
     with pytest.raises(BadWorld, match="name has letters"):
         WorldWriter(tmp_path / "w", name=name, classes=TOY)
     with WorldWriter(tmp_path / "w", name="w", classes=TOY) as out:
@@ -105,7 +105,7 @@ def test_names_of_worlds_splits_and_shards_are_no_paths_and_no_markup(tmp_path, 
 )
 def test_a_manifest_with_impossible_values_is_refused(plain, change, message):
     with pytest.raises(BadWorld, match=message) as told:
-        Manifest.from_bytes(changed(plain, *change), where="here")
+        WorldManifest.from_bytes(changed(plain, *change), where="here")
     assert (
         str(told.value).startswith("here: ")
         and len(str(told.value)) < 1000
@@ -116,16 +116,16 @@ def test_a_manifest_with_impossible_values_is_refused(plain, change, message):
 @pytest.mark.parametrize("data", [b"", b"[]", b"7", b"null", b"\xff\xfe", b"{", b"[" * 100_000, b'{"format": NaN}'])
 def test_what_is_no_manifest_is_refused(data):
     with pytest.raises(BadWorld, match="here: "):
-        Manifest.from_bytes(data, where="here")
+        WorldManifest.from_bytes(data, where="here")
 
 
 def test_too_many_classes_and_a_shard_twice(plain):
     classes = [{"name": f"c{i}", "colour": [0, 0, 0], "thing": False, "raw_ids": []} for i in range(256)]
     with pytest.raises(BadWorld, match="needs 1 to 255 classes; .* has 256"):
-        Manifest.from_bytes(changed(plain, "classes", "classes", classes), where="here")
+        WorldManifest.from_bytes(changed(plain, "classes", "classes", classes), where="here")
     twice = json.loads(plain)["shards"] * 2
     with pytest.raises(BadWorld, match="each shard may stand once"):
-        Manifest.from_bytes(changed(plain, "shards", twice), where="here")
+        WorldManifest.from_bytes(changed(plain, "shards", twice), where="here")
 
 
 def test_many_raw_ids_are_checked_in_no_time():

@@ -17,7 +17,7 @@ import pytest
 from segfrontier.errors import StageError
 from segfrontier.store import Store
 from segfrontier.store import shelf as shelf_module
-from segfrontier.store.entry import Damage, Manifest, file_digest
+from segfrontier.store.entry import Damage, EntryManifest, file_digest
 from segfrontier.store.keys import dumps, text_digest
 
 ABOUT = {"kind": "train", "inputs": {"real": "k0"}}
@@ -271,4 +271,4 @@ def test_a_manifest_of_another_version_is_kept_and_stops_nothing_else(store: Sto
 @pytest.mark.parametrize("text", ["null", "[]", "5", '"x"', "{}", '{"format": 1, "digest": 2, "files": {"a": {}}}'])
 def test_no_manifest_raises_anything_but_damage(text: str) -> None:
     with pytest.raises(Damage):
-        Manifest.from_bytes(text.encode(), "k1")
+        EntryManifest.from_bytes(text.encode(), "k1")

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segfrontier.errors import BadInput
-from segfrontier.store import Entry, Row, Store, choose, human_age, human_size, parse_age, parse_size
+from segfrontier.store import Entry, Store, StoreRow, choose, human_age, human_size, parse_age, parse_size
 from segfrontier.store.gc import reachable
 
 DAY = 86400.0
 
 
-def row(key: str, *, used: float = 0.0, size: int = 10, inputs: tuple[str, ...] = (), **more: object) -> Row:
+def row(key: str, *, used: float = 0.0, size: int = 10, inputs: tuple[str, ...] = (), **more: object) -> StoreRow:
     fields: dict[str, object] = {
         "kind": "train", "state": "stored", "created": 0.0, "seconds": 1.0, "pinned": False, "place": f"entries/{key}"
     }  # fmt: skip
-    return Row(key=key, used=used, size=size, inputs=inputs, **{**fields, **more})  # type: ignore[arg-type]
+    return StoreRow(key=key, used=used, size=size, inputs=inputs, **{**fields, **more})  # type: ignore[arg-type]
 
 
 def put(
@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def keys(rows: tuple[Row, ...] | list[Row]) -> list[str]:
+def keys(rows: tuple[StoreRow, ...] | list[StoreRow]) -> list[str]:
     return [row.key for row in rows]
 
 

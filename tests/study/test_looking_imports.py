@@ -11,7 +11,7 @@ from madestudy import record, study
 from segfrontier.basics.atomic import write_json
 from segfrontier.market.acts import Acts
 from segfrontier.market.ledger import Ledger
-from segfrontier.market.lines import Order, Terms
+from segfrontier.market.lines import PurchaseOrder, Terms
 from segfrontier.market.prices import default_prices
 from segfrontier.store import Store
 
@@ -38,7 +38,7 @@ def home(tmp_path_factory):
     place = study(folder / "runs", made)
     ledger, terms = Ledger(place.home.ledger), Terms(truth="t", annotators="a", prices=default_prices("street"))
     for one in made:
-        order = Order(one.key, "buy-1", "fine", {"s": Acts.of([7], [1], [1])}, "labels", "d", terms)
+        order = PurchaseOrder(one.key, "buy-1", "fine", {"s": Acts.of([7], [1], [1])}, "labels", "d", terms)
         ledger.charge(order, cost=lambda totals: 0, budget=10**9)
     store = Store(place.home.store)
     for i in range(20):

@@ -5,7 +5,7 @@ from toystudy import toy_study
 
 from segfrontier.home.records import Record, StageNote
 from segfrontier.study.config import Limits
-from segfrontier.study.queue import Limited, Table
+from segfrontier.study.queue import FixedCells, Limited
 from segfrontier.study.run import run_study
 
 
@@ -15,7 +15,7 @@ def record(*, gpu, found, seconds=1800.0):
 
 
 def test_gpu_hours_count_what_this_run_computed_on_gpus():
-    feed = Limited(Table(["a", "b", "c"]), Limits(gpu_hours=1.5), stop=lambda: False)
+    feed = Limited(FixedCells(["a", "b", "c"]), Limits(gpu_hours=1.5), stop=lambda: False)
     assert feed.next() == "a"
     feed.ended("a", record(gpu=True, found=False))  # 2 GPUs for half an hour
     feed.ended("x", record(gpu=True, found=True))  # was stored already
@@ -26,14 +26,14 @@ def test_gpu_hours_count_what_this_run_computed_on_gpus():
 
 
 def test_the_limit_that_comes_with_the_last_cell_is_none():
-    feed = Limited(Table(["a", "b"]), Limits(cells=2), stop=lambda: False)
+    feed = Limited(FixedCells(["a", "b"]), Limits(cells=2), stop=lambda: False)
     assert [feed.next(), feed.next(), feed.next()] == ["a", "b", None]
     assert feed.over and feed.why == ""
 
 
 def test_a_wish_to_stop_ends_the_feed():
     wish = []
-    feed = Limited(Table(["a", "b"]), Limits(), stop=lambda: bool(wish))
+    feed = Limited(FixedCells(["a", "b"]), Limits(), stop=lambda: bool(wish))
     assert feed.next() == "a"
     wish.append(True)
     assert feed.next() is None and feed.over and feed.why == "it was asked to stop"

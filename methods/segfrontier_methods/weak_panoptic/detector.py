@@ -32,7 +32,7 @@ from segfrontier.lab import (
     SceneLabels,
 )
 from segfrontier.maths import group_boxes, instance_boxes
-from segfrontier.models.detector import Compared, DetectorSpec, Found, Objects
+from segfrontier.models.detector import Compared, DetectedBoxes, DetectorSpec, Objects
 from segfrontier.models.model import ModelSpec
 
 DETECTOR, BOXES = "detector", "boxes"
@@ -177,7 +177,7 @@ class Detect(Rule):
         return SceneLabels(size=size, detections=as_detections(found, size))
 
 
-def as_detections(found: Found, size: tuple[int, int]) -> Detections:
+def as_detections(found: DetectedBoxes, size: tuple[int, int]) -> Detections:
     """The finds of one image of this size, their boxes as masks of all pixels that they touch."""
     boxes = found.boxes_B4.cpu().numpy()
     low, high = np.floor(boxes[:, :2]).astype(int), np.ceil(boxes[:, 2:]).astype(int)

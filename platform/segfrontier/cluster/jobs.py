@@ -36,7 +36,7 @@ _TALKERS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class JobRequest:
     """What is to be run as a job."""
 
     study: str  # its name
@@ -72,20 +72,20 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class ServerJob:
     """A job as the server knows it."""
 
     id: str
     status: str
     metadata: Mapping[str, str]
 
-    def is_of(self, order: Order) -> bool:
+    def is_of(self, order: JobRequest) -> bool:
         """Whether it runs, or ran, the same study in the same home."""
         told = (self.metadata.get("segfrontier.study"), self.metadata.get("segfrontier.home"))
         return told == (order.study, order.home)
 
 
-def attempt_of(order: Order, known: Iterable[Job]) -> int:
+def attempt_of(order: JobRequest, known: Iterable[ServerJob]) -> int:
     """The number of the next job of a study; refused while one is at it."""
     mine = [job for job in known if job.is_of(order)]
     if running := [job for job in mine if job.status not in ENDED]:
@@ -97,7 +97,7 @@ def attempt_of(order: Order, known: Iterable[Job]) -> int:
     return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-def job_id(order: Order, attempt: int) -> str:
+def job_id(order: JobRequest, attempt: int) -> str:
     """The id of one attempt at a study."""
     return f"{order.study}-{order.digest}-{attempt}"
 
@@ -138,10 +138,10 @@ def answering(address: str) -> Iterator[None]:
         ) from None
 
 
-def submit(client: JobSubmissionClient, order: Order, package: Package, *, folder: Path, pip: bool = False) -> str:
+def submit(client: JobSubmissionClient, order: JobRequest, package: Package, *, folder: Path, pip: bool = False) -> str:
     """Send a package that was written to a folder, and have it run; the job's id."""
     known = [
-        Job(id=job.submission_id or "", status=str(job.status.value), metadata=job.metadata or {})
+        ServerJob(id=job.submission_id or "", status=str(job.status.value), metadata=job.metadata or {})
         for job in client.list_jobs()
     ]
     number = attempt_of(order, known)

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from segfrontier.home.layout import Home
     from segfrontier.study.claims import Claim, Claims, Side
-    from segfrontier.study.judging import Contrast, Judged, KeysOf, Measured
+    from segfrontier.study.judging import Contrast, JudgedClaim, KeysOf, Measured
 
 app = typer.Typer(no_args_is_help=True, help="What the papers say, as small studies with verdicts computed from runs.")
 
@@ -81,7 +81,7 @@ def show(
     from segfrontier.study.judging import judge_all
 
     place = Home(given_home(home).absolute())
-    found: dict[str, tuple[Judged, ...]] = {}
+    found: dict[str, tuple[JudgedClaim, ...]] = {}
     for name in bringing("claims.yaml", method):
         claims = claims_of(name)
         assert claims is not None, "bringing() names methods that have claims"
@@ -134,7 +134,7 @@ def tables(method: Annotated[str | None, METHOD] = None) -> None:
             console().print(f"[bold]{escape(f'{name}:{table.id}')}[/]  {escape(table.says)}", highlight=False)
 
 
-def _print(method: str, judged: Judged, runs: dict[str, str]) -> None:
+def _print(method: str, judged: JudgedClaim, runs: dict[str, str]) -> None:
     from rich.markup import escape
 
     from segfrontier.commands.console import console
@@ -174,7 +174,7 @@ def _inline(plain: Mapping[str, object], between: str = " ") -> str:
     return ", ".join(f"{k}{between}{v}" for k, v in plain.items())
 
 
-def _markdown(judged: tuple[Judged, ...]) -> str:
+def _markdown(judged: tuple[JudgedClaim, ...]) -> str:
     """A table for a README; knobs that all rows of a method share stand once, above it."""
     shared = shared_knobs(judged)
     above = "; ".join(f"`{method}` {_inline(knobs, '=')}" for method, knobs in shared.items() if knobs)
@@ -188,7 +188,7 @@ def _markdown(judged: tuple[Judged, ...]) -> str:
     return "\n".join(lines)
 
 
-def shared_knobs(judged: Iterable[Judged]) -> dict[str, dict[str, Any]]:
+def shared_knobs(judged: Iterable[JudgedClaim]) -> dict[str, dict[str, Any]]:
     """By method, the knobs that every one of its sides has alike, where there is more than one."""
     sides: dict[str, list[Side]] = {}
     for side in (s for one in judged for m in one.measured for s in m.pairing.sides):

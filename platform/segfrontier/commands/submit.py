@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from segfrontier.cluster.jobs import Order
+    from segfrontier.cluster.jobs import JobRequest
 
 EPILOG = (
     "Examples: segfrontier submit study.yaml --home /shared/runs; "
@@ -69,14 +69,14 @@ def submit(
             raise typer.Exit(_followed(server, job))
 
 
-def _order(study: str, text: str, home: str, tracking: str | None) -> Order:
-    from segfrontier.cluster.jobs import Order
+def _order(study: str, text: str, home: str, tracking: str | None) -> JobRequest:
+    from segfrontier.cluster.jobs import JobRequest
     from segfrontier.errors import BadInput
     from segfrontier.study.job import WAY_OUT
 
     if not home.startswith("/"):
         raise BadInput(f"the home of a job must be an absolute path that every node sees; found {home!r}. {WAY_OUT}")
-    return Order(study=study, text=text, home=home, tracking=tracking)
+    return JobRequest(study=study, text=text, home=home, tracking=tracking)
 
 
 def _require_constraints(sent: dict[Path, int]) -> None:

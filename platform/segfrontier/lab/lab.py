@@ -63,7 +63,7 @@ from segfrontier.lab.trained import Trained
 from segfrontier.lab.training.history import Watch
 from segfrontier.lab.training.loop import Bench, Job, Plan
 from segfrontier.lab.watching import Watcher
-from segfrontier.market import Coarse, Fine, Request, Tiling, Window
+from segfrontier.market import Coarse, Fine, MarketWindow, Request, Tiling
 from segfrontier.market.requests import frozen
 from segfrontier.scenes.labels import LabelSet
 from segfrontier.scenes.world import Pool
@@ -82,7 +82,7 @@ class Lab(ABC):
     """
 
     def __init__(
-        self, *, places: Sealed[Places], window: Window, pool: Pool, synthetic: Part | None, store: Store,
+        self, *, places: Sealed[Places], window: MarketWindow, pool: Pool, synthetic: Part | None, store: Store,
         seed: int, bench: Bench, watcher: Watcher, total_steps: int | None = None,
     ) -> None:  # fmt: skip
         self._places, self._window, self._store = places, window, store

@@ -17,7 +17,7 @@ MAX_BAD_SHARE = 0.01
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Outcome(Protocol[R_co]):
+class RowOrFault(Protocol[R_co]):
     """What came of one image: a row, or a fault."""
 
     @property
@@ -30,7 +30,7 @@ class Outcome(Protocol[R_co]):
 
 
 def sift(
-    results: Iterable[Outcome[R_co]],
+    results: Iterable[RowOrFault[R_co]],
     faults: list[str],
     *,
     total: int,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
 
 if TYPE_CHECKING:
-    from segfrontier.store.entry import Manifest
+    from segfrontier.store.entry import EntryManifest
 
 
 class Watcher:
@@ -38,7 +38,7 @@ class Watcher:
     def found(self, kind: str, key: str) -> None:
         """The stage was stored before; nothing is computed."""
 
-    def used(self, manifest: Manifest, folder: Path) -> None:
+    def used(self, manifest: EntryManifest, folder: Path) -> None:
         """A stage's result is at hand in a folder; its manifest says what it took."""
 
     def trained(self, epochs: float) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from segfrontier.market.tiling import PAPER_002 as PAPER_002
     from segfrontier.market.tiling import WHOLE_IMAGE as WHOLE_IMAGE
     from segfrontier.market.tiling import Tiling as Tiling
-    from segfrontier.market.window import Window as Window
+    from segfrontier.market.window import MarketWindow as MarketWindow
     from segfrontier.market.window import open_window as open_window
 
 

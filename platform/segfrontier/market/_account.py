@@ -75,7 +75,7 @@ class Free(_Line):
     count: _Whole
 
 
-class Entry(_Line):
+class AccountLine(_Line):
     """One line of an account, without its acts. Terms stand beside the first purchase, or alone if that was empty."""
 
     cell: str
@@ -90,7 +90,7 @@ class Account:
     """What an account's whole lines say, and where the next one goes."""
 
     path: Path
-    entries: list[tuple[Entry, bytes]] = field(default_factory=list)
+    entries: list[tuple[AccountLine, bytes]] = field(default_factory=list)
     """Each with the text of its acts."""
     end: int = 0
     sum: str = ""
@@ -137,7 +137,7 @@ class Account:
             if (f := e.free) is not None
         ]
 
-    def lines(self, kind: str | None = None) -> Iterator[tuple[Entry, Columns | None]]:
+    def lines(self, kind: str | None = None) -> Iterator[tuple[AccountLine, Columns | None]]:
         """Each entry with its acts, if it is a purchase; of one kind of acts, only its purchases."""
         for number, (entry, text) in enumerate(self.entries, start=1):
             if kind is not None and (entry.bought is None or entry.bought.kind != kind):
@@ -215,7 +215,7 @@ class Pen:
     def __init__(self, fd: int, account: Account) -> None:
         self._fd, self.account = fd, account
 
-    def append(self, entry: Entry, acts: Columns | None = None) -> None:
+    def append(self, entry: AccountLine, acts: Columns | None = None) -> None:
         """Write one line whole and have it on the disk, or leave the file as it was."""
         account = self.account
         text = line(entry, acts, after=account.sum)
@@ -260,7 +260,7 @@ def explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def line(entry: Entry, acts: Columns | None, *, after: str) -> bytes:
+def line(entry: AccountLine, acts: Columns | None, *, after: str) -> bytes:
     """The line that follows the one of a sum."""
     plain = entry.model_dump(mode="json", exclude_none=True)
     text = f"{_FIRST}{json.dumps(plain)}"
@@ -299,7 +299,7 @@ def _signed(before: str, rest: bytes) -> bytes:
     return f'{{"sum": "{digest.hexdigest()}", '.encode()
 
 
-def _entry(line: bytes, account: Account) -> tuple[Entry, bytes]:
+def _entry(line: bytes, account: Account) -> tuple[AccountLine, bytes]:
     """A line's entry, and the text of its acts."""
     number = len(account.entries) + 1
     try:
@@ -307,12 +307,12 @@ def _entry(line: bytes, account: Account) -> tuple[Entry, bytes]:
         if not text.startswith(_FIRST):
             raise ValueError("it has no entry")
         plain, stop = _DECODER.raw_decode(text, len(_FIRST))
-        entry = Entry.model_validate(plain)
+        entry = AccountLine.model_validate(plain)
         acts = text[stop:-1].encode()
         if not acts.startswith(_ACTS) if entry.bought is not None else acts:
             raise ValueError("acts stand beside a purchase")
     except ValidationError as error:
-        raise _damaged(account.path, f"line {number}: {explain(error, Entry)}") from None
+        raise _damaged(account.path, f"line {number}: {explain(error, AccountLine)}") from None
     except (ValueError, RecursionError) as error:
         raise _damaged(account.path, f"line {number}: {error}") from None
     if account.entries and entry.cell != account.cell:

@@ -18,7 +18,7 @@ import numpy as np
 from segfrontier.basics.reading import parse_json
 from segfrontier.errors import BadInput, LedgerError
 from segfrontier.market import _account
-from segfrontier.market._account import Account, Bought, Entry, Free, Opening
+from segfrontier.market._account import Account, AccountLine, Bought, Free, Opening
 from segfrontier.market._columns import Columns
 
 APPLICATION = 0x5346_4C47  # "SFLG"
@@ -148,7 +148,7 @@ def _all_bytes(db: sqlite3.Connection, cell: str | None = None) -> Iterator[tupl
                 raise LedgerError(f"ledger holds what no ledger holds, in cell {name!r}: {error}") from None
 
 
-def _bytes(entries: Iterator[tuple[Entry, Columns | None]]) -> bytes:
+def _bytes(entries: Iterator[tuple[AccountLine, Columns | None]]) -> bytes:
     lines, before = [], ""
     for entry, columns in entries:
         lines.append(_account.line(entry, columns, after=before))
@@ -156,21 +156,21 @@ def _bytes(entries: Iterator[tuple[Entry, Columns | None]]) -> bytes:
     return b"".join(lines)
 
 
-def _entries(db: sqlite3.Connection, cell: str) -> Iterator[tuple[Entry, Columns | None]]:
+def _entries(db: sqlite3.Connection, cell: str) -> Iterator[tuple[AccountLine, Columns | None]]:
     """What stands about a cell, as the entries of an account."""
     free = [(time, Free(stage=s, what=w, detail=d, count=n)) for s, w, d, n, time in db.execute(_FREE, (cell,))]
     bought = list(_purchases(db, cell))
     terms = [Opening(text=t, prices=_prices(body)) for t, body in db.execute(_TERMS, (cell,))]
     first = min([entry.time for entry, _ in bought] + [time for time, _ in free], default=_EPOCH)
     for time, line in free:
-        yield Entry(cell=cell, time=time, free=line), None
+        yield AccountLine(cell=cell, time=time, free=line), None
     for entry, columns in bought:
         yield (entry.model_copy(update={"terms": terms.pop()}) if terms else entry), columns
     for opening in terms:
-        yield Entry(cell=cell, time=first, terms=opening), None
+        yield AccountLine(cell=cell, time=first, terms=opening), None
 
 
-def _purchases(db: sqlite3.Connection, cell: str) -> Iterator[tuple[Entry, Columns]]:
+def _purchases(db: sqlite3.Connection, cell: str) -> Iterator[tuple[AccountLine, Columns]]:
     """A cell's purchases with their acts and the running totals of their kinds."""
     lines = {number: line for number, *line in db.execute(_PURCHASES, (cell,))}
     scenes: dict[str, set[str]] = {}
@@ -185,7 +185,7 @@ def _purchases(db: sqlite3.Connection, cell: str) -> Iterator[tuple[Entry, Colum
             stage=stage, kind=kind, seconds=seconds, labels_path=path, labels_digest=digest,
             totals=(len(scenes[kind]), *counts[kind].tolist()),
         )  # fmt: skip
-        yield Entry(cell=cell, time=time, bought=bought), columns
+        yield AccountLine(cell=cell, time=time, bought=bought), columns
 
 
 def _columns(rows: list[tuple[str, int, int, int]]) -> Columns:

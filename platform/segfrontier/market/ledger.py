@@ -32,10 +32,10 @@ from segfrontier.basics.marks import MARK, content, kind_of, mark
 from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, LedgerError
 from segfrontier.market import _account, _former
-from segfrontier.market._account import Account, Bought, Entry, Free, Opening, Pen
+from segfrontier.market._account import Account, AccountLine, Bought, Free, Opening, Pen
 from segfrontier.market._columns import Columns
 from segfrontier.market.acts import Acts
-from segfrontier.market.lines import FREE_KINDS, Cost, FreeLine, Order, PurchaseLine, Receipt, Terms, Totals
+from segfrontier.market.lines import FREE_KINDS, Cost, FreeLine, PurchaseLine, PurchaseOrder, Receipt, Terms, Totals
 from segfrontier.market.prices import PriceList
 from segfrontier.scenes.files import digest
 
@@ -64,7 +64,7 @@ class Ledger:
         """The ledger of a place, for those who look; None where nobody has bought yet."""
         return cls(path) if any(place.exists() for place in _places(path.absolute())) else None
 
-    def charge(self, order: Order, *, cost: Cost, budget: int, at_most: int | None = None) -> Receipt | None:
+    def charge(self, order: PurchaseOrder, *, cost: Cost, budget: int, at_most: int | None = None) -> Receipt | None:
         """Charge what is new in an order and record its labels, in one line of the cell's account for each kind.
 
         None, and nothing written, if the cell's bill would pass `budget` or grow by more than `at_most`. Killed between
@@ -102,7 +102,7 @@ class Ledger:
         with self._writing(cell) as pen:
             if not _is_noted(pen.account, stage, what, detail):
                 free = Free(stage=stage, what=what, detail=detail, count=count)
-                pen.append(Entry(cell=cell, time=_now(), free=free))
+                pen.append(AccountLine(cell=cell, time=_now(), free=free))
         self._noted.add(line)
 
     def check_terms(self, cell: str, terms: Terms) -> None:
@@ -318,7 +318,7 @@ def _with(before: Totals, new: Columns, owned: Mapping[str, NDArray[np.int64]]) 
     )  # fmt: skip
 
 
-def _write_purchase(pen: Pen, order: Order, new: Columns, kind: str, totals: Totals, seconds: int) -> None:
+def _write_purchase(pen: Pen, order: PurchaseOrder, new: Columns, kind: str, totals: Totals, seconds: int) -> None:
     """Terms if they are the first, charge and reference, in one line."""
     terms = None
     if pen.account.opening is None:
@@ -328,9 +328,9 @@ def _write_purchase(pen: Pen, order: Order, new: Columns, kind: str, totals: Tot
             stage=order.stage, kind=kind, seconds=seconds, labels_path=order.labels_path,
             labels_digest=order.labels_digest, totals=astuple(totals),
         )  # fmt: skip
-        pen.append(Entry(cell=order.cell, time=_now(), terms=terms, bought=bought), new)
+        pen.append(AccountLine(cell=order.cell, time=_now(), terms=terms, bought=bought), new)
     elif terms is not None:
-        pen.append(Entry(cell=order.cell, time=_now(), terms=terms))
+        pen.append(AccountLine(cell=order.cell, time=_now(), terms=terms))
 
 
 def _add(pen: Pen, other: Account) -> None:

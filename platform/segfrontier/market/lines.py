@@ -43,7 +43,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PurchaseOrder:
     """Acts on their way into the ledger, with the labels that they pay for: of one kind, and of it where it exists."""
 
     cell: str

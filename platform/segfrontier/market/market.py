@@ -33,7 +33,7 @@ from segfrontier.market.annotators import annotator_for
 from segfrontier.market.budget import whole_seconds
 from segfrontier.market.existing import act_of
 from segfrontier.market.ledger import Ledger, folder_name
-from segfrontier.market.lines import Order, Receipt, Terms, Totals
+from segfrontier.market.lines import PurchaseOrder, Receipt, Terms, Totals
 from segfrontier.market.noise import Noise
 from segfrontier.market.plain import plain_text
 from segfrontier.market.prices import PriceList
@@ -242,7 +242,7 @@ class Market:
     def _charge(
         self, request: Request, chosen: Mapping[str, Acts], labels: LabelSet, stage: str, at_most: int | None
     ) -> Receipt | None:
-        order = Order(
+        order = PurchaseOrder(
             cell=self.cell, stage=stage, kind=request.kind, acts=chosen, labels_path=labels.path,
             labels_digest=labels.digest, terms=self._terms,
             kinds={scene: act_of(request, self._truth, scene) for scene in chosen},

@@ -1,8 +1,8 @@
 """The read barrier: what a method's lab holds instead of a market.
 
-A `Window` carries an opaque token and nothing else. The market behind it lies in a registry of this process, so that no
-attribute, slot, closure, bound method or raised error of anything handed out leads to target truth, and a window that
-is pickled, copied or forked away leads nowhere.
+A `MarketWindow` carries an opaque token and nothing else. The market behind it lies in a registry of this process, so
+that no attribute, slot, closure, bound method or raised error of anything handed out leads to target truth, and a
+window that is pickled, copied or forked away leads nowhere.
 
 What is guarded: honest methods and their mistakes (a training job that would carry truth along in a closure, a
 checkpoint that would pickle it, a method that would come upon it by following attributes), and every public door: a
@@ -37,14 +37,14 @@ if hasattr(os, "register_at_fork"):
 _T = TypeVar("_T")
 
 
-def open_window(market: Market) -> Window:
+def open_window(market: Market) -> MarketWindow:
     """A window on a market, until it is closed."""
     token = secrets.token_hex(16)
     _OPEN[token] = market
-    return Window(token)
+    return MarketWindow(token)
 
 
-class Window:
+class MarketWindow:
     """Buys from a market that it cannot show. Use as a context manager, or call `close` in the end."""
 
     __slots__ = ("_token",)
@@ -96,7 +96,7 @@ class Window:
         """Shut the window; closing twice does no harm."""
         _OPEN.pop(self._token, None)
 
-    def __enter__(self) -> Window:
+    def __enter__(self) -> MarketWindow:
         return self
 
     def __exit__(

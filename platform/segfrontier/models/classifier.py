@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from segfrontier.models.encoder import Encoder
-from segfrontier.models.network import Network, build_network
+from segfrontier.models.network import EncoderNetwork, build_network
 from segfrontier.models.spec import EncoderSpec, must
 
 
@@ -38,7 +38,7 @@ class TagOutput(NamedTuple):
     """(N, C, h, w): the deepest features, from which class activation maps are made."""
 
 
-class TagClassifier(Network):
+class TagClassifier(EncoderNetwork):
     """A multi-label classifier. Made by `build_classifier`."""
 
     def __init__(self, spec: ClassifierSpec, encoder: Encoder) -> None:

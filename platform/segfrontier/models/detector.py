@@ -24,7 +24,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from segfrontier.maths import require_finite
 from segfrontier.models.encoder import Encoder
-from segfrontier.models.network import Network, build_network
+from segfrontier.models.network import EncoderNetwork, build_network
 from segfrontier.models.spec import EncoderSpec, must
 
 _FINEST = 4
@@ -75,7 +75,7 @@ class Objects(NamedTuple):
     """Boxes of groups that nobody took apart: what is found there is neither right nor wrong."""
 
 
-class Found(NamedTuple):
+class DetectedBoxes(NamedTuple):
     """What was found in one image, likeliest first."""
 
     boxes_B4: Tensor
@@ -96,7 +96,7 @@ class Compared(NamedTuple):
     box_targets: Tensor
 
 
-class Detector(Network):
+class Detector(EncoderNetwork):
     """Made by `DetectorSpec`."""
 
     _things: Tensor
@@ -137,7 +137,7 @@ class Detector(Network):
         return Compared(*first, *self._compare_proposals(features, padded, proposals, known))
 
     @torch.no_grad()
-    def detect(self, images: Tensor, *, above: float, nms: float, most: int = 100) -> list[Found]:
+    def detect(self, images: Tensor, *, above: float, nms: float, most: int = 100) -> list[DetectedBoxes]:
         """What scores above a threshold, of two that overlap by more than `nms` the likelier one. May be nothing."""
         size, features, padded = self._features(images)
         proposals, *_ = self._propose(images, features, padded, size)
@@ -147,7 +147,7 @@ class Detector(Network):
         for answers in (*features.values(), logits):  # of NaN no box would come, as if there were nothing to see
             require_finite("the answers of the detector", answers)
         found = heads.postprocess_detections(logits.float(), offsets.float(), proposals, [size] * len(images))
-        return [Found(b, self._things[k - 1], s) for b, s, k in zip(*found, strict=True)]
+        return [DetectedBoxes(b, self._things[k - 1], s) for b, s, k in zip(*found, strict=True)]
 
     def supervised(self, images: Tensor) -> list[Tensor]:
         """An output of every part, without what boxes there are, which a run without numbers cannot know."""

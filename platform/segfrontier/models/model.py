@@ -13,7 +13,7 @@ from torch.nn import functional
 from segfrontier.errors import BadInput
 from segfrontier.models.encoder import Encoder
 from segfrontier.models.heads import head_class, make_aux, make_head
-from segfrontier.models.network import Network, build_network, check_network, has_batch_norm
+from segfrontier.models.network import EncoderNetwork, build_network, check_network, has_batch_norm
 from segfrontier.models.spec import EncoderSpec, must
 
 
@@ -64,7 +64,7 @@ class SegOutput(NamedTuple):
         return self.logits[0] if len(self.logits) == 1 else torch.stack(self.logits).mean(dim=0)
 
 
-class SegModel(Network):
+class SegModel(EncoderNetwork):
     """An encoder under its decoders. Made by `build_model`."""
 
     def __init__(self, spec: ModelSpec, encoder: Encoder) -> None:

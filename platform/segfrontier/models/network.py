@@ -22,7 +22,7 @@ DRY_IMAGES = (2, 193, 129)
 """Batch, height and width of a run without numbers."""
 
 
-class Network(nn.Module, ABC):
+class EncoderNetwork(nn.Module, ABC):
     """An encoder with something on top; constructed as `kind(spec, encoder)` under the seed of its heads."""
 
     weights_origin = "random"
@@ -58,7 +58,7 @@ class Network(nn.Module, ABC):
         return self
 
 
-N = TypeVar("N", bound=Network)
+N = TypeVar("N", bound=EncoderNetwork)
 
 
 def build_network(kind: type[N], spec: EncoderSpec, *, seed: int) -> N:
@@ -80,7 +80,9 @@ def build_network(kind: type[N], spec: EncoderSpec, *, seed: int) -> N:
     return network.train()
 
 
-def check_network(kind: type[Network], spec: EncoderSpec, *, workers: int = 1, gpu: bool = False) -> frozenset[str]:
+def check_network(
+    kind: type[EncoderNetwork], spec: EncoderSpec, *, workers: int = 1, gpu: bool = False
+) -> frozenset[str]:
     """BadInput if the network cannot be trained on so many workers; costs no memory and tenths of a second.
 
     Returns the weights that no output depends on (HRNet has some when only its deepest level is read). They are made
@@ -92,7 +94,7 @@ def check_network(kind: type[Network], spec: EncoderSpec, *, workers: int = 1, g
 
 
 @lru_cache(maxsize=64)
-def _rehearse(kind: type[Network], spec: EncoderSpec) -> frozenset[str]:
+def _rehearse(kind: type[EncoderNetwork], spec: EncoderSpec) -> frozenset[str]:
     """Build, run and differentiate the network on the meta device: everything but numbers."""
     plan = plan_encoder(spec)
     batch, height, width = DRY_IMAGES
@@ -111,7 +113,7 @@ def _rehearse(kind: type[Network], spec: EncoderSpec) -> frozenset[str]:
     return frozenset(name for name, p in network.named_parameters() if p.requires_grad and p.grad is None)
 
 
-def has_batch_norm(kind: type[Network], spec: EncoderSpec) -> bool:
+def has_batch_norm(kind: type[EncoderNetwork], spec: EncoderSpec) -> bool:
     """Whether any batch norm is in the network; built on the meta device, in tenths of a second."""
     bare = replace(spec, pretrained="never")
     with torch.device("meta"):

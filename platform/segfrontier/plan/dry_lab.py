@@ -24,7 +24,7 @@ from segfrontier.lab import Lab, Model, Part, Rule
 from segfrontier.lab.doors import Models
 from segfrontier.lab.joining import Joining
 from segfrontier.lab.passes.base import Outcome, Pass
-from segfrontier.lab.passes.gauges import Row
+from segfrontier.lab.passes.gauges import GaugeRow
 from segfrontier.lab.passes.label import LabelPass
 from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.lab.passes.score import Scored, ScorePass
@@ -168,7 +168,7 @@ def _stand_in(work: Pass[Any], rng: np.random.Generator) -> Callable[[str], obje
         return lambda scene: StoredRow(scene, *sizes.size(scene), map=striped_map(sizes.size(scene), count))
     if isinstance(work, MeasurePass):
         size = sum(math.prod(shape) for shape in work.gauge.shapes(count).values())
-        return lambda scene: Row(scene, rng.random(size, np.float32).tobytes())
+        return lambda scene: GaugeRow(scene, rng.random(size, np.float32).tobytes())
     if isinstance(work, ScorePass):
         sums = counted(work.tasks, middling(8, 8 * count, count), middling(8, 8 * count, count, by=4), work.classes)
         return lambda scene: Scored(scene, sums, None)

@@ -11,7 +11,7 @@ from typing import Any
 
 from segfrontier.market.budget import hours
 from segfrontier.report.findings import Finding
-from segfrontier.report.points import Entry
+from segfrontier.report.points import FrontierPoint
 from segfrontier.report.style import GRID, Axis, styles
 
 _WIDE, _HIGH, _DPI = 1.9, 1.2, 200  # inches, as large as its letters need
@@ -49,11 +49,11 @@ def class_charts(finding: Finding) -> Iterator[ClassChart]:
             yield ClassChart(name, out.getvalue(), _words(own))
 
 
-def best_entries(finding: Finding) -> dict[str, list[Entry]]:
+def best_entries(finding: Finding) -> dict[str, list[FrontierPoint]]:
     """Each method's points by cost, the best knobs at each budget."""
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[FrontierPoint]] = {}
     for method in finding.methods:
-        best: dict[str, Entry] = {}
+        best: dict[str, FrontierPoint] = {}
         for e in finding.entries:
             if e.point.method == method and isfinite(e.point.score):
                 kept = best.setdefault(str(e.budget), e)
@@ -62,7 +62,7 @@ def best_entries(finding: Finding) -> dict[str, list[Entry]]:
     return found
 
 
-def mean_iou(entry: Entry) -> dict[str, float]:
+def mean_iou(entry: FrontierPoint) -> dict[str, float]:
     """Class -> mean IoU over the seeds where it occurs in truth or prediction."""
     values: dict[str, list[float]] = {}
     for record in entry.cells:

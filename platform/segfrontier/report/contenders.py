@@ -13,9 +13,9 @@ from math import isfinite
 from typing import Literal
 
 from segfrontier.report.frontier import Facet, Point
-from segfrontier.report.points import Entry
+from segfrontier.report.points import FrontierPoint
 from segfrontier.report.redrawn import Array
-from segfrontier.report.simultaneous import LEAST_SEEDS, Cell, Difference, Judged, judge
+from segfrontier.report.simultaneous import LEAST_SEEDS, Contrasts, Difference, SeedScores, judge
 
 FULL = "oracle"
 """The method with every label, of whose score others reach so many percent."""
@@ -35,14 +35,14 @@ class Contender:
     facet: Facet
     name: str
     method: str
-    at: Mapping[Level, Entry]
+    at: Mapping[Level, FrontierPoint]
 
     @property
-    def curve(self) -> tuple[Entry, ...]:
+    def curve(self) -> tuple[FrontierPoint, ...]:
         """Its entries, cheapest first."""
         return tuple(sorted(dict.fromkeys(self.at.values()), key=lambda e: (e.point.seconds, -e.point.score)))
 
-    def beside(self, full: Contender) -> Entry:
+    def beside(self, full: Contender) -> FrontierPoint:
         """What full supervision has at this one's dearest budget, or at its own where it has nothing there."""
         last = self.curve[-1]
         return next((full.at[b] for b in (last.budget, *last.also) if b in full.at), full.curve[-1])
@@ -55,7 +55,7 @@ class Comparisons:
     contenders: Mapping[Facet, tuple[Contender, ...]]
     place: Mapping[Point, int]  # among the cells that were judged
     family: Mapping[Key, int]
-    judged: Judged | None
+    judged: Contrasts | None
 
     def difference(self, a: Contender, b: Contender, level: Level | None) -> Difference | None:
         """A minus B at a budget, or over all that both have; None where either has too few seeds there."""
@@ -75,14 +75,14 @@ class Comparisons:
 
     @cached_property
     def redrawn(self) -> Mapping[Point, Array]:
-        """By point, its mean score in each of so many draws; see `Judged.redrawn`."""
+        """By point, its mean score in each of so many draws; see `Contrasts.redrawn`."""
         if self.judged is None:
             return {}
         table = self.judged.redrawn(2000)
         return {point: table[:, i] for point, i in self.place.items()}
 
 
-def compared(entries: Sequence[Entry], *, level: float = 0.95) -> Comparisons:
+def compared(entries: Sequence[FrontierPoint], *, level: float = 0.95) -> Comparisons:
     """All contenders of a report against each other, at every budget and over all; each facet for itself."""
     contenders: dict[Facet, tuple[Contender, ...]] = {}
     for facet in dict.fromkeys(e.point.facet for e in entries):
@@ -96,7 +96,7 @@ def compared(entries: Sequence[Entry], *, level: float = 0.95) -> Comparisons:
         if key not in family:
             family[key] = len(contrasts)
             contrasts.append(contrast)
-    cells = [Cell(e.point.facet, e.name, e.budget, e.point.scores) for e in judged]
+    cells = [SeedScores(e.point.facet, e.name, e.budget, e.point.scores) for e in judged]
     return Comparisons(contenders, place, family, judge(cells, contrasts, level=level) if cells else None)
 
 
@@ -115,17 +115,17 @@ def levels(contenders: Iterable[Contender]) -> tuple[Level, ...]:
     return tuple(sorted(both, key=lambda level: (level == "all", 0.0 if level == "all" else level)))
 
 
-def _contenders(facet: Facet, entries: Sequence[Entry]) -> Iterable[Contender]:
+def _contenders(facet: Facet, entries: Sequence[FrontierPoint]) -> Iterable[Contender]:
     for name in dict.fromkeys(e.name for e in entries):
         own = [e for e in entries if e.name == name]
         yield Contender(facet, name, own[0].point.method, {level: e for e in own for level in (e.budget, *e.also)})
 
 
-def _decides(entry: Entry) -> bool:
+def _decides(entry: FrontierPoint) -> bool:
     return isfinite(entry.point.score) and len(entry.point.scores) >= LEAST_SEEDS
 
 
-def standing(contender: Contender, level: Level) -> Entry | None:
+def standing(contender: Contender, level: Level) -> FrontierPoint | None:
     """What it has at a budget; what costs nothing has it at every budget."""
     if level in contender.at:
         return contender.at[level]

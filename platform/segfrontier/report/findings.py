@@ -19,7 +19,7 @@ from segfrontier.report.breakeven import turning_prices
 from segfrontier.report.contenders import FULL, YARDSTICK, Comparisons, Contender, compared
 from segfrontier.report.frontier import Front, Point, area, frontiers, probability_on_frontier
 from segfrontier.report.load import Harvest
-from segfrontier.report.points import Entry, facet_words
+from segfrontier.report.points import FrontierPoint, facet_words
 from segfrontier.report.statistics import How, Summary
 
 _OF_FULL = 0.9
@@ -65,7 +65,7 @@ class Finding:
     harvest: Harvest
     reading: Reading
     front: Front
-    entries: tuple[Entry, ...]  # cheapest first, those without a score last
+    entries: tuple[FrontierPoint, ...]  # cheapest first, those without a score last
     chances: Chances
     comparisons: Comparisons
 
@@ -205,7 +205,7 @@ def findings(harvest: Harvest, reading: Reading | None = None) -> tuple[Finding,
     )  # fmt: skip
 
 
-def _thrift(entry: Entry) -> tuple[Any, ...]:
+def _thrift(entry: FrontierPoint) -> tuple[Any, ...]:
     p = entry.point
     return not isfinite(p.score), p.seconds, -p.score if isfinite(p.score) else 0, entry.name
 

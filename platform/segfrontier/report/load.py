@@ -20,7 +20,7 @@ from segfrontier.market import Ledger
 from segfrontier.market.acts import KINDS
 from segfrontier.market.prices import PriceList
 from segfrontier.report.frontier import Facet, Point
-from segfrontier.report.points import Entry, compute_unit, entries, facet_of, facet_words
+from segfrontier.report.points import FrontierPoint, compute_unit, entries, facet_of, facet_words
 from segfrontier.report.references import Reference, load_references, stars
 
 
@@ -32,7 +32,7 @@ class Harvest:
     study: StudyHome | None  # none where a table holds all there is
     records: tuple[Record, ...]  # every ended cell, in the order of the study's table
     waiting: int  # cells that have not ended
-    entries: tuple[Entry, ...]
+    entries: tuple[FrontierPoint, ...]
     stars: tuple[Point, ...]
     prices: Mapping[Facet, PriceList]  # what the points' seconds are made from; none where nothing was bought
     what_if: bool  # the prices are not those that the cells bought under

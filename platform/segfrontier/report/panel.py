@@ -13,7 +13,7 @@ from math import isfinite
 from segfrontier.market.budget import hours
 from segfrontier.report.findings import Finding
 from segfrontier.report.frontier import Point
-from segfrontier.report.points import Entry
+from segfrontier.report.points import FrontierPoint
 from segfrontier.report.style import Axis, Style, side_by_side, styles
 from segfrontier.report.training import steps_words
 
@@ -35,7 +35,7 @@ class Series:
     named: bool  # whether the legend lists it
     look: Style
     turn: int
-    entries: Sequence[Entry]
+    entries: Sequence[FrontierPoint]
     number: str = ""
 
 
@@ -69,11 +69,11 @@ class Panel:
         """Where a point stands, beside those that share its hour."""
         return self._x[point], point.score
 
-    def interval(self, entry: Entry) -> tuple[float, float] | None:
+    def interval(self, entry: FrontierPoint) -> tuple[float, float] | None:
         """Of a point's mean score; none where one seed is all there is."""
         return self.finding.reading.summary(entry.point).interval
 
-    def leads(self, entry: Entry) -> bool:
+    def leads(self, entry: FrontierPoint) -> bool:
         """Whether a point is on the frontier."""
         return entry.point in self.finding.front.on
 
@@ -99,9 +99,9 @@ class Panel:
                 name = _clip(name) + (f" · {steps}" if tells and (steps := steps_words(entries, self.entries)) else "")
                 yield Series(name, tells or turn == 0, looks[method], turn, entries, number)
 
-    def _settings(self) -> dict[str, dict[str, list[Entry]]]:
+    def _settings(self) -> dict[str, dict[str, list[FrontierPoint]]]:
         """By method, in the study's order, and by its knobs: the points, from the cheapest on."""
-        found: dict[str, dict[str, list[Entry]]] = {}
+        found: dict[str, dict[str, list[FrontierPoint]]] = {}
         methods = self.finding.methods
         for entry in sorted(self.entries, key=lambda e: (methods.index(e.point.method), e.knobs, self.cost(e.point))):
             method, knobs = entry.series

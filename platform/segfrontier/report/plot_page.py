@@ -20,7 +20,7 @@ from segfrontier.market.budget import hours
 from segfrontier.report.findings import Finding
 from segfrontier.report.load import Harvest
 from segfrontier.report.panel import Panel, Series, panels
-from segfrontier.report.points import Entry, budget_words
+from segfrontier.report.points import FrontierPoint, budget_words
 from segfrontier.report.sentences import interval_words, prices_words, score_words, short
 from segfrontier.report.style import BAND, FRONTIER, GRID, STAR
 from segfrontier.report.tables import finite
@@ -197,7 +197,7 @@ def _number(series: Series, leads: Sequence[bool]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _about(panel: Panel, entry: Entry) -> str:
+def _about(panel: Panel, entry: FrontierPoint) -> str:
     point, finding = entry.point, panel.finding
     chance = finding.probability.get(point)
     computed = [f"{short(point.gpu)} {finding.harvest.compute} hours"] if isfinite(point.gpu) else []
@@ -212,7 +212,7 @@ def _about(panel: Panel, entry: Entry) -> str:
     )
 
 
-def _about_cell(panel: Panel, entry: Entry, record: Record) -> str:
+def _about_cell(panel: Panel, entry: FrontierPoint, record: Record) -> str:
     harvest = panel.finding.harvest
     run = harvest.runs.get(record.key)
     return _lines(

@@ -15,7 +15,7 @@ from segfrontier.report.frontier import Facet, Point
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Entry:
+class FrontierPoint:
     """A point and the cells that it stands for, one a seed."""
 
     point: Point
@@ -54,7 +54,7 @@ def entries(
     runs: Mapping[str, str] | None = None,
     seeds: Collection[int] = (),
     metric: str = HEADLINE,
-) -> tuple[Entry, ...]:
+) -> tuple[FrontierPoint, ...]:
     """One entry for each method, knobs, budget and facet, over the seeds that are done, in the order of the records.
 
     Costs are those of the prices that the cells bought under, or of `prices`. `runs` are MLflow's ids by key; a cell
@@ -96,7 +96,7 @@ def compute_unit(records: Iterable[Record]) -> Literal["GPU", "CPU"]:
 def _entry(
     group: Mapping[int, Record], prices: PriceList | None, runs: Mapping[str, str], expected: set[int], use: str,
     metric: str,
-) -> Entry:  # fmt: skip
+) -> FrontierPoint:  # fmt: skip
     cells = tuple(group.values())
     first, budget = cells[0], cells[0].cell["hours"]
     costs = [r.seconds if prices is None else prices.bill(r.acts) for r in cells]
@@ -113,7 +113,9 @@ def _entry(
         runs=tuple(runs.get(r.key, r.key) for r in cells),
         acts={seed: r.acts for seed, r in group.items()},
     )
-    return Entry(point=point, knobs=knobs, budget=budget, cells=cells, missing=tuple(sorted(expected - set(group))))
+    return FrontierPoint(
+        point=point, knobs=knobs, budget=budget, cells=cells, missing=tuple(sorted(expected - set(group)))
+    )
 
 
 def budget_words(budget: float | str) -> str:
@@ -121,21 +123,21 @@ def budget_words(budget: float | str) -> str:
     return "all labels" if budget == "all" else f"{budget:g} h"
 
 
-def _distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+def _distinct(entries: Iterable[FrontierPoint]) -> tuple[FrontierPoint, ...]:
     """Entries that bought the same labels and trained the same stages are one, told under the least budget."""
-    groups: dict[object, list[Entry]] = {}
+    groups: dict[object, list[FrontierPoint]] = {}
     for entry in entries:
         groups.setdefault(_identity(entry), []).append(entry)
     return tuple(_joined(group) for group in groups.values())
 
 
-def _joined(group: Sequence[Entry]) -> Entry:
+def _joined(group: Sequence[FrontierPoint]) -> FrontierPoint:
     first, *others = sorted(group, key=lambda e: (e.budget == "all", 0.0 if e.budget == "all" else e.budget))
     own = (e.budget for e in others if e.knobs == first.knobs)
     return replace(first, also=tuple(own)) if others else first
 
 
-def _identity(entry: Entry) -> object:
+def _identity(entry: FrontierPoint) -> object:
     """What a point bought and trained; itself where that is not known to be anyone else's, too."""
     cells = entry.cells
     if not all(cell.stages for cell in cells) or not isfinite(entry.point.score):

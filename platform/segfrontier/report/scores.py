@@ -20,7 +20,7 @@ from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput
 from segfrontier.home.records import Record
 from segfrontier.report.load import Harvest
-from segfrontier.report.points import Entry, entries, facet_words
+from segfrontier.report.points import FrontierPoint, entries, facet_words
 from segfrontier.report.references import load_references, stars
 
 NEEDED, OPTIONAL = ("method", "hours", "score", "seed"), ("facet", "knobs", "acts")
@@ -201,7 +201,7 @@ def _record(s: Score, budget: float) -> Record:
     )  # fmt: skip
 
 
-def _exact(entry: Entry, given: Mapping[tuple[str, str, str, float], Sequence[float]]) -> Entry:
+def _exact(entry: FrontierPoint, given: Mapping[tuple[str, str, str, float], Sequence[float]]) -> FrontierPoint:
     """The entry at the hours that its rows give, to the last bit."""
     own = {(r.facet, str(r.cell["method"]), str(r.cell["knobs"][""]), float(r.cell["hours"])) for r in entry.cells}
     (who,) = own

@@ -10,7 +10,7 @@ from segfrontier.report.answers import in_words
 from segfrontier.report.contenders import FULL
 from segfrontier.report.digits import rounded
 from segfrontier.report.findings import Finding
-from segfrontier.report.points import Entry, budget_words
+from segfrontier.report.points import FrontierPoint, budget_words
 from segfrontier.report.statements import Sentence, sentences
 from segfrontier.report.statistics import Summary
 from segfrontier.report.training import unequal_training
@@ -141,7 +141,7 @@ def short(number: float) -> str:
     return f"{number:.2f}" if number >= 0.1 or number == 0 else f"{number:.2g}"
 
 
-def _row(finding: Finding, entry: Entry) -> list[str]:
+def _row(finding: Finding, entry: FrontierPoint) -> list[str]:
     point, percent = entry.point, finding.percent.get(entry.point)
     chance = finding.probability.get(point)
     return [

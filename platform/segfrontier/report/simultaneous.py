@@ -27,7 +27,7 @@ _DRAWS, _MOST_NUMBERS = 4000, 4_000_000
 
 
 @dataclass(frozen=True)
-class Cell:
+class SeedScores:
     """Scores by seed that are compared: of a group (a contender in its facet) at a level (a budget in its facet)."""
 
     facet: Hashable
@@ -49,7 +49,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Contrasts:
     """All contrasts of a family, and the means of their cells."""
 
     differences: tuple[Difference, ...]
@@ -69,7 +69,7 @@ class Judged:
         return self.means + errors * _student(np.full(len(self.means), self.limit), self.freedom) / 1.96
 
 
-def judge(cells: Sequence[Cell], contrasts: Sequence[Mapping[int, float]], *, level: float = 0.95) -> Judged:
+def judge(cells: Sequence[SeedScores], contrasts: Sequence[Mapping[int, float]], *, level: float = 0.95) -> Contrasts:
     """Judge contrasts (cell -> weight) of cells of three seeds or more; all weights of a contrast add up to 0."""
     means, squares, freedom = _summed(cells)
     known = spread(squares, freedom, [(c.facet, c.group) for c in cells], [(c.facet, c.level) for c in cells])
@@ -85,7 +85,7 @@ def judge(cells: Sequence[Cell], contrasts: Sequence[Mapping[int, float]], *, le
     decided, limits = _stepped_down(np.abs(strength), loads, 1 - spent)
     half = _student(limits, degrees) * sure
     columns = (x.tolist() for x in (values, half, decided, sure, strength))
-    return Judged(
+    return Contrasts(
         tuple(
             Difference(v, v - h, v + h, int(np.sign(v)) if d else 0, e, z)
             for v, h, d, e, z in zip(*columns, strict=True)
@@ -128,7 +128,7 @@ def _measured(weights: _Weights, means: Array, errors: Array, known: Spread) -> 
     return np.where(np.abs(values) < 1e-12, 0.0, values), weights.summed(parts), _satterthwaite(weights, parts, known)
 
 
-def _summed(cells: Sequence[Cell]) -> tuple[Array, Array, Array]:
+def _summed(cells: Sequence[SeedScores]) -> tuple[Array, Array, Array]:
     """Means, variances and degrees of freedom, what seeds do to a whole facet alike taken out where they do."""
     means, squares, freedom = (np.zeros(len(cells)) for _ in range(3))
     for facet in dict.fromkeys(c.facet for c in cells):

@@ -22,7 +22,7 @@ from segfrontier.report.breakeven import PriceRange, price_range
 from segfrontier.report.contenders import FULL, Contender, Level, levels, standing
 from segfrontier.report.digits import estimated, rounded
 from segfrontier.report.findings import Finding
-from segfrontier.report.points import Entry, budget_words
+from segfrontier.report.points import FrontierPoint, budget_words
 from segfrontier.report.redrawn import Array, middle, needed, stepped_area
 from segfrontier.report.simultaneous import LEAST_SEEDS, Difference
 
@@ -298,7 +298,7 @@ def _able(finding: Finding, level: Level) -> list[Contender]:
     return sorted(have, key=lambda c: -_entry(c, level).point.score)
 
 
-def _entry(contender: Contender, level: Level) -> Entry:
+def _entry(contender: Contender, level: Level) -> FrontierPoint:
     entry = standing(contender, level)
     assert entry is not None, "only those are asked that stand at the budget"
     return entry
@@ -317,7 +317,7 @@ def _curve(finding: Finding, one: Contender) -> tuple[list[float], list[Array]] 
     return [float(p.seconds) for p in points], [d for d in drawn if d is not None]
 
 
-def _score(finding: Finding, entry: Entry) -> str:
+def _score(finding: Finding, entry: FrontierPoint) -> str:
     drawn = finding.comparisons.redrawn.get(entry.point)
     return f"{entry.point.score:.3f}" if drawn is None else estimated(entry.point.score, *middle(drawn, drawn))
 

@@ -14,7 +14,7 @@ from segfrontier.home.records import Record
 from segfrontier.market.budget import hours
 from segfrontier.report.findings import Finding
 from segfrontier.report.load import Harvest
-from segfrontier.report.points import Entry, budget_words, knob_words
+from segfrontier.report.points import FrontierPoint, budget_words, knob_words
 
 
 def write_tables(harvest: Harvest, found: Sequence[Finding], folder: Path) -> list[Path]:
@@ -38,7 +38,7 @@ def point_rows(found: Sequence[Finding]) -> list[dict[str, Any]]:
     return [_point(finding, entry) for finding in found for entry in finding.entries]
 
 
-def _point(finding: Finding, entry: Entry) -> dict[str, Any]:
+def _point(finding: Finding, entry: FrontierPoint) -> dict[str, Any]:
     p, summary = entry.point, finding.reading.summary(entry.point)
     low, high = summary.interval or (None, None)
     return {

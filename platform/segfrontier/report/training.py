@@ -11,7 +11,7 @@ from math import isfinite
 
 from segfrontier.report.contenders import YARDSTICK
 from segfrontier.report.findings import Finding
-from segfrontier.report.points import Entry
+from segfrontier.report.points import FrontierPoint
 
 
 def training_words(finding: Finding) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def unequal_training(finding: Finding) -> list[str]:
     return list(told)
 
 
-def steps_words(entries: Sequence[Entry], of: Sequence[Entry]) -> str:
+def steps_words(entries: Sequence[FrontierPoint], of: Sequence[FrontierPoint]) -> str:
     """ "1,200 steps" of a series whose facet holds other numbers, too; empty where all are equal or one is unknown."""
     every, here = _steps(of), {e.point.trained for e in entries}
     return f"{_number(here.pop())} steps" if len(set(every.values())) > 1 and len(here) == 1 else ""
@@ -60,7 +60,7 @@ def _unequal(name: str, count: float, least: float, *, controlled: bool) -> str:
     return f"{name} trained {_number(count)} steps, {times:.3g} times those of {YARDSTICK}; {control}"
 
 
-def _steps(entries: Sequence[Entry]) -> dict[Entry, float]:
+def _steps(entries: Sequence[FrontierPoint]) -> dict[FrontierPoint, float]:
     """Of every point that has a score; nothing where one's are not known."""
     scored = [e for e in entries if isfinite(e.point.score)]
     found = {e: e.point.trained for e in scored}

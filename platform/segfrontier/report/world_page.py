@@ -16,7 +16,7 @@ from segfrontier.basics.atomic import staged_file
 from segfrontier.basics.reading import LARGE, NotPlain, read_bounded
 from segfrontier.errors import BadInput, BadWorld
 from segfrontier.report.template import image, listed, paragraph, section, table, write_html
-from segfrontier.scenes.health.findings import SEVERITIES, Finding
+from segfrontier.scenes.health.findings import SEVERITIES, Oddity
 from segfrontier.scenes.inspection import SEED, Inspection
 from segfrontier.scenes.preview import colourise
 from segfrontier.scenes.world import World
@@ -65,7 +65,7 @@ def _sections(world: World, report: Inspection) -> Iterator[str]:
     yield section("From the import", _notes(report))
 
 
-def _headline(findings: Sequence[Finding]) -> str:
+def _headline(findings: Sequence[Oddity]) -> str:
     if not findings:
         return "Nothing was found that should be mended."
     counts = [(severity, sum(f.severity == severity for f in findings)) for severity in SEVERITIES]
@@ -73,7 +73,7 @@ def _headline(findings: Sequence[Finding]) -> str:
     return f"{words}. First: {findings[0].words}."
 
 
-def _finding(finding: Finding, shown: _Pictures) -> str:
+def _finding(finding: Oddity, shown: _Pictures) -> str:
     head = f'<b class="{finding.severity}">{finding.severity}</b> {escape(finding.where)}'
     pictures = "".join(shown.example(example) for example in finding.examples[:_A_FINDING])
     rest = listed(finding.examples[_A_FINDING:])

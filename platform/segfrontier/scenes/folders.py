@@ -278,7 +278,7 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class Matched:
     """Which images found their labels, and which files stand alone."""
 
     scenes: tuple[Files, ...]
@@ -287,7 +287,7 @@ class Pairing:
     twice: tuple[str, ...] = ()  # a second file of what has one, left out
 
 
-def pair(spec: FolderSpec) -> Pairing:
+def pair(spec: FolderSpec) -> Matched:
     """Match images with labels by the names in the templates."""
     scenes: list[Files] = []
     lone_images: list[str] = []
@@ -320,7 +320,7 @@ def pair(spec: FolderSpec) -> Pairing:
         ]  # fmt: skip
     if spec.val is not None:
         _require_both(spec.val, Counter(files.split for files in scenes if files.domain == "target"))
-    return Pairing(tuple(scenes), tuple(lone_images), tuple(lone_labels), tuple(twice))
+    return Matched(tuple(scenes), tuple(lone_images), tuple(lone_labels), tuple(twice))
 
 
 def _without_partners(split: str, images: Mapping[str, Path], labels: Mapping[str, Path]) -> BadWorld:

@@ -20,7 +20,7 @@ from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import decode_image, encode_image, encode_map
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.labels import COLUMN_NAMES, LabelSet
-from segfrontier.scenes.manifest import Manifest, Shard
+from segfrontier.scenes.manifest import Shard, WorldManifest
 from segfrontier.scenes.published import Published
 from segfrontier.scenes.world import Pool, Truth, World
 
@@ -125,7 +125,7 @@ class ImaginedWorld(World):
             for (domain, split), count in facts.scenes.items()
         )  # fmt: skip
         identity = digest(f"imagined {facts.name} {facts.size} {facts.scenes}".encode())
-        super().__init__(facts.name, Manifest(name=facts.name, classes=table, shards=shards, digest=identity))
+        super().__init__(facts.name, WorldManifest(name=facts.name, classes=table, shards=shards, digest=identity))
 
     def pool(self, *, domain: str = "target", split: str = "train") -> ImaginedPool:
         """See `World.pool`."""

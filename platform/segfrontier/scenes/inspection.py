@@ -11,9 +11,9 @@ import numpy as np
 
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.codec import check_image
+from segfrontier.scenes.health.counts import SceneCounts
 from segfrontier.scenes.health.counts import SplitCounts as SplitCounts
-from segfrontier.scenes.health.counts import Tally
-from segfrontier.scenes.health.findings import Finding, findings
+from segfrontier.scenes.health.findings import Oddity, findings
 from segfrontier.scenes.health.likeness import twins
 from segfrontier.scenes.manifest import ImportNotes
 from segfrontier.scenes.world import Pool, Truth, World
@@ -36,7 +36,7 @@ class Inspection:
     overlaps: tuple[str, ...]
     notes: ImportNotes
     undecodable: tuple[str, ...] = ()  # stored images and maps that are none, or break the format's rules
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Oddity, ...] = ()
     existing: Mapping[str, float] = field(default_factory=dict)  # seconds that labels which exist took, by kind of act
     sample: int | None = None
 
@@ -59,7 +59,7 @@ def inspect_world(
     seen: defaultdict[str, list[str]] = defaultdict(list)
     tallies, undecodable = [], []
     for (domain, split), scenes in chosen.items():
-        tally = Tally(domain, split, len(world.classes))
+        tally = SceneCounts(domain, split, len(world.classes))
         truth, pool = world.truth(domain=domain, split=split), world.pool(domain=domain, split=split)
         for scene in pool.scenes():
             seen[pool.image_digest(scene)].append(f"{domain}/{split}:{scene}")
@@ -100,7 +100,7 @@ def _chosen(world: World, domain: str, split: str, sample: int | None) -> list[s
     return [scenes[at] for at in sorted(places.tolist())]
 
 
-def _add(tally: Tally, pool: Pool, truth: Truth, scene: str) -> None:
+def _add(tally: SceneCounts, pool: Pool, truth: Truth, scene: str) -> None:
     fine, coarse, instance = truth.is_fine(scene), truth.coarse(scene), truth.instance(scene)
     labels = truth.semantic(scene) if fine else coarse
     tally.add(scene, labels, instance, pool.size(scene), fine=fine, coarse=coarse is not None)

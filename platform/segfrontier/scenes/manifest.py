@@ -84,7 +84,7 @@ class ImportNotes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class WorldManifest:
     """The manifest's content. `components`: instances are connected components standing in for real ones.
 
     `existing`: seconds that each box and tag took elsewhere, by kind of act, of a world that holds such labels.
@@ -109,7 +109,7 @@ class Manifest:
         return (json.dumps(plain, indent=1) + "\n").encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, where: str) -> Manifest:
+    def from_bytes(cls, data: bytes, *, where: str) -> WorldManifest:
         """Read a manifest, from whomever it is; `where` stands in the error."""
         plain = parse_json(data, where=where, what="a world's manifest", error=BadWorld)
         found = (plain.get("format"), plain.get("version")) if isinstance(plain, dict) else (None, None)
@@ -196,7 +196,7 @@ class _File(_Strict):
     notes: _Notes
     existing: dict[Literal["box", "tag"], Seconds] = Field(default_factory=dict)
 
-    def manifest(self, where: str) -> Manifest:
+    def manifest(self, where: str) -> WorldManifest:
         """What the rest of the code knows."""
         twice = [name for name, count in Counter(shard.name for shard in self.shards).items() if count > 1]
         if twice:
@@ -205,7 +205,7 @@ class _File(_Strict):
             table = ClassTable.from_json(self.classes.model_dump())
         except BadWorld as error:
             raise BadWorld(f"{where}: {error}") from None
-        return Manifest(
+        return WorldManifest(
             name=self.name,
             classes=table,
             shards=tuple(Shard(**s.model_dump()) for s in self.shards),

@@ -20,7 +20,7 @@ from segfrontier.scenes.codec import decode_image, decode_map
 from segfrontier.scenes.existing import EXISTING, relabelled, truth_digest, unpacked
 from segfrontier.scenes.files import digest, join, read_bytes, resolve
 from segfrontier.scenes.labels import LabelRow, LabelSet, write_labels
-from segfrontier.scenes.manifest import MANIFEST, Manifest, Shard
+from segfrontier.scenes.manifest import MANIFEST, Shard, WorldManifest
 from segfrontier.scenes.mirror import count_absent, damaged, forget, open_shard, require_shard, scene_ids
 from segfrontier.scenes.names import shown
 
@@ -255,7 +255,7 @@ class World:
     """A named set of scenes with splits and a class table."""
 
     def __init__(
-        self, uri: str, manifest: Manifest, *, relabel: tuple[ClassTable, tuple[int, ...]] | None = None
+        self, uri: str, manifest: WorldManifest, *, relabel: tuple[ClassTable, tuple[int, ...]] | None = None
     ) -> None:
         self.uri, self.manifest = uri, manifest
         self._relabel = relabel
@@ -277,7 +277,7 @@ class World:
                 f"{shown(str(uri))}: a world folder holds a readable {MANIFEST}; it cannot be read ({error}). Correct "
                 f"the path."
             ) from None
-        manifest = Manifest.from_bytes(data, where=str(where))
+        manifest = WorldManifest.from_bytes(data, where=str(where))
         text = str(uri)
         return cls(text if "://" in text else path, manifest)
 

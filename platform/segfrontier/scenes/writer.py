@@ -34,8 +34,8 @@ from segfrontier.scenes.manifest import (
     MANIFEST,
     TRUTH_SCHEMA,
     ImportNotes,
-    Manifest,
     Shard,
+    WorldManifest,
 )
 from segfrontier.scenes.names import PLAIN, is_plain, shown
 
@@ -224,7 +224,7 @@ class WorldWriter:
             )
         content = "".join(f"{s}:{d};" for s, d in sorted(self._seen.items())) + self._classes.digest
         content += "".join(f";{kind} {int(1000 * seconds)} ms" for kind, seconds in sorted(self._existing.items()))
-        manifest = Manifest(
+        manifest = WorldManifest(
             name=self._name,
             classes=self._classes,
             shards=tuple(sorted(self._shards, key=lambda s: s.name)),

@@ -7,7 +7,7 @@ from segfrontier.store.entry import Entry as Entry
 from segfrontier.store.gc import Swept as Swept
 from segfrontier.store.gc import choose as choose
 from segfrontier.store.keys import stage_key as stage_key
-from segfrontier.store.rows import Row as Row
+from segfrontier.store.rows import StoreRow as StoreRow
 from segfrontier.store.rows import human_age as human_age
 from segfrontier.store.rows import human_size as human_size
 from segfrontier.store.rows import parse_age as parse_age

@@ -46,7 +46,7 @@ class FileMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class EntryManifest:
     """What `entry.json` says; nothing in it depends on the machine that wrote it."""
 
     key: str
@@ -80,7 +80,7 @@ class Manifest:
         return json.dumps({"format": FORMAT, "digest": self.digest, **asdict(self)}, indent=1).encode()
 
     @classmethod
-    def from_bytes(cls, raw: bytes, key: str) -> Manifest:
+    def from_bytes(cls, raw: bytes, key: str) -> EntryManifest:
         """Read `entry.json` of `key`, or raise `Damage`. Nothing in it is believed before it is checked."""
         try:
             tree = parse_json(raw, where=MARK, what="a manifest")
@@ -118,7 +118,7 @@ class Manifest:
 class Entry:
     """A stored result. While this object lives, its files stay where they are: garbage collection passes it by."""
 
-    manifest: Manifest
+    manifest: EntryManifest
     path: Path
     hold: Hold
 
@@ -142,10 +142,10 @@ class Entry:
         raise TypeError("an Entry holds a lock of its process; send its key, and let the other side ask store.get(key)")
 
 
-def read_manifest(folder: Path, key: str) -> Manifest:
+def read_manifest(folder: Path, key: str) -> EntryManifest:
     """The manifest of an entry's folder, whatever may lie in its place, or raise `Damage`."""
     try:
-        return Manifest.from_bytes(read_bounded(folder / MARK, MANIFEST_BYTES), key)
+        return EntryManifest.from_bytes(read_bounded(folder / MARK, MANIFEST_BYTES), key)
     except OSError as error:
         raise _damage(MARK, error) from None
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from segfrontier.store.rows import Row
+from segfrontier.store.rows import StoreRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
     """What a garbage collection did, or with `dry_run` would do."""
 
-    removed: tuple[Row, ...]
-    busy: tuple[Row, ...]
+    removed: tuple[StoreRow, ...]
+    busy: tuple[StoreRow, ...]
     """Chosen, but in use or being computed: they stay. Not known in a dry run."""
     leftovers: int
     """Folders of killed writers that went too."""
@@ -27,13 +27,13 @@ class Swept:
 
 
 def choose(
-    rows: Iterable[Row],
+    rows: Iterable[StoreRow],
     *,
     now: float,
     older_than: float | None = None,
     under: int | None = None,
     keep: Collection[str] | None = None,
-) -> list[Row]:
+) -> list[StoreRow]:
     """The rows that may go, least recently used first.
 
     `keep` saves these keys and all they were computed from, as pins do. Of the rest goes what was last used more than
@@ -55,7 +55,7 @@ def choose(
     return chosen
 
 
-def reachable(rows: Iterable[Row], roots: Iterable[str]) -> set[str]:
+def reachable(rows: Iterable[StoreRow], roots: Iterable[str]) -> set[str]:
     """The keys of `roots` and of everything they were computed from, as far as it is stored."""
     inputs = {row.key: row.inputs for row in rows if row.state == "stored"}
     found: set[str] = set()

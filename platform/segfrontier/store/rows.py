@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from segfrontier.errors import BadInput
-from segfrontier.store.entry import Manifest
+from segfrontier.store.entry import EntryManifest
 
 State = Literal["stored", "unfinished", "damaged"]
 
@@ -18,7 +18,7 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class StoreRow:
     """One result: stored, unfinished (the scratch of an attempt that did not end) or damaged (set aside)."""
 
     key: str
@@ -39,8 +39,8 @@ class Row:
 
     @classmethod
     def of(
-        cls, manifest: Manifest | None, *, key: str, place: str, state: State, size: int, used: float, pinned: bool
-    ) -> Row:
+        cls, manifest: EntryManifest | None, *, key: str, place: str, state: State, size: int, used: float, pinned: bool
+    ) -> StoreRow:
         """The row of a result, with what its manifest says if there is one that can be read."""
         return cls(
             key=key,

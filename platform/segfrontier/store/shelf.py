@@ -27,9 +27,9 @@ from typing import Any, Literal
 from segfrontier.basics.disk import is_full
 from segfrontier.basics.locks import FileLock, Hold, hold_alone, hold_shared
 from segfrontier.errors import BadInput, StageError
-from segfrontier.store.entry import MARK, Damage, Entry, FileMark, Manifest, file_digest, look_at, read_manifest
+from segfrontier.store.entry import MARK, Damage, Entry, EntryManifest, FileMark, file_digest, look_at, read_manifest
 from segfrontier.store.keys import is_key
-from segfrontier.store.rows import Row, State
+from segfrontier.store.rows import State, StoreRow
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class Shelf:
                 path.chmod(path.stat().st_mode & ~0o222)
                 files[path.relative_to(folder).as_posix()] = FileMark(path.stat().st_size, file_digest(path))
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        manifest = Manifest(key=key, about=about, created=created, seconds=round(seconds, 3), files=files)
+        manifest = EntryManifest(key=key, about=about, created=created, seconds=round(seconds, 3), files=files)
         (folder / MARK).write_bytes(manifest.to_bytes())
 
     def publish(self, key: str) -> Entry:
@@ -161,7 +161,7 @@ class Shelf:
         else:
             (self.pins / key).unlink(missing_ok=True)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[StoreRow]:
         """Everything stored, without checking it; what has no key for its name is not the store's."""
         places: dict[State, Path] = {"stored": self.entries, "unfinished": self.scratch, "damaged": self.quarantine}
         for state, place in places.items():
@@ -171,12 +171,12 @@ class Shelf:
                     with suppress(FileNotFoundError):  # removed or published meanwhile
                         yield self._row(folder, key, state)
 
-    def _row(self, folder: Path, key: str, state: State) -> Row:
+    def _row(self, folder: Path, key: str, state: State) -> StoreRow:
         try:
             manifest = read_manifest(folder, key)
         except (Damage, OSError, StageError):
             manifest = None
-        return Row.of(
+        return StoreRow.of(
             manifest,
             key=key,
             place=folder.relative_to(self.root).as_posix(),
@@ -195,7 +195,7 @@ class Shelf:
                     f"{(self.root / name).readlink()}. Put the folder in its place, or the whole store elsewhere."
                 )
 
-    def remove(self, row: Row) -> bool:
+    def remove(self, row: StoreRow) -> bool:
         """Remove what `row` stands for; False where it is in use, being computed, gone, or used since it was listed."""
         folder, lock = self.root / row.place, self.lock(row.key)
         try:
@@ -234,7 +234,7 @@ class Shelf:
         return count
 
 
-def inspect(folder: Path, key: str, *, verify: bool) -> Manifest:
+def inspect(folder: Path, key: str, *, verify: bool) -> EntryManifest:
     """Check a folder against its manifest, or raise `Damage`."""
     manifest = read_manifest(folder, key)
     signature = _signature(folder, manifest)
@@ -254,7 +254,7 @@ def clear(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _signature(folder: Path, manifest: Manifest) -> tuple[object, ...]:
+def _signature(folder: Path, manifest: EntryManifest) -> tuple[object, ...]:
     found: list[object] = []
     for name, mark in manifest.files.items():
         about = look_at(folder, name)

@@ -17,7 +17,7 @@ from segfrontier.store.entry import Entry
 from segfrontier.store.faults import explained
 from segfrontier.store.gc import Swept, choose
 from segfrontier.store.keys import is_key, plain
-from segfrontier.store.rows import Row
+from segfrontier.store.rows import StoreRow
 from segfrontier.store.shelf import Shelf, clear
 
 Waiting = Callable[[float, str], None]
@@ -87,7 +87,7 @@ class Store:
             self._shelf.pin(key, on)
         self._mark()
 
-    def ls(self) -> list[Row]:
+    def ls(self) -> list[StoreRow]:
         """Everything stored, last used first; nothing is checked."""
         with self._explained("listing"):
             return sorted(self._shelf.rows(), key=lambda row: (-row.used, row.place))
@@ -98,7 +98,7 @@ class Store:
         older_than: float | None = None,
         under: int | None = None,
         keep: Collection[str] | None = None,
-        rows: Collection[Row] | None = None,
+        rows: Collection[StoreRow] | None = None,
         dry_run: bool = False,
     ) -> Swept:
         """Remove what killed writers left, and what the policies choose (see `choose`) if it is not in use.

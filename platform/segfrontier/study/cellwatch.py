@@ -20,7 +20,7 @@ from segfrontier.lab.measures import ABOUT as MEASURED
 from segfrontier.lab.passes.label import ABOUT as LABELLED
 from segfrontier.lab.training.loop import LEFT_OUT
 from segfrontier.lab.watching import Watcher
-from segfrontier.store.entry import Manifest
+from segfrontier.store.entry import EntryManifest
 from segfrontier.study.config import Asha
 
 _Lines = list[tuple[int, dict[str, float]]]
@@ -76,7 +76,7 @@ class CellWatch(Watcher):
         self.left_out: dict[str, tuple[str, ...]] = {}  # "kind key" of a stage -> the scenes that it lacks, and why
         self._folder, self._stop, self._on_rung = folder, stop, on_rung
         self._found: set[str] = set()
-        self._used: dict[str, Manifest] = {}
+        self._used: dict[str, EntryManifest] = {}
         self._logs: list[_Lines] = []  # of the trainings that are stored, in the order of their first use
         self._log_lines: _Lines = []  # of the one that runs
         self._stage, self._training, self._epochs = "", "", 0.0
@@ -177,7 +177,7 @@ class CellWatch(Watcher):
             self._found.add(key)
             self.log(f"{kind} {key}: found in the store")
 
-    def used(self, manifest: Manifest, folder: Path) -> None:
+    def used(self, manifest: EntryManifest, folder: Path) -> None:
         """See `Watcher`."""
         if manifest.key not in self._used:
             if manifest.kind == "train":

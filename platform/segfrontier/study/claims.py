@@ -41,7 +41,7 @@ class Side(Strict):
         return self.model_copy(update={"knobs": {k: v for k, v in self.knobs.items() if k not in knobs}})
 
 
-class Pairing(Strict):
+class Versus(Strict):
     """A against B, and what is expected: `a > b`, or `a >= b - 0.01` where A may be worse by so much, or by a share:
     `a >= 0.85 b`.
 
@@ -89,7 +89,7 @@ class Claim(Strict):
     says: str
     where: str
     paper: dict[str, Any] = Field(default_factory=dict)
-    compare: Annotated[tuple[Pairing, ...], Field(min_length=1)]
+    compare: Annotated[tuple[Versus, ...], Field(min_length=1)]
     worlds: str | None = None
     recipe: dict[str, Any] = Field(default_factory=dict)
     seeds: tuple[int, ...] | None = None

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.report.statistics import Comparison, Summary, compare, summarise
-from segfrontier.study.claims import Claim, Claims, Pairing, Side
+from segfrontier.study.claims import Claim, Claims, Side, Versus
 
 Verdict = Literal[
     "holds", "holds, but so does its control", "holds, but its control cannot tell", "fails", "cannot tell"
@@ -59,7 +59,7 @@ class Controlled:
 class Measured:
     """What runs say of one comparison."""
 
-    pairing: Pairing
+    pairing: Versus
     contrast: Contrast
     controls: tuple[Controlled, ...]
     keys: tuple[str, ...]
@@ -73,7 +73,7 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedClaim:
     """What runs say of a claim."""
 
     claim: Claim
@@ -119,10 +119,10 @@ def _weakest(verdicts: Iterable[Verdict]) -> Verdict:
     return min(verdicts, key=_WEAKEST_FIRST.index, default="holds")
 
 
-def judge(claim: Claim, found: Mapping[tuple[int, int], BySeed]) -> Judged:
+def judge(claim: Claim, found: Mapping[tuple[int, int], BySeed]) -> JudgedClaim:
     """The verdict on a claim. `found`: by place of the comparison and of its side, the records by seed."""
 
-    def of(number: int, pairing: Pairing) -> Measured:
+    def of(number: int, pairing: Versus) -> Measured:
         a, b, *controls = (found.get((number, place), {}) for place, _ in enumerate(pairing.sides))
         metric, to_b = pairing.metric, {"margin": pairing.margin, "share": pairing.share}
         return Measured(
@@ -134,7 +134,7 @@ def judge(claim: Claim, found: Mapping[tuple[int, int], BySeed]) -> Judged:
             keys=tuple(record.key for side in (a, b, *controls) for record in side.values()),
         )  # fmt: skip
 
-    return Judged(claim=claim, measured=tuple(of(i, pairing) for i, pairing in enumerate(claim.compare)))
+    return JudgedClaim(claim=claim, measured=tuple(of(i, pairing) for i, pairing in enumerate(claim.compare)))
 
 
 def _contrast(a: BySeed, b: BySeed, metric: str, *, margin: float = 0.0, share: float = 1.0) -> Contrast:
@@ -163,7 +163,7 @@ def _reason(result: Comparison, margin: float) -> str:
     return result.reason.replace(" 0", f" -{margin:g}") if margin else result.reason
 
 
-def judge_all(claims: Claims, home: Home, keys: KeysOf) -> tuple[Judged, ...]:
+def judge_all(claims: Claims, home: Home, keys: KeysOf) -> tuple[JudgedClaim, ...]:
     """The verdicts that the records in a home give today; `keys` names the cells of a side."""
     return tuple(judge(claim, _found(claim, home, keys)) for claim in claims.claims)
 

@@ -21,7 +21,7 @@ from segfrontier.study.config import Study
 SHIPPED = "study"
 
 
-class Table(Strict):
+class PaperTable(Strict):
     """One table or figure of a paper: what it says, the numbers printed there, and the study that makes it again."""
 
     id: str
@@ -33,11 +33,11 @@ class Table(Strict):
 class Tables(Strict):
     """A `tables.yaml`."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[PaperTable, ...]
 
     @field_validator("tables")
     @classmethod
-    def _are_distinct(cls, tables: tuple[Table, ...]) -> tuple[Table, ...]:
+    def _are_distinct(cls, tables: tuple[PaperTable, ...]) -> tuple[PaperTable, ...]:
         names = [table.id for table in tables]
         if len(set(names)) < len(names):
             raise ValueError(f"every table needs an id of its own; found {', '.join(sorted(names))}")
@@ -76,7 +76,7 @@ def _examples() -> Traversable:
     return files("segfrontier.study") / "examples"
 
 
-def tables_of(method: str) -> tuple[Table, ...]:
+def tables_of(method: str) -> tuple[PaperTable, ...]:
     """The tables that a method's package brings."""
     text = packaged(method, "tables.yaml")
     if text is None:
@@ -84,7 +84,7 @@ def tables_of(method: str) -> tuple[Table, ...]:
     return parse_tables(text, where=f"tables.yaml of {method}")
 
 
-def parse_tables(text: str, *, where: str) -> tuple[Table, ...]:
+def parse_tables(text: str, *, where: str) -> tuple[PaperTable, ...]:
     """Tables from the text of their file."""
     try:
         return Tables.model_validate(parse_yaml(text, where=where, what="tables", error=BadStudy)).tables

@@ -25,7 +25,7 @@ class Feed(Protocol):
 
 
 @dataclass
-class Table:
+class FixedCells:
     """Cells in a fixed order."""
 
     keys: Iterable[str]

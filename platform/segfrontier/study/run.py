@@ -25,7 +25,7 @@ from segfrontier.study.job import require_lasting
 from segfrontier.study.keys import Atlas, keyed, staleness_here, write_cell
 from segfrontier.study.pins import Pins, weights_sentences
 from segfrontier.study.publishing import Publisher
-from segfrontier.study.queue import Feed, Limited, Listed, Table
+from segfrontier.study.queue import Feed, FixedCells, Limited, Listed
 
 
 class StudyWatcher:
@@ -173,13 +173,13 @@ def _feed(
     keep(cells)
     write()
     waiting = set(_waiting(study, place.home, cells, is_stale))
-    table = Table([key for key in spread_out(cells) if key in waiting])
+    table = FixedCells([key for key in spread_out(cells) if key in waiting])
     if study.search.kind != "optuna":
         return table, len(waiting)
-    from segfrontier.study.search import Proposals, Several, space
+    from segfrontier.study.search import Several, Suggestions, space
 
     feeds: list[Feed] = [table, *(
-        Proposals(study, entry, place.home, place.path / "search.json", proposed)
+        Suggestions(study, entry, place.home, place.path / "search.json", proposed)
         for entry in study.methods if space(entry)
     )]  # fmt: skip
     return Listed(Several(feeds), keys, write), len(waiting)

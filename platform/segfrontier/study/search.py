@@ -41,7 +41,7 @@ class _Proposal:
 
 
 @dataclass
-class Proposals:
+class Suggestions:
     """The feed of one method whose knobs are open."""
 
     study: Study

@@ -38,7 +38,7 @@ _AT_ONCE, _PAGE = 900, 1000  # entities in a request, of which MLflow takes 1000
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRun:
     """A run that is there, and the digest of the files that it was written from; empty where it is not whole."""
 
     run: str
@@ -122,17 +122,17 @@ class Runs:
         """The description that the dashboard shows."""
         self.client.set_tag(run, NOTE_TAG, text)
 
-    def _created(self, payload: RunPayload, tags: Mapping[str, str], tag: str) -> Found:
+    def _created(self, payload: RunPayload, tags: Mapping[str, str], tag: str) -> FoundRun:
         tags = {name: text for name, text in tags.items() if text} | {DIGEST_TAG: ""}
         began = _milliseconds(payload.began)
         run = self.client.create_run(self.experiment, began, tags, run_name=payload.name).info.run_id
-        found = Found(run, payload.name, "", tags.get(PARENT_TAG, ""), frozenset(tags), frozenset(), frozenset())
+        found = FoundRun(run, payload.name, "", tags.get(PARENT_TAG, ""), frozenset(tags), frozenset(), frozenset())
         self.found[tag, payload.tags[tag]] = found
         return found
 
-    def _all(self) -> dict[tuple[str, str], Found]:
+    def _all(self) -> dict[tuple[str, str], FoundRun]:
         """Every run by what it is about; of two (a request that was thought lost) the older stays."""
-        found: dict[tuple[str, str], Found] = {}
+        found: dict[tuple[str, str], FoundRun] = {}
         token: str | None = ""
         while token is not None:
             page = self.client.search_runs(
@@ -229,9 +229,9 @@ def _first(uri: str) -> Iterator[None]:
         yield
 
 
-def _found(run: Run) -> Found:
+def _found(run: Run) -> FoundRun:
     tags, data = run.data.tags, run.data
-    return Found(
+    return FoundRun(
         run.info.run_id, run.info.run_name, tags.get(DIGEST_TAG, ""), tags.get(PARENT_TAG, ""), frozenset(tags),
         frozenset(data.params), frozenset(data.metrics),
         earlier=0.0 if DIGEST_TAG in tags else (run.info.end_time or 0) / 1000,

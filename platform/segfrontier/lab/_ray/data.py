@@ -20,7 +20,7 @@ from ray.exceptions import RayError
 from ray.util.annotations import RayDeprecationWarning
 
 from segfrontier.errors import StageError
-from segfrontier.lab._ray.fleet import Fleet
+from segfrontier.lab._ray.fleet import WorkerPool
 from segfrontier.lab._ray.looking import Look
 from segfrontier.lab._ray.policy import first_line, lost, unstarted
 from segfrontier.lab.passes.base import Outcome
@@ -31,7 +31,7 @@ warnings.filterwarnings("ignore", category=RayDeprecationWarning, module=rf"{re.
 _BLOCKS_AN_ACTOR, _MOST_IN_A_BLOCK = 8, 64
 
 
-def outcomes(settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: bool) -> Iterator[Outcome]:
+def outcomes(settings: dict[str, Any], names: Sequence[str], fleet: WorkerPool, *, gpu: bool) -> Iterator[Outcome]:
     """What came of each scene, in the order of `names`, while the actors work on the next; raises what an actor raised.
 
     Where a process or a node is lost, a new pool goes on after the last row that came.
@@ -63,7 +63,7 @@ def outcomes(settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gp
         raise StageError(f"every scene must come back; {len(names) - done} did not, from {names[done]!r} on")
 
 
-def _pass(settings: dict[str, Any], names: Sequence[str], fleet: Fleet, *, gpu: bool) -> Iterator[dict[str, Any]]:
+def _pass(settings: dict[str, Any], names: Sequence[str], fleet: WorkerPool, *, gpu: bool) -> Iterator[dict[str, Any]]:
     """The rows that one pool of actors gets through."""
     _quieten()
     size = min(_MOST_IN_A_BLOCK, -(-len(names) // (fleet.actors * _BLOCKS_AN_ACTOR)))

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class WorkerPool:
     """The processes of a stage.
 
     `cpus` is what each reserves, which is not how many threads it runs (that is `Bench.threads`). Less than one leaves

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from segfrontier.lab._ray.data import outcomes
-from segfrontier.lab._ray.fleet import Fleet
+from segfrontier.lab._ray.fleet import WorkerPool
 from segfrontier.lab._ray.start import start_ray
 from segfrontier.lab._ray.train import train
 from segfrontier.lab.lab import Lab
@@ -29,7 +29,7 @@ class RayLab(Lab):
         gpus_per_worker: float = 1.0, max_failures: int = 2, **lab: Any,
     ) -> None:  # fmt: skip
         super().__init__(**lab)
-        self.fleet = Fleet(
+        self.fleet = WorkerPool(
             workers=workers, actors=workers if actors is None else actors, cpus=cpus_per_worker,
             gpus=gpus_per_worker, max_failures=max_failures,
         )  # fmt: skip

@@ -27,7 +27,7 @@ ROW = pa.schema(
 )
 
 
-class Work(Protocol):
+class SceneWork(Protocol):
     """What is done with a scene, as a `Pass` does it."""
 
     @property
@@ -41,7 +41,7 @@ class Look:
     other, while an actor that cannot start would be started again and again.
     """
 
-    work: Work
+    work: SceneWork
     device: str
     threads: int
     together: int = 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from segfrontier.lab._ray.data import outcomes
-from segfrontier.lab._ray.fleet import Fleet
+from segfrontier.lab._ray.fleet import WorkerPool
 from segfrontier.lab._ray.start import start_ray
 from segfrontier.lab.handles import Model
 from segfrontier.lab.leaving.folder import write_masks
@@ -59,7 +59,7 @@ class OnRay:
         if not names:
             return ()
         start_ray(self.address)
-        fleet = Fleet(workers=1, actors=self.workers)
+        fleet = WorkerPool(workers=1, actors=self.workers)
         gpu = fleet.muster(self.workers, self.bench)
         work = _Masks(self.source, self.images.absolute(), self.out.absolute(), "cuda" if gpu else "cpu")
         threads = max(1, torch.get_num_threads() // self.workers)

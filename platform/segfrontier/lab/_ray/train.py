@@ -18,7 +18,7 @@ from ray.train.torch import TorchTrainer, get_device
 
 from segfrontier.errors import StageError, Stopped
 from segfrontier.lab._ray.attempt import Attempt, open_attempt
-from segfrontier.lab._ray.fleet import Fleet
+from segfrontier.lab._ray.fleet import WorkerPool
 from segfrontier.lab._ray.joining import joined, own_group
 from segfrontier.lab._ray.policy import verdict
 from segfrontier.lab.handles import WEIGHTS
@@ -44,7 +44,15 @@ class _Order:
 
 
 def train(
-    job: Job, bench: Bench, fleet: Fleet, *, gpu: bool, work: Path, out: Path, watch: Watch, stop: Callable[[], bool]
+    job: Job,
+    bench: Bench,
+    fleet: WorkerPool,
+    *,
+    gpu: bool,
+    work: Path,
+    out: Path,
+    watch: Watch,
+    stop: Callable[[], bool],
 ) -> None:
     """Run a job to its end, replacing workers and nodes that are lost; raises what the workers raised."""
     # Ray would give each worker one thread a reserved CPU; the lab's promise is the same work as in one process.
@@ -69,7 +77,7 @@ def train(
         )
 
 
-def _trainer(order: _Order, fleet: Fleet) -> TorchTrainer:
+def _trainer(order: _Order, fleet: WorkerPool) -> TorchTrainer:
     # Bound, not given as `train_loop_config`, which the controller would unpack, too.
     return TorchTrainer(
         lambda: _work(order),

@@ -21,7 +21,7 @@ PATIENCE, PAUSE = 10.0, 50.0
 """Seconds: how long to hold back at a time, and for how long not to do so again where it was in vain."""
 
 
-class Group(NamedTuple):
+class Reservation(NamedTuple):
     """CPUs that a job has reserved together, or waits to."""
 
     job: str
@@ -29,7 +29,7 @@ class Group(NamedTuple):
     placed: bool
 
 
-def owes_a_turn(groups: Iterable[Group], job: str, cpus: float) -> bool:
+def owes_a_turn(groups: Iterable[Reservation], job: str, cpus: float) -> bool:
     """Whether another job waits for a group with which it would hold no more than this one's `cpus`."""
     held: dict[str, float] = {}
     others = [group for group in groups if group.job != job]
@@ -42,7 +42,7 @@ def owes_a_turn(groups: Iterable[Group], job: str, cpus: float) -> bool:
 class Turns:
     """When a job of Ray holds back."""
 
-    look: Callable[[], list[Group]]
+    look: Callable[[], list[Reservation]]
     job: str
     clock: Callable[[], float] = monotonic
     _since: float | None = field(default=None, init=False)
@@ -68,7 +68,7 @@ def turns() -> Turns:
     return Turns(_groups, ray.get_runtime_context().get_job_id())
 
 
-def _groups() -> list[Group]:
+def _groups() -> list[Reservation]:
     """The groups of living jobs. Ray's public table of them does not say whose they are; without it nobody waits."""
     try:
         from ray._private.state import state
@@ -77,7 +77,7 @@ def _groups() -> list[Group]:
         table = state._connect_and_get_accessor().get_placement_group_table()
         rows = [PlacementGroupTableData.FromString(row) for row in table]
         alive = [row for row in rows if row.state != row.REMOVED and not row.creator_job_dead]
-        return [Group(row.creator_job_id.hex(), _cpus(row), row.state == row.CREATED) for row in alive]
+        return [Reservation(row.creator_job_id.hex(), _cpus(row), row.state == row.CREATED) for row in alive]
     except Exception:
         log.debug("Ray does not tell who waits for CPUs", exc_info=True)
         return []

@@ -23,7 +23,7 @@ class _Answer(NamedTuple):
     mean_logits: Tensor
 
 
-class Exported(nn.Module):
+class ExportedModel(nn.Module):
     """An exported graph; it has one mode and is always ready to predict."""
 
     def __init__(self, graph: nn.Module) -> None:
@@ -34,7 +34,7 @@ class Exported(nn.Module):
         """Logits of images (N, 3, H, W) in [0, 1]."""
         return _Answer(self.graph(images))
 
-    def train(self, mode: bool = True) -> Exported:  # noqa: ARG002
+    def train(self, mode: bool = True) -> ExportedModel:  # noqa: ARG002
         """As it is: a graph refuses to change its mode."""
         return self
 
@@ -62,4 +62,4 @@ def open_exported(file: Path, device: torch.device) -> tuple[nn.Module, Card]:
 
         program = move_to_device_pass(program, device)
     plain = parse_json(held[CARD], where=str(file), what="the description of a model")
-    return Exported(program.module()), Card.of(plain, where=str(file))
+    return ExportedModel(program.module()), Card.of(plain, where=str(file))

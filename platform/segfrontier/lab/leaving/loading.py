@@ -32,7 +32,7 @@ _TRACKED = ("runs:/", "models:/")
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """Where a model's weights lie, and which of their networks predicts how."""
 
     folder: Path
@@ -105,7 +105,7 @@ def from_anywhere(source: str) -> str:
     return f"{Path(home).absolute()}:{key}" if colon and Path(home).is_dir() else str(Path(source).absolute())
 
 
-def locate(source: str | Path) -> Source:
+def locate(source: str | Path) -> WeightsSource:
     """Where a model lies; BadInput, with all that was looked for, where there is none."""
     if str(source).startswith(_TRACKED):
         from segfrontier.tracking.models import download_model
@@ -116,7 +116,7 @@ def locate(source: str | Path) -> Source:
         if (folder / RECORD).is_file():
             return _of_cell(folder)
         if (folder / WEIGHTS).is_file():
-            return _with_card(Source(folder))
+            return _with_card(WeightsSource(folder))
         raise BadInput(
             f"a model's folder must hold {RECORD} (a cell) or {WEIGHTS} (a training); {folder} holds neither. Give "
             f"HOME:KEY, a cell's folder or a training's."
@@ -130,12 +130,12 @@ def locate(source: str | Path) -> Source:
     return _by_key(Home(Path(home)), key)
 
 
-def _by_key(home: Home, key: str) -> Source:
+def _by_key(home: Home, key: str) -> WeightsSource:
     cells = sorted(p.parent for p in home.path.glob(f"cells/{key}*/{RECORD}"))
     if not cells:
         stages = sorted(p.parent for p in home.store.glob(f"entries/{key}*/{WEIGHTS}"))
         if len(stages) == 1:
-            return _with_card(Source(stages[0]))
+            return _with_card(WeightsSource(stages[0]))
         cells = stages
     if len(cells) != 1:
         found = f"it fits {len(cells)}: {', '.join(c.name[:12] for c in cells[:5])}" if cells else "nothing has it"
@@ -146,7 +146,7 @@ def _by_key(home: Home, key: str) -> Source:
     return _of_cell(cells[0])
 
 
-def _of_cell(folder: Path) -> Source:
+def _of_cell(folder: Path) -> WeightsSource:
     record = Record.load(folder)
     if record is None or record.model is None:
         state = "it has not ended" if record is None else f"it is {record.state}, and names none"
@@ -161,10 +161,10 @@ def _of_cell(folder: Path) -> Source:
             f"the store {store.root} no longer holds the model of cell {folder.name[:12]}; run its study again"
         )
     looking = LookingCard.model_validate(record.model.looking).looking()
-    return _with_card(Source(entry.path, record.model.network, record.model.weights, looking))
+    return _with_card(WeightsSource(entry.path, record.model.network, record.model.weights, looking))
 
 
-def _with_card(source: Source) -> Source:
+def _with_card(source: WeightsSource) -> WeightsSource:
     if not (source.folder / CARD).is_file():
         raise BadInput(
             f"{source.folder} must hold {CARD}, which says how to build the network; it has none, as trainings of "

@@ -14,7 +14,7 @@ from segfrontier.home.layout import Home
 from segfrontier.home.records import Record
 from segfrontier.lab.card import CARD, Card
 from segfrontier.lab.handles import Model
-from segfrontier.lab.leaving.loading import Source, locate
+from segfrontier.lab.leaving.loading import WeightsSource, locate
 from segfrontier.lab.local import LocalLab
 from segfrontier.lab.methods import packages
 from segfrontier.lab.passes.scores import Scores
@@ -23,7 +23,7 @@ from segfrontier.lab.sealed import Sealed
 from segfrontier.lab.training.loop import Bench
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Ledger
-from segfrontier.market.window import Window
+from segfrontier.market.window import MarketWindow
 from segfrontier.models.blueprints import rebuilt
 from segfrontier.scenes.builtin import open_world
 from segfrontier.scenes.world import World
@@ -56,7 +56,7 @@ def score_cell(
     opened.classes.require_same_labels(model.classes, what="the model")
     places = Places(world=opened, ledger=Ledger(home.path / "ledger"), cell=key)
     lab = LocalLab(
-        places=Sealed(places), window=Window("closed"), pool=opened.pool(split=split), synthetic=None,
+        places=Sealed(places), window=MarketWindow("closed"), pool=opened.pool(split=split), synthetic=None,
         store=Store(home.store), seed=0, bench=bench, watcher=watcher,
     )  # fmt: skip
     with closing(lab):
@@ -76,7 +76,7 @@ def require_split(world: World, split: str) -> None:
         )
 
 
-def _handle(home: Home, source: Source, record: Record) -> Model:
+def _handle(home: Home, source: WeightsSource, record: Record) -> Model:
     """The cell's model as a lab takes it."""
     card = Card.read(source.folder / CARD)
     networks = {name: rebuilt(plain.kind, plain.settings, packages=packages()) for name, plain in card.networks.items()}

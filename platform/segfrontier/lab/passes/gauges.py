@@ -41,7 +41,7 @@ class Gauge(ABC):
         return self
 
 
-class Row(NamedTuple):
+class GaugeRow(NamedTuple):
     """The numbers of one image: all columns one after another, as little-endian float32."""
 
     scene: str
@@ -57,7 +57,7 @@ def packed_numbers(values: Mapping[str, NDArray[np.float32]], shapes: Shapes) ->
     return b"".join(np.ascontiguousarray(values[name], "<f4").tobytes() for name in shapes)
 
 
-def write_measures(folder: Path, *, shapes: Shapes, rows: Iterable[Row], faults: Sequence[str]) -> Measures:
+def write_measures(folder: Path, *, shapes: Shapes, rows: Iterable[GaugeRow], faults: Sequence[str]) -> Measures:
     """Write the rows as they come; `faults` is read when they have ended.
 
     Columns grow as raw files side by side, which are then mapped and laid into one record batch: only so is a column

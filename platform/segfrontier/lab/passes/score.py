@@ -19,7 +19,7 @@ from segfrontier.lab.passes.tasks import Task
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import decode_map, encode_map
 from segfrontier.scenes.known import SceneLabels
-from segfrontier.scenes.manifest import Manifest
+from segfrontier.scenes.manifest import WorldManifest
 from segfrontier.scenes.world import Pool, Truth, World
 
 
@@ -28,7 +28,7 @@ class Address:
     """Where a world lies and which classes it speaks here: what may travel to the evaluator's actors in its stead."""
 
     uri: str
-    manifest: Manifest
+    manifest: WorldManifest
     relabel: tuple[ClassTable, tuple[int, ...]] | None
 
     @classmethod

@@ -4,7 +4,7 @@ Images leave byte for byte as they were delivered, maps without loss. What is wr
 draft's name, and is there at once or not at all.
 """
 
-from segfrontier.scenes.exporting.engine import FORMS, Exported, export_world
+from segfrontier.scenes.exporting.engine import FORMS, ExportedWorld, export_world
 from segfrontier.scenes.exporting.sets import open_label_set
 
-__all__ = ["FORMS", "Exported", "export_world", "open_label_set"]
+__all__ = ["FORMS", "ExportedWorld", "export_world", "open_label_set"]

@@ -14,7 +14,7 @@ from segfrontier.basics.disk import room_at
 from segfrontier.errors import BadInput
 from segfrontier.scenes.exporting.content import Contents, LabelledScenes, WholeWorld
 from segfrontier.scenes.exporting.layouts import Layout
-from segfrontier.scenes.exporting.panoptic import Panoptic
+from segfrontier.scenes.exporting.panoptic import CocoPanoptic
 from segfrontier.scenes.exporting.plain import PlainFolders
 from segfrontier.scenes.files import chunked
 from segfrontier.scenes.labels import LabelSet
@@ -23,11 +23,11 @@ from segfrontier.scenes.world import World
 _AHEAD = 64  # scenes on their way at once
 
 Progress = Callable[[int, int], None]
-FORMS: Mapping[str, Callable[[World, Contents], Layout]] = {"folders": PlainFolders, "coco-panoptic": Panoptic}
+FORMS: Mapping[str, Callable[[World, Contents], Layout]] = {"folders": PlainFolders, "coco-panoptic": CocoPanoptic}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+class ExportedWorld:
     """What was written, and what whoever reads it should know."""
 
     scenes: int
@@ -38,7 +38,7 @@ class Exported:
 def export_world(
     world: World, out: str | Path, *, form: str = "folders", labels: LabelSet | None = None,
     progress: Progress | None = None,
-) -> Exported:  # fmt: skip
+) -> ExportedWorld:  # fmt: skip
     """Write a world into a new folder; with `labels`, the images that these label, with these labels alone.
 
     Nothing that is there is touched; an export that fails or dies leaves no folder, and the next one clears its draft.
@@ -59,7 +59,7 @@ def export_world(
     except OSError as error:
         raise BadInput(f"{out}: an export must be written to a new folder; it cannot be ({error}).") from None
     written = len(jobs) - layout.left_out
-    return Exported(scenes=written, left_out=contents.left_out + layout.left_out, remarks=tuple(layout.remarks()))
+    return ExportedWorld(scenes=written, left_out=contents.left_out + layout.left_out, remarks=tuple(layout.remarks()))
 
 
 def _written(layout: Layout, jobs: Iterable[Callable[[Path], Any]], draft: Path) -> Iterator[object]:

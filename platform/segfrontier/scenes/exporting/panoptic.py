@@ -78,7 +78,7 @@ def colour_png(numbers: NDArray[np.int64]) -> bytes:
     return bytes(data)
 
 
-class Panoptic:
+class CocoPanoptic:
     """The form `coco-panoptic`."""
 
     def __init__(self, world: World, contents: Contents) -> None:

@@ -16,7 +16,7 @@ _LONGEST = 255 - len(".webp")  # bytes of a file's name
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SplitFolder:
     """Scenes of one split whose ids have as many parts: one split of the YAML, and one folder of each kind."""
 
     name: str
@@ -30,7 +30,7 @@ class Group:
         return scene[len(self.prefix) :]
 
 
-def grouped(scenes: Mapping[Key, Sequence[str]]) -> list[Group]:
+def grouped(scenes: Mapping[Key, Sequence[str]]) -> list[SplitFolder]:
     """All scenes in groups whose names differ."""
     splits = [split for _, split in scenes]
     groups = []
@@ -51,12 +51,12 @@ def grouped(scenes: Mapping[Key, Sequence[str]]) -> list[Group]:
     return groups
 
 
-def _group(name: str, key: Key, scenes: Sequence[str]) -> Group:
+def _group(name: str, key: Key, scenes: Sequence[str]) -> SplitFolder:
     prefix = _shared(scenes)
     deep = scenes[0][len(prefix) :].count("/")
     digits = len(str(deep))
     parts = [f"{{dir{number:0{digits}}}}" for number in range(1, deep + 1)]
-    return Group(name, key, prefix, "/".join([*parts, "{id}"]), tuple(scenes))
+    return SplitFolder(name, key, prefix, "/".join([*parts, "{id}"]), tuple(scenes))
 
 
 def _shared(scenes: Sequence[str]) -> str:

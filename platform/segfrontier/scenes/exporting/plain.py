@@ -26,7 +26,7 @@ from segfrontier.scenes.exporting.content import Content, Contents
 from segfrontier.scenes.exporting.existing import ExistingFiles
 from segfrontier.scenes.exporting.layouts import put
 from segfrontier.scenes.exporting.palette import palette_png
-from segfrontier.scenes.exporting.places import Group, grouped
+from segfrontier.scenes.exporting.places import SplitFolder, grouped
 from segfrontier.scenes.names import shown
 from segfrontier.scenes.raw import components
 from segfrontier.scenes.world import World
@@ -54,7 +54,7 @@ class PlainFolders:
     def begin(self, draft: Path) -> None:
         """Folders come with their files."""
 
-    def _write(self, group: Group, scene: str, draft: Path) -> _Written:
+    def _write(self, group: SplitFolder, scene: str, draft: Path) -> _Written:
         content = self._contents.read(group.key, scene)
         path, classes = f"{group.name}/{group.file(scene)}", self._world.classes
         put(draft / f"images/{path}.{content.ending}", content.image)
@@ -113,7 +113,7 @@ class PlainFolders:
             "instances": "components" if self._contents.components else "exact" if exact else "none",
         }
 
-    def _split(self, group: Group) -> dict[str, Any]:
+    def _split(self, group: SplitFolder) -> dict[str, Any]:
         kinds, endings, (domain, split) = self._kinds[group.name], self._endings[group.name], group.key
         ending = next(iter(endings)) if len(endings) == 1 else "*"
         rows: dict[str, Any] = {"images": f"images/{group.name}/{group.template}.{ending}"}

@@ -64,7 +64,7 @@ class SplitCounts:
         )
 
 
-class Tally:
+class SceneCounts:
     """Counts scene by scene. Lists hold the ids of scenes that something is odd about."""
 
     def __init__(self, domain: str, split: str, classes: int) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.health.counts import MOST_VOID, Tally
+from segfrontier.scenes.health.counts import MOST_VOID, SceneCounts
 from segfrontier.scenes.health.encodings import other_encoding
 from segfrontier.scenes.health.likeness import Twins
 from segfrontier.scenes.health.shift import BETWEEN_DOMAINS, BETWEEN_SPLITS, shift
@@ -23,7 +23,7 @@ _FEWEST = 4  # scenes of a split whose shares are held against another's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Oddity:
     """One oddity. An error is a world that cannot be used; `examples` are scenes as `domain/split:id`, or pairs."""
 
     severity: Severity
@@ -51,8 +51,8 @@ class Finding:
 
 
 def findings(
-    tallies: Sequence[Tally], classes: ClassTable, overlaps: Sequence[str], alike: Sequence[Twins]
-) -> tuple[Finding, ...]:
+    tallies: Sequence[SceneCounts], classes: ClassTable, overlaps: Sequence[str], alike: Sequence[Twins]
+) -> tuple[Oddity, ...]:
     """All findings, the worst first."""
     found = [finding for tally in tallies for finding in _of_split(tally, classes)]
     found += _copies(tallies, overlaps, alike)
@@ -61,7 +61,7 @@ def findings(
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def _of_split(tally: Tally, classes: ClassTable) -> Iterator[Finding]:
+def _of_split(tally: SceneCounts, classes: ClassTable) -> Iterator[Oddity]:
     if tally.undecodable:
         whole = len(tally.undecodable) == tally.looked
         yield _scenes(
@@ -83,7 +83,7 @@ def _of_split(tally: Tally, classes: ClassTable) -> Iterator[Finding]:
             advice="Look at some: classes may be missing from the class table, or the labels may be coarse ones.",
         )  # fmt: skip
     if encoding := other_encoding(classes, tally.pixels.tolist()):
-        yield Finding(
+        yield Oddity(
             severity="warning", kind="other-encoding", where=tally.name, count=tally.fine, of=tally.scenes,
             what=f"labels that look like streets if the files hold {encoding}, and do not as they were read",
             advice="Hold one label file against the class table's ids, correct the table, and import again.",
@@ -101,25 +101,25 @@ def _of_split(tally: Tally, classes: ClassTable) -> Iterator[Finding]:
 
 
 def _scenes(
-    tally: Tally, kind: str, scenes: Sequence[str], *, what: str, advice: str, severity: Severity = "warning"
-) -> Finding:
+    tally: SceneCounts, kind: str, scenes: Sequence[str], *, what: str, advice: str, severity: Severity = "warning"
+) -> Oddity:
     examples = tuple(f"{tally.name}:{scene}" for scene in scenes[:_SHOWN])
-    return Finding(
+    return Oddity(
         severity=severity, kind=kind, what=what, where=tally.name, count=len(scenes), of=tally.looked, advice=advice,
         examples=examples,
     )  # fmt: skip
 
 
-def _copies(tallies: Sequence[Tally], overlaps: Sequence[str], alike: Sequence[Twins]) -> Iterator[Finding]:
+def _copies(tallies: Sequence[SceneCounts], overlaps: Sequence[str], alike: Sequence[Twins]) -> Iterator[Oddity]:
     total, drop = sum(tally.looked for tally in tallies), "Leave them out of one split: a score on them is too high."
     if overlaps:
-        yield Finding(
+        yield Oddity(
             severity="warning", kind="same-images", what="the same image file in more than one split", of=total,
             where=_splits_of(overlaps), count=len(overlaps), advice=drop, examples=tuple(overlaps[:_SHOWN]),
         )  # fmt: skip
     if alike:
         pairs = [f"{pair.first} ~ {pair.second}" for pair in alike]
-        yield Finding(
+        yield Oddity(
             severity="warning", kind="near-duplicates", what="pairs of images of two splits that show almost the same",
             where=_splits_of(pairs), count=len(pairs), of=total, examples=tuple(pairs[:_SHOWN]),
             advice="Look at them: frames of one drive, or copies in another size, belong in one split.",
@@ -131,11 +131,11 @@ def _splits_of(places: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(part.partition(":")[0] for part in parts))
 
 
-def _absent(tallies: Sequence[Tally], classes: ClassTable) -> Iterator[Finding]:
+def _absent(tallies: Sequence[SceneCounts], classes: ClassTable) -> Iterator[Oddity]:
     seen = {(t.domain, t.split): {label for label in range(len(classes)) if t.present[label]} for t in tallies}
     every = set().union(*seen.values())
     if nowhere := [classes.names[label] for label in range(len(classes)) if label not in every]:
-        yield Finding(
+        yield Oddity(
             severity="note", kind="unused-classes", what=f"no scene shows {_listed(nowhere)}",
             where="all splits", count=len(nowhere), of=len(classes),
             advice="Leave them out of the class table, or see whether their ids are right.",
@@ -144,14 +144,14 @@ def _absent(tallies: Sequence[Tally], classes: ClassTable) -> Iterator[Finding]:
         trained = seen.get((domain, "train"))
         if split != "train" and trained is not None and (lacking := sorted(labels - trained)):
             names = [classes.names[label] for label in lacking]
-            yield Finding(
+            yield Oddity(
                 severity="warning", kind="never-in-train", count=len(names), of=len(classes),
                 what=f"no {_listed(names)}, which {domain}/{split} has",
                 where=f"{domain}/train", advice="No budget buys them: move scenes with them into train.",
             )  # fmt: skip
 
 
-def _shifts(tallies: Sequence[Tally], classes: ClassTable) -> Iterator[Finding]:
+def _shifts(tallies: Sequence[SceneCounts], classes: ClassTable) -> Iterator[Oddity]:
     for left, right in combinations([t for t in tallies if len(t.rows) >= _FEWEST], 2):
         apart = left.domain != right.domain
         if apart and not left.split == right.split == "train":
@@ -163,7 +163,7 @@ def _shifts(tallies: Sequence[Tally], classes: ClassTable) -> Iterator[Finding]:
         if found.distance > max(most, found.chance):
             shares = [r.sum(0) / r.sum() for r in rows]
             names = ", ".join(f"{classes.names[k]} {shares[0][k]:.0%} / {shares[1][k]:.0%}" for k in found.classes)
-            yield Finding(
+            yield Oddity(
                 severity="note" if apart else "warning", kind="label-shift", count=sum(len(r) for r in rows),
                 of=left.scenes + right.scenes, where=f"{left.name}, {right.name}",
                 what=f"class shares {found.distance:.2f} apart in total variation (over {most:g}; chance gives up to "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from segfrontier.scenes.classes import ClassTable, SceneClass
 from segfrontier.scenes.importing.labelfiles import colours, ids
-from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart, RawTruth, SceneFiles
 from segfrontier.scenes.pascal import bit_colour
 
 _NAMES = (
@@ -42,7 +42,7 @@ ADE150 = ClassTable(
 """Labels 0 to 149 are the files' values 1 to 150; a class is called by the first of its names."""
 
 
-def read(item: Item) -> RawTruth:
+def read(item: SceneFiles) -> RawTruth:
     """Classes, and numbers of objects where the archive with them is there."""
     semantic = ids(item.labels["semantic"])
     if "instance" not in item.labels:
@@ -55,7 +55,7 @@ ADE20K = Dataset(
     title="ADE20K",
     classes=ADE150,
     layouts=(tuple(
-        Part(
+        LayoutPart(
             name=split, images=f"images/{folder}/{{id}}.jpg", read=read,
             labels={
                 "semantic": f"annotations/{folder}/{{id}}.png", "instance": f"annotations_instance/{folder}/{{id}}.png",

@@ -10,13 +10,15 @@ from __future__ import annotations
 from fractions import Fraction
 
 from segfrontier.scenes.importing.labelfiles import plain
-from segfrontier.scenes.importing.layout import Dataset, Part
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart
 from segfrontier.scenes.importing.street_classes import BY_TRAIN_ID, CLASS_SETS
 
 
-def _parts(images: str, labels: str) -> tuple[Part, ...]:
+def _parts(images: str, labels: str) -> tuple[LayoutPart, ...]:
     return tuple(
-        Part(name=split, images=f"{images}/{split}/{{id}}.jpg", labels={"semantic": labels.format(split)}, read=plain)
+        LayoutPart(
+            name=split, images=f"{images}/{split}/{{id}}.jpg", labels={"semantic": labels.format(split)}, read=plain
+        )
         for split in ("train", "val")
     )
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from segfrontier.scenes.classes import CITYSCAPES
 from segfrontier.scenes.importing.labelfiles import ids
-from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart, RawTruth, SceneFiles
 from segfrontier.scenes.importing.street_classes import CLASS_SETS
 
 _GROUP = 1000  # instanceIds: class * 1000 + number; below it, a class whose objects are not told apart
 
 
-def read(item: Item) -> RawTruth:
+def read(item: SceneFiles) -> RawTruth:
     """Fine ids with numbers of instances, coarse ids, each where the scene has them."""
     files = item.labels
     semantic = ids(files["semantic"]) if "semantic" in files else None
@@ -34,7 +34,7 @@ def read(item: Item) -> RawTruth:
     return RawTruth(semantic, np.where(instance >= _GROUP, instance, 0), coarse, tuple(remarks))
 
 
-def _part(name: str, *, fine: bool = True, split: str = "") -> Part:
+def _part(name: str, *, fine: bool = True, split: str = "") -> LayoutPart:
     labels = {
         "semantic": f"gtFine/{name}/{{city}}/{{id}}_gtFine_labelIds.png",
         "instance": f"gtFine/{name}/{{city}}/{{id}}_gtFine_instanceIds.png",
@@ -42,7 +42,7 @@ def _part(name: str, *, fine: bool = True, split: str = "") -> Part:
     }
     if not fine:
         labels = {"coarse": labels["coarse"]}
-    return Part(
+    return LayoutPart(
         name=name, split=split, images=f"leftImg8bit/{name}/{{city}}/{{id}}_leftImg8bit.png", labels=labels,
         read=read, needs=("semantic",) if fine else ("coarse",),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from segfrontier.basics.reading import load_json
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable, SceneClass
 from segfrontier.scenes.importing.labelfiles import numbers_in_colours
-from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart, RawTruth, SceneFiles
 
 _JSON = "annotations/panoptic_{}2017.json"
 _LARGEST = 2**31  # bytes; that of the training images has some hundred million
@@ -25,7 +25,7 @@ Segments = Mapping[int, tuple[int, bool]]
 """Of one image: category and whether it is a crowd, by the number of the segment."""
 
 
-def read(item: Item) -> RawTruth:
+def read(item: SceneFiles) -> RawTruth:
     """The category of each pixel, and the numbers of segments that are no crowds."""
     path, segments = item.labels["semantic"], item.more
     numbers = numbers_in_colours(path)
@@ -86,9 +86,9 @@ def _not_panoptic(path: Path, error: Exception) -> BadWorld:
     )
 
 
-def _parts(labels: str) -> tuple[Part, ...]:
+def _parts(labels: str) -> tuple[LayoutPart, ...]:
     return tuple(
-        Part(
+        LayoutPart(
             name=split, images=f"{split}2017/{{id}}.*g", labels={"semantic": labels.format(split)}, read=read,
             more=partial(segments, split),
         )

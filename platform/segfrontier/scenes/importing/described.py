@@ -17,12 +17,12 @@ from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import examine_image
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.folder import refuse_taken
-from segfrontier.scenes.folders import Files, FolderSpec, Pairing, pair
+from segfrontier.scenes.folders import Files, FolderSpec, Matched, pair
 from segfrontier.scenes.importing.engine import (
     MAX_BAD_SHARE,
+    ImportSource,
     Progress,
     SizeMismatch,
-    Source,
     import_source,
     unlabelled_remark,
 )
@@ -45,7 +45,7 @@ def import_folders(
     table = spec.table()
     pairing, remarks = with_existing(spec, table, pair(spec))
     apart = {"root"} if spec.existing is not None else {"root", "existing"}  # what is not there changes no manifest
-    source = Source(
+    source = ImportSource(
         name=spec.name,
         classes=table,
         items=pairing.scenes,
@@ -65,7 +65,7 @@ def import_folders(
     return import_source(source, folder, max_bad=max_bad, progress=progress, processes=processes)
 
 
-def _state(pairing: Pairing) -> str:
+def _state(pairing: Matched) -> str:
     """A digest of the labels that exist: an import that was killed goes on only where they are the same."""
     found = [(f.id, f.boxes, f.boxed_size, f.tags) for f in pairing.scenes if (f.boxes, f.tags) != (None, None)]
     return digest(json.dumps(found).encode()) if found else ""

@@ -42,7 +42,7 @@ class ReaderLost(SegFrontierError):
     """A process that read scenes ended before it was done."""
 
 
-class Item(Protocol):
+class SceneItem(Protocol):
     """The files of one scene."""
 
     @property
@@ -59,7 +59,7 @@ class Item(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ImportSource:
     """What is imported: scenes by their files, and how a scene is read from them. `read` travels to processes."""
 
     name: str
@@ -75,7 +75,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReadScene:
     """What became of one scene: it is packed, or there is a problem."""
 
     scene: PackedScene | None = None
@@ -84,7 +84,7 @@ class Outcome:
 
 
 def import_source(
-    source: Source,
+    source: ImportSource,
     folder: str | Path,
     *,
     max_bad: float = MAX_BAD_SHARE,
@@ -127,7 +127,7 @@ def import_source(
     return World.open(folder)
 
 
-def unlabelled_remark(items: Sequence[Item]) -> tuple[str, ...]:
+def unlabelled_remark(items: Sequence[SceneItem]) -> tuple[str, ...]:
     """How many scenes have no labels, in a line; none where all have some."""
     bare = [item.paths[0] for item in items if not item.has_labels]
     if not bare:
@@ -143,7 +143,7 @@ def _require_few(bad: Sequence[str], total: int, max_bad: float, problem: BadWor
         ) from problem
 
 
-def _key(source: Source, shard_bytes: int) -> str:
+def _key(source: ImportSource, shard_bytes: int) -> str:
     """All that the written shards depend on: a file counts by its place, its size and when it was changed."""
     files = [[item.id, [[str(path), *_stamp(path)] for path in item.paths]] for item in source.items]
     plain = [VERSION, source.name, source.classes.to_json(), dict(source.origin), source.state, shard_bytes, files]
@@ -158,14 +158,14 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _outcomes(source: Source, items: Sequence[Any], processes: int | None) -> Iterator[Outcome]:
+def _outcomes(source: ImportSource, items: Sequence[Any], processes: int | None) -> Iterator[ReadScene]:
     count = processes or (1 if len(items) < FEW else cores())
     if count == 1 or not items:
         with ThreadPoolExecutor() as threads:  # decoding releases the interpreter lock
             for chunk in chunked(items, _AHEAD):
-                yield from threads.map(Reading(source.read, source.classes), chunk)
+                yield from threads.map(SceneReader(source.read, source.classes), chunk)
         return
-    work = Reading(source.read, source.classes)
+    work = SceneReader(source.read, source.classes)
     readers = [
         start("segfrontier.scenes.importing.worker", given=pickle.dumps((work, items[number::count])))
         for number in range(count)
@@ -174,19 +174,19 @@ def _outcomes(source: Source, items: Sequence[Any], processes: int | None) -> It
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SceneReader:
     """Read, check and encode one scene; what is wrong with it alone is an outcome, too."""
 
     read: Callable[[Any], tuple[Scene, Sequence[str]]]
     classes: ClassTable
 
-    def __call__(self, item: Item) -> Outcome:
+    def __call__(self, item: SceneItem) -> ReadScene:
         try:
             if not item.id.isprintable():
                 raise BadWorld(f"{str(item.paths[0])!a}: a file's name must be printable. Rename the file.")
             scene, remarks = self.read(item)
-            return Outcome(pack(scene, self.classes), tuple(remarks))
+            return ReadScene(pack(scene, self.classes), tuple(remarks))
         except UnknownLabel:
             raise
         except BadWorld as error:
-            return Outcome(problem=error)
+            return ReadScene(problem=error)

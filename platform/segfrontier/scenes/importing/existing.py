@@ -24,7 +24,7 @@ from segfrontier.basics.reading import LARGE, load_json, read_text
 from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.folders import ExistingFile, Files, FolderSpec, Pairing
+from segfrontier.scenes.folders import ExistingFile, Files, FolderSpec, Matched
 from segfrontier.scenes.names import shown
 from segfrontier.scenes.writer import POOL
 
@@ -39,7 +39,7 @@ class _Listed:
     size: tuple[int, int] | None = None  # (height, width), where it says so
 
 
-def with_existing(spec: FolderSpec, table: ClassTable, pairing: Pairing) -> tuple[Pairing, list[str]]:
+def with_existing(spec: FolderSpec, table: ClassTable, pairing: Matched) -> tuple[Matched, list[str]]:
     """The scenes with what exists of them; and what whoever uses it should know."""
     remarks: list[str] = []
     given = spec.existing
@@ -190,8 +190,8 @@ def _remark_twice(path: Path, rows: Iterable[list[Any]], what: str, remarks: lis
 
 
 def _matched(
-    spec: FolderSpec, path: Path, listed: Mapping[str, _Listed], pairing: Pairing, remarks: list[str], *, box: bool
-) -> Pairing:
+    spec: FolderSpec, path: Path, listed: Mapping[str, _Listed], pairing: Matched, remarks: list[str], *, box: bool
+) -> Matched:
     """The scenes with what a file says of them. Whom it names, and is not there, is counted and named."""
     places = defaultdict[str, list[Path]](list)
     known = [*(files.image for files in pairing.scenes), *map(Path, pairing.images_without_labels)]

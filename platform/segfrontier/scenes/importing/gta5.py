@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from segfrontier.scenes.classes import CITYSCAPES
 from segfrontier.scenes.importing.labelfiles import plain
-from segfrontier.scenes.importing.layout import Dataset, Part
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart
 from segfrontier.scenes.importing.street_classes import CLASS_SETS
 
 _LICENCE_PLATE = 34
@@ -18,7 +18,9 @@ GTA5 = Dataset(
     name="gta5",
     title="GTA5",
     classes=replace(CITYSCAPES, void_ids=(*CITYSCAPES.void_ids, _LICENCE_PLATE)),
-    layouts=((Part(name="train", images="images/{id}.png", labels={"semantic": "labels/{id}.png"}, read=plain),),),
+    layouts=(
+        (LayoutPart(name="train", images="images/{id}.png", labels={"semantic": "labels/{id}.png"}, read=plain),),
+    ),
     domain="source",
     resize=True,
     class_sets=CLASS_SETS,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.codec import decode_deep
-from segfrontier.scenes.importing.layout import Item, RawTruth
+from segfrontier.scenes.importing.layout import RawTruth, SceneFiles
 from segfrontier.scenes.raw import read_file, read_raw
 
 
@@ -67,6 +67,6 @@ def numbers_in_colours(path: Path) -> NDArray[np.int64]:
     return wide[..., 0] + 256 * wide[..., 1] + 65536 * wide[..., 2]
 
 
-def plain(item: Item) -> RawTruth:
+def plain(item: SceneFiles) -> RawTruth:
     """One file of class ids."""
     return RawTruth(semantic=ids(item.labels["semantic"]))

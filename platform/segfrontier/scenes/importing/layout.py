@@ -28,7 +28,7 @@ class RawTruth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class SceneFiles:
     """The files of one scene. `labels` are by what they hold; `more` is what a file of many scenes says of this one."""
 
     id: str
@@ -50,12 +50,12 @@ class Item:
         return (self.image, *self.labels.values())
 
 
-Reader = Callable[[Item], RawTruth]
+Reader = Callable[[SceneFiles], RawTruth]
 """Opens the label files of a scene. A function of a module, so that it travels by its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class LayoutPart:
     """Some scenes of one split: templates of their images, and of their label files by what these hold.
 
     A scene has its image and a label file of the kinds in `needs`, one of them at least; the other kinds may be
@@ -84,7 +84,7 @@ class Dataset:
     name: str
     title: str
     classes: ClassTable | Callable[[Path], ClassTable]  # of the root, where the data set brings its own table
-    layouts: tuple[tuple[Part, ...], ...]
+    layouts: tuple[tuple[LayoutPart, ...], ...]
     domain: str = "target"
     resize: bool = False  # labels of another size than their image are resized to it, and named
     beside: tuple[str, ...] = ()

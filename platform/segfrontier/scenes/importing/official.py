@@ -19,8 +19,8 @@ from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.codec import examine_image, resize_labels
 from segfrontier.scenes.files import digest
 from segfrontier.scenes.folders import TRAIN
-from segfrontier.scenes.importing.engine import SizeMismatch, Source, unlabelled_remark
-from segfrontier.scenes.importing.layout import Dataset, Item, RawTruth
+from segfrontier.scenes.importing.engine import ImportSource, SizeMismatch, unlabelled_remark
+from segfrontier.scenes.importing.layout import Dataset, RawTruth, SceneFiles
 from segfrontier.scenes.importing.pairing import find, heads
 from segfrontier.scenes.importing.street_classes import narrowed
 from segfrontier.scenes.writer import Scene
@@ -35,7 +35,7 @@ Coarsen = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 def official_source(
     dataset: Dataset, root: str | Path, *, domain: str = "", class_set: str = "", coarsen: Coarsen | None = None,
     unlabelled: bool = False,
-) -> Source:  # fmt: skip
+) -> ImportSource:  # fmt: skip
     """What is to be imported of a data set below `root`; `coarsen` simulates coarse labels where it is divided.
 
     With `unlabelled`, training images that have no labels are scenes, too.
@@ -48,7 +48,7 @@ def official_source(
     items = tuple(found.items if dataset.fine is None else _divided(found.items, dataset.fine))
     domain = domain or dataset.domain
     read = partial(read_item, table=table, domain=domain, resize=dataset.resize, coarsen=coarsen)
-    return Source(
+    return ImportSource(
         name=dataset.world or dataset.name,
         classes=table,
         items=items,
@@ -61,7 +61,7 @@ def official_source(
     )
 
 
-def _divided(items: Sequence[Item], fine: Fraction) -> Iterator[Item]:
+def _divided(items: Sequence[SceneFiles], fine: Fraction) -> Iterator[SceneFiles]:
     """The training scenes whose names have the lowest hashes stay finely labelled, so many that the share is `fine`."""
     training = sorted((digest(item.id.encode()), item.id) for item in items if item.split == TRAIN and item.labels)
     coarse = {name for _, name in training[round(fine * len(training)) :]}
@@ -69,7 +69,7 @@ def _divided(items: Sequence[Item], fine: Fraction) -> Iterator[Item]:
 
 
 def read_item(
-    item: Item, *, table: ClassTable, domain: str, resize: bool, coarsen: Coarsen | None
+    item: SceneFiles, *, table: ClassTable, domain: str, resize: bool, coarsen: Coarsen | None
 ) -> tuple[Scene, list[str]]:
     """Read and map the files of one scene; and what is worth knowing of them."""
     image = rawlabels.read_file(item.image)

@@ -14,7 +14,7 @@ from pathlib import Path
 from segfrontier.basics.reading import LARGE, read_text
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.folders import TRAIN, by_key
-from segfrontier.scenes.importing.layout import Dataset, Item, Part
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart, SceneFiles
 from segfrontier.scenes.manifest import ImportNotes
 
 _ODD = (".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", "license.txt", "README*", "readme*")
@@ -22,16 +22,16 @@ _LOOKED_AT = 2000  # folders and files, of a wrong root
 
 
 @dataclass(slots=True)
-class Found:
+class PairedFiles:
     """What a layout's files come to."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[SceneFiles] = field(default_factory=list)
     lone_images: list[str] = field(default_factory=list)
     lone_labels: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     known: set[Path] = field(default_factory=set)
-    spare: list[Item] = field(default_factory=list)  # training images without labels
+    spare: list[SceneFiles] = field(default_factory=list)  # training images without labels
 
     @property
     def notes(self) -> ImportNotes:
@@ -44,13 +44,13 @@ class Found:
         )
 
 
-def find(dataset: Dataset, root: Path, *, unlabelled: bool = False) -> Found:
+def find(dataset: Dataset, root: Path, *, unlabelled: bool = False) -> PairedFiles:
     """The scenes below a root, in the one layout of the data set that is there.
 
     With `unlabelled`, images of the training parts that have no labels are scenes, too.
     """
     parts = _layout(dataset, root)
-    found = Found()
+    found = PairedFiles()
     for part in parts:
         _pair(part, root, found)
     if not found.items:
@@ -64,7 +64,7 @@ def find(dataset: Dataset, root: Path, *, unlabelled: bool = False) -> Found:
     return found
 
 
-def _without_labels(dataset: Dataset, root: Path, part: Part, found: Found) -> BadWorld:
+def _without_labels(dataset: Dataset, root: Path, part: LayoutPart, found: PairedFiles) -> BadWorld:
     alone = f", e.g. {found.lone_images[0]}," if found.lone_images else ""
     place = root / _head(next(part.labels[kind] for kind in part.needs))
     there = sorted(str(path.relative_to(place)) for path in islice(place.rglob("*"), _LOOKED_AT) if path.is_file())
@@ -81,7 +81,7 @@ def heads(dataset: Dataset, root: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(root / _head(t) for t in (*templates, *filter(None, [dataset.pool]))))
 
 
-def _templates(part: Part) -> tuple[str, ...]:
+def _templates(part: LayoutPart) -> tuple[str, ...]:
     return (part.images, *part.labels.values())
 
 
@@ -89,11 +89,11 @@ def _head(template: str) -> str:
     return re.split(r"[{*]", template)[0].rpartition("/")[0]
 
 
-def _shown(root: Path, part: Part) -> str:
+def _shown(root: Path, part: LayoutPart) -> str:
     return str(root / next(part.labels[kind] for kind in part.needs))
 
 
-def _layout(dataset: Dataset, root: Path) -> tuple[Part, ...]:
+def _layout(dataset: Dataset, root: Path) -> tuple[LayoutPart, ...]:
     fitting = [parts for parts in dataset.layouts if _fits(parts, root)]
     if len(fitting) > 1:  # images of two forms, or the same ones with two places for labels: where are labels?
         fitting = [parts for parts in fitting if any(_has_labels(part, root) for part in parts)] or fitting[:1]
@@ -107,11 +107,11 @@ def _layout(dataset: Dataset, root: Path) -> tuple[Part, ...]:
     return fitting[0]
 
 
-def _fits(parts: Iterable[Part], root: Path) -> bool:
+def _fits(parts: Iterable[LayoutPart], root: Path) -> bool:
     return all(_any(root, part.images) for part in parts)
 
 
-def _has_labels(part: Part, root: Path) -> bool:
+def _has_labels(part: LayoutPart, root: Path) -> bool:
     return any(_any(root, part.labels[kind]) for kind in part.needs)
 
 
@@ -149,7 +149,7 @@ def _folders(parent: Path) -> list[Path]:
         return []
 
 
-def _pair(part: Part, root: Path, found: Found) -> None:
+def _pair(part: LayoutPart, root: Path, found: PairedFiles) -> None:
     images = by_key(root, part.images, found.skipped)
     labels = {kind: by_key(root, template, found.skipped) for kind, template in part.labels.items()}
     found.known.update(images.values(), *(files.values() for files in labels.values()))
@@ -168,7 +168,8 @@ def _pair(part: Part, root: Path, found: Found) -> None:
     found.lone_images += [str(images[key]) for key in alone]
     if (part.split or part.name) == TRAIN:
         found.spare += [
-            Item(id=f"{part.name}/{key}", split=TRAIN, image=images[key], read=part.read, labels={}) for key in alone
+            SceneFiles(id=f"{part.name}/{key}", split=TRAIN, image=images[key], read=part.read, labels={})
+            for key in alone
         ]
     found.lone_labels += [
         str(files[key]) for kind, files in labels.items() for key in sorted(files.keys() - images.keys())
@@ -177,7 +178,7 @@ def _pair(part: Part, root: Path, found: Found) -> None:
     for kind in sorted(part.labels.keys() - set(part.needs)):
         _name_missing(root, part, kind, [key for key in keys if key not in labels[kind]], len(keys), images, found)
     found.items += [
-        Item(
+        SceneFiles(
             id=f"{part.name}/{key}", split=part.split or part.name, image=images[key], read=part.read,
             labels={kind: files[key] for kind, files in labels.items() if key in files}, more=more.get(key),
         )
@@ -185,7 +186,7 @@ def _pair(part: Part, root: Path, found: Found) -> None:
     ]  # fmt: skip
 
 
-def _add_pool(dataset: Dataset, root: Path, part: Part, found: Found, *, kept: bool) -> None:
+def _add_pool(dataset: Dataset, root: Path, part: LayoutPart, found: PairedFiles, *, kept: bool) -> None:
     """Images that come without labels: scenes, or a number, for they may be more than those that have labels."""
     images = by_key(root, dataset.pool, found.skipped) if dataset.pool else {}
     if images and not kept:
@@ -196,11 +197,12 @@ def _add_pool(dataset: Dataset, root: Path, part: Part, found: Found, *, kept: b
     found.known.update(images.values())
     folder = _head(dataset.pool)
     found.spare += [
-        Item(id=f"{folder}/{key}", split=TRAIN, image=images[key], read=part.read, labels={}) for key in sorted(images)
+        SceneFiles(id=f"{folder}/{key}", split=TRAIN, image=images[key], read=part.read, labels={})
+        for key in sorted(images)
     ]
 
 
-def _keep_unlabelled(found: Found) -> None:
+def _keep_unlabelled(found: PairedFiles) -> None:
     """Each spare image once: parts may share a folder, and what one has no labels of another may have."""
     taken = {item.image for item in found.items}
     kept = {item.image: item for item in found.spare if item.image not in taken}
@@ -217,7 +219,7 @@ def _listed(root: Path, lists: Iterable[str]) -> set[str]:
 
 
 def _name_missing(
-    root: Path, part: Part, kind: str, keys: list[str], total: int, images: Mapping[str, Path], found: Found
+    root: Path, part: LayoutPart, kind: str, keys: list[str], total: int, images: Mapping[str, Path], found: PairedFiles
 ) -> None:
     if keys and len(keys) == total:
         found.remarks.append(f"{root}: no file is at {part.labels[kind]}; these {total} scenes have no {kind} labels")
@@ -225,16 +227,16 @@ def _name_missing(
         found.remarks += [f"{images[key]}: has no {kind} labels at {part.labels[kind]}" for key in keys]
 
 
-def _name_twins(found: Found) -> None:
+def _name_twins(found: PairedFiles) -> None:
     """Scenes that a system which does not tell `A` from `a` would hold for one."""
-    folded: defaultdict[str, list[Item]] = defaultdict(list)
+    folded: defaultdict[str, list[SceneFiles]] = defaultdict(list)
     for item in found.items:
         folded[item.id.casefold()].append(item)
     for twins in folded.values():
         found.remarks += [f"{t.image}: differs from {twins[0].image} in upper and lower case alone" for t in twins[1:]]
 
 
-def _name_links(root: Path, found: Found) -> None:
+def _name_links(root: Path, found: PairedFiles) -> None:
     """Links are followed, and said where they lead out of the root: the data set is then not all in one place."""
     real, outside = root.resolve(), Counter[Path]()
     leads: dict[Path, bool] = {}
@@ -249,7 +251,7 @@ def _name_links(root: Path, found: Found) -> None:
     found.remarks += [f"{at}: leads out of {root}, to {at.resolve()}, with {n} files" for at, n in outside.items()]
 
 
-def _name_strangers(dataset: Dataset, root: Path, parts: tuple[Part, ...], found: Found) -> None:
+def _name_strangers(dataset: Dataset, root: Path, parts: tuple[LayoutPart, ...], found: PairedFiles) -> None:
     """Files in the layout's folders that have no place in it; and images whose labels are withheld, by number."""
     for template in dataset.withheld:
         if count := len(by_key(root, template, [])):

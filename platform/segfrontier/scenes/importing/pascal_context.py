@@ -12,14 +12,14 @@ from segfrontier.basics.reading import read_text
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.importing.labelfiles import matrix
-from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart, RawTruth, SceneFiles
 from segfrontier.scenes.pascal import PASCAL_CONTEXT
 
 _NAMES = "labels.txt"
 _DEVKIT = "VOCdevkit/VOC2010"
 
 
-def read(item: Item) -> RawTruth:
+def read(item: SceneFiles) -> RawTruth:
     """The category of each pixel."""
     return RawTruth(semantic=matrix(item.labels["semantic"], "LabelMap"))
 
@@ -50,7 +50,7 @@ CONTEXT = Dataset(
     title="PASCAL-Context",
     classes=classes,
     layouts=(tuple(
-        Part(
+        LayoutPart(
             name=split, images=f"{_DEVKIT}/JPEGImages/{{id}}.jpg", labels={"semantic": "trainval/{id}.mat"}, read=read,
             listed=(f"{_DEVKIT}/ImageSets/Main/{split}.txt",),
         )

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from segfrontier.scenes.classes import CITYSCAPES
 from segfrontier.scenes.importing.labelfiles import ids, numbers_in_colours, plain
-from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart, RawTruth, SceneFiles
 from segfrontier.scenes.importing.street_classes import BY_TRAIN_ID, CLASS_SETS
 
 
-def read_synscapes(item: Item) -> RawTruth:
+def read_synscapes(item: SceneFiles) -> RawTruth:
     """Classes, and objects numbered R + 256 G + 65536 B."""
     instance = numbers_in_colours(item.labels["instance"]) if "instance" in item.labels else None
     return RawTruth(semantic=ids(item.labels["semantic"]), instance=instance)
@@ -21,7 +21,7 @@ SYNSCAPES = Dataset(
     title="Synscapes",
     classes=CITYSCAPES,
     layouts=((
-        Part(
+        LayoutPart(
             name="train", images="img/rgb/{id}.png", read=read_synscapes,
             labels={"semantic": "img/class/{id}.png", "instance": "img/instance/{id}.png"},
         ),
@@ -36,7 +36,9 @@ URBANSYN = Dataset(
     name="urbansyn",
     title="UrbanSyn",
     classes=replace(BY_TRAIN_ID, void_ids=(_UNLABELLED, *BY_TRAIN_ID.void_ids)),
-    layouts=((Part(name="train", images="rgb/rgb_{id}.png", labels={"semantic": "ss/ss_{id}.png"}, read=plain),),),
+    layouts=(
+        (LayoutPart(name="train", images="rgb/rgb_{id}.png", labels={"semantic": "ss/ss_{id}.png"}, read=plain),),
+    ),
     domain="source",
     class_sets=CLASS_SETS,
 )

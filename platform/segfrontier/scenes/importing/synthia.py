@@ -7,7 +7,7 @@ Lane markings, parking slots and road works are void, as the papers that adapt f
 from __future__ import annotations
 
 from segfrontier.scenes.importing.labelfiles import deep
-from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart, RawTruth, SceneFiles
 from segfrontier.scenes.importing.street_classes import CLASS_SETS, renumbered
 
 _IDS = {
@@ -18,7 +18,7 @@ _IDS = {
 _VOID = (0, 13, 14, 22)  # void, parking slot, road work, lane marking
 
 
-def read(item: Item) -> RawTruth:
+def read(item: SceneFiles) -> RawTruth:
     """Classes and numbers of objects, from one file."""
     channels = deep(item.labels["semantic"])
     return RawTruth(semantic=channels[..., 0], instance=channels[..., 1])
@@ -28,7 +28,7 @@ SYNTHIA = Dataset(
     name="synthia",
     title="SYNTHIA-RAND-CITYSCAPES",
     classes=renumbered(_IDS, void=_VOID),
-    layouts=((Part(name="train", images="RGB/{id}.png", labels={"semantic": "GT/LABELS/{id}.png"}, read=read),),),
+    layouts=((LayoutPart(name="train", images="RGB/{id}.png", labels={"semantic": "GT/LABELS/{id}.png"}, read=read),),),
     domain="source",
     class_sets=CLASS_SETS,
 )

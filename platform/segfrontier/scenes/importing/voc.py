@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from segfrontier.scenes.importing.labelfiles import ids, matrix
-from segfrontier.scenes.importing.layout import Dataset, Item, Part, RawTruth
+from segfrontier.scenes.importing.layout import Dataset, LayoutPart, RawTruth, SceneFiles
 from segfrontier.scenes.pascal import VOC
 
 _OUTLINE = 255
@@ -17,7 +17,7 @@ _DEVKIT, _SBD = "VOCdevkit/VOC2012", "benchmark_RELEASE/dataset"
 _LISTS = {split: f"{_DEVKIT}/ImageSets/Segmentation/{split}.txt" for split in ("train", "val")}
 
 
-def read_voc(item: Item) -> RawTruth:
+def read_voc(item: SceneFiles) -> RawTruth:
     """Classes, and objects by their place in a palette file; an outline belongs to none."""
     semantic = ids(item.labels["semantic"])
     if "instance" not in item.labels:
@@ -26,7 +26,7 @@ def read_voc(item: Item) -> RawTruth:
     return RawTruth(semantic=semantic, instance=np.where(numbers == _OUTLINE, 0, numbers))
 
 
-def read_sbd(item: Item) -> RawTruth:
+def read_sbd(item: SceneFiles) -> RawTruth:
     """Classes and objects as MATLAB wrote them."""
     semantic = matrix(item.labels["semantic"], "GTcls", "Segmentation")
     if "instance" not in item.labels:
@@ -34,15 +34,15 @@ def read_sbd(item: Item) -> RawTruth:
     return RawTruth(semantic=semantic, instance=matrix(item.labels["instance"], "GTinst", "Segmentation"))
 
 
-def _voc(split: str) -> Part:
+def _voc(split: str) -> LayoutPart:
     labels = {"semantic": f"{_DEVKIT}/SegmentationClass/{{id}}.png"}
     labels["instance"] = f"{_DEVKIT}/SegmentationObject/{{id}}.png"
-    return Part(
+    return LayoutPart(
         name=split, images=f"{_DEVKIT}/JPEGImages/{{id}}.jpg", labels=labels, read=read_voc, listed=(_LISTS[split],)
     )
 
 
-_MORE = Part(
+_MORE = LayoutPart(
     name="sbd", split="train", images=f"{_DEVKIT}/JPEGImages/{{id}}.jpg", read=read_sbd,
     labels={"semantic": f"{_SBD}/cls/{{id}}.mat", "instance": f"{_SBD}/inst/{{id}}.mat"},
     listed=(f"{_SBD}/train.txt", f"{_SBD}/val.txt"), unlisted=tuple(_LISTS.values()),

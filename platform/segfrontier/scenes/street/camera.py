@@ -32,7 +32,7 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class CameraView:
     """A camera as drawn for a scene: everything in shares of the frame's width, so it fits any picture size."""
 
     focal: float
@@ -60,7 +60,7 @@ CITY = {"focal": (1.02, 1.16), "horizon": (-0.05, -0.01), "height": (1.25, 1.5)}
 GAME = {"focal": (0.98, 1.09), "horizon": (-0.052, -0.013), "height": (1.45, 1.75)}
 
 
-def draw_view(dice: Dice, *, game_share: float, lane: float) -> View:
+def draw_view(dice: Dice, *, game_share: float, lane: float) -> CameraView:
     """A view for one scene: `city` ranges at game_share 0, `game` ranges at 1, linear between them."""
 
     def drawn(name: str) -> float:
@@ -68,7 +68,7 @@ def draw_view(dice: Dice, *, game_share: float, lane: float) -> View:
         city, game = (low + (high - low) * place for low, high in (CITY[name], GAME[name]))
         return city + (game - city) * game_share
 
-    return View(
+    return CameraView(
         focal=drawn("focal"),
         horizon=drawn("horizon"),
         pan=dice.between(-0.02, 0.02),

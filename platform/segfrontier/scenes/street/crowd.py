@@ -6,7 +6,7 @@ from segfrontier.scenes.street import people
 from segfrontier.scenes.street.dice import Dice
 from segfrontier.scenes.street.materials import Material as M
 from segfrontier.scenes.street.materials import Paint
-from segfrontier.scenes.street.plan import Plan
+from segfrontier.scenes.street.plan import StreetPlan
 from segfrontier.scenes.street.stage import Stage
 
 
@@ -25,14 +25,14 @@ def _person(dice: Dice, stage: Stage, x: float, z: float) -> None:
     stage.put(mesh, person_paints(dice), x=x, z=z, size=(wide, high, 1.0), thing=True)
 
 
-def _group(dice: Dice, plan: Plan, stage: Stage, s: float, z: float) -> None:
+def _group(dice: Dice, plan: StreetPlan, stage: Stage, s: float, z: float) -> None:
     """One to five persons who walk together."""
     for _ in range(dice.weighted((1, 2, 3, 4, 5), (5, 3, 1.3, 0.7, 0.5))):
         _person(dice, stage, plan.x(s + dice.between(-0.7, 0.7), z), z)
         z += dice.between(0.0, 1.0)
 
 
-def fill_walkways(dice: Dice, plan: Plan, stage: Stage) -> None:
+def fill_walkways(dice: Dice, plan: StreetPlan, stage: Stage) -> None:
     """Put the persons on the stage."""
     for side in plan.sides:
         mean = 100.0 / max(plan.district.walkers * dice.between(0.1, 2.2), 0.05)

@@ -11,7 +11,7 @@ from numpy.random import PCG64, Generator, SeedSequence
 T = TypeVar("T")
 
 
-class Stream(IntEnum):
+class RandomStream(IntEnum):
     """What a stream of random numbers decides. The streams of a scene never influence one another."""
 
     LAYOUT = 0
@@ -20,7 +20,7 @@ class Stream(IntEnum):
     NOISE = 3
 
 
-def generator(seed: int, index: int, stream: Stream) -> Generator:
+def generator(seed: int, index: int, stream: RandomStream) -> Generator:
     """The generator of one stream. Index and stream take one word each, so no two triples share their entropy."""
     return Generator(PCG64(SeedSequence((index, int(stream), seed))))
 

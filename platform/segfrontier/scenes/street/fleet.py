@@ -8,7 +8,7 @@ from segfrontier.scenes.street.dice import Dice
 from segfrontier.scenes.street.materials import Material as M
 from segfrontier.scenes.street.materials import Paint
 from segfrontier.scenes.street.mesh import Mesh
-from segfrontier.scenes.street.plan import Plan
+from segfrontier.scenes.street.plan import StreetPlan
 from segfrontier.scenes.street.stage import Heading, Stage, turned
 
 _CAR = (M.CAR_PAINT, M.CAR_GLASS, M.DARK_TRIM, M.HUB, M.HEADLAMP, M.REAR_LAMP, M.PLATE)
@@ -27,7 +27,7 @@ _MOTORCYCLE = (M.CYCLE_PAINT, M.DARK_TRIM, M.ENGINE, M.CHROME, M.REAR_LAMP, M.SA
 class Fleet:
     """Puts vehicles on one street: s metres to the right of the centre line, z metres ahead."""
 
-    def __init__(self, dice: Dice, plan: Plan, stage: Stage) -> None:
+    def __init__(self, dice: Dice, plan: StreetPlan, stage: Stage) -> None:
         self.dice, self.plan, self.stage = dice, plan, stage
 
     def paints(self, materials: tuple[M, ...]) -> tuple[Paint, ...]:

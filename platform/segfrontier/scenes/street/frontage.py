@@ -7,7 +7,7 @@ from collections.abc import Callable
 from segfrontier.scenes.street.dice import Dice
 from segfrontier.scenes.street.houses import BACKDROP, STOREY
 from segfrontier.scenes.street.materials import Paint
-from segfrontier.scenes.street.plan import Plan, Side
+from segfrontier.scenes.street.plan import StreetPlan, StreetSide
 from segfrontier.scenes.street.plot import WINDOWS, Plot, plant
 from segfrontier.scenes.street.stage import Stage
 
@@ -80,7 +80,7 @@ _LOTS: dict[str, tuple[Callable[[Plot], None], tuple[float, float]]] = {
 """How to build each kind of plot, and its shortest and longest front."""
 
 
-def _line(dice: Dice, plan: Plan, stage: Stage, side: Side) -> None:
+def _line(dice: Dice, plan: StreetPlan, stage: Stage, side: StreetSide) -> None:
     """Plots along one side, from beside the camera to the end, with a hole where a street crosses."""
     names, weights = list(plan.district.lots), list(plan.district.lots.values())
     hole = plan.crossing
@@ -97,7 +97,7 @@ def _line(dice: Dice, plan: Plan, stage: Stage, side: Side) -> None:
         z = after
 
 
-def _far_end(dice: Dice, plan: Plan, stage: Stage) -> None:
+def _far_end(dice: Dice, plan: StreetPlan, stage: Stage) -> None:
     """Buildings and trees that close the view."""
     leafy = dice.chance(0.45)
     middle = plan.x(0.0, plan.end)
@@ -111,7 +111,7 @@ def _far_end(dice: Dice, plan: Plan, stage: Stage) -> None:
             stage.put(BACKDROP, (facade,), x=x, z=z, size=size)
 
 
-def line_street(dice: Dice, plan: Plan, stage: Stage) -> None:
+def line_street(dice: Dice, plan: StreetPlan, stage: Stage) -> None:
     """Fill both sides of the street with plots and close the view."""
     for side in plan.sides:
         _line(dice, plan, stage, side)

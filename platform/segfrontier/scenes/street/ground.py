@@ -11,7 +11,7 @@ from segfrontier.scenes.street.labels import Label
 from segfrontier.scenes.street.materials import Material as M
 from segfrontier.scenes.street.materials import Paint
 from segfrontier.scenes.street.mesh import GROUND, Mesh, Point
-from segfrontier.scenes.street.plan import Plan
+from segfrontier.scenes.street.plan import StreetPlan
 from segfrontier.scenes.street.rounds import disc
 from segfrontier.scenes.street.stage import GROUND_KEY, Stage
 
@@ -22,7 +22,7 @@ _STATIONS = (2.0, 4.0, 6.0, 9.0, 13.0, 18.0, 25.0, 34.0, 46.0, 62.0, 85.0, 120.0
 class Ground:
     """Collects flat patches in painting order."""
 
-    def __init__(self, dice: Dice, plan: Plan) -> None:
+    def __init__(self, dice: Dice, plan: StreetPlan) -> None:
         self.dice, self.plan = dice, plan
         self._points: list[Point] = []
         self._counts: list[int] = []
@@ -169,7 +169,7 @@ def _rails(g: Ground) -> None:
         g.strip((g.plan.tram + s - 0.06, g.plan.tram + s + 0.06), Label.ROAD, steel)
 
 
-def lay_ground(dice: Dice, plan: Plan, stage: Stage) -> None:
+def lay_ground(dice: Dice, plan: StreetPlan, stage: Stage) -> None:
     """Put the whole ground on the stage."""
     g = Ground(dice, plan)
     _open_land(g, LAST)

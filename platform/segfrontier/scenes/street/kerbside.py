@@ -7,7 +7,7 @@ from segfrontier.scenes.street.dice import Dice
 from segfrontier.scenes.street.materials import Material as M
 from segfrontier.scenes.street.materials import Paint
 from segfrontier.scenes.street.mesh import Mesh
-from segfrontier.scenes.street.plan import Plan, Side
+from segfrontier.scenes.street.plan import StreetPlan, StreetSide
 from segfrontier.scenes.street.plot import plant
 from segfrontier.scenes.street.stage import Stage
 
@@ -15,7 +15,7 @@ from segfrontier.scenes.street.stage import Stage
 class Kerb:
     """A side of the street with the tools to furnish it."""
 
-    def __init__(self, dice: Dice, plan: Plan, stage: Stage, side: Side) -> None:
+    def __init__(self, dice: Dice, plan: StreetPlan, stage: Stage, side: StreetSide) -> None:
         self.dice, self.plan, self.stage, self.side = dice, plan, stage, side
         self.metal = Paint(M.POLE, dice.unit(), dice.unit())
 
@@ -129,7 +129,7 @@ def _poles(k: Kerb) -> None:
         z += pitch
 
 
-def furnish(dice: Dice, plan: Plan, stage: Stage) -> None:
+def furnish(dice: Dice, plan: StreetPlan, stage: Stage) -> None:
     """Put the street furniture on both walkways."""
     for side in plan.sides:
         k = Kerb(dice, plan, stage, side)

@@ -69,7 +69,7 @@ DISTRICTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class StreetSide:
     """One side of the street, in metres from the centre line outwards."""
 
     sign: float
@@ -91,11 +91,11 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class StreetPlan:
     """A street in road coordinates: s metres to the right of the centre line, z metres ahead."""
 
     district: District
-    sides: tuple[Side, Side]
+    sides: tuple[StreetSide, StreetSide]
     lane: float
     """Width of a lane."""
     lanes: int
@@ -124,10 +124,10 @@ class Plan:
         return self.crossing is not None and self.crossing[0] - margin < z < self.crossing[1] + margin
 
 
-def _side(dice: Dice, district: District, sign: float, carriage: float) -> Side:
+def _side(dice: Dice, district: District, sign: float, carriage: float) -> StreetSide:
     parking = dice.chance(0.55 if district.parked > 0.3 else 0.35)
     bike = dice.chance(0.15)
-    return Side(
+    return StreetSide(
         sign=sign,
         kerb=carriage + (2.1 if parking else 0.3) + (1.5 if bike else 0.0),
         parking=parking,
@@ -137,7 +137,7 @@ def _side(dice: Dice, district: District, sign: float, carriage: float) -> Side:
     )
 
 
-def draw_plan(dice: Dice) -> Plan:
+def draw_plan(dice: Dice) -> StreetPlan:
     """A street plan."""
     district = dice.weighted(DISTRICTS, [d.weight for d in DISTRICTS])
     lane = dice.between(2.9, 3.5)
@@ -149,7 +149,7 @@ def draw_plan(dice: Dice) -> Plan:
     end = dice.between(45.0, 75.0) if dice.chance(0.25) else dice.between(90.0, 170.0)
     start = dice.between(16.0, 60.0)
     crossing = (start, start + dice.between(9.0, 14.0)) if dice.chance(0.4) and start + 20 < end else None
-    return Plan(
+    return StreetPlan(
         district=district,
         sides=sides,
         lane=lane,

@@ -9,7 +9,7 @@ from segfrontier.scenes.street.houses import BALCONY, FENCES, STOREY, WALL, buil
 from segfrontier.scenes.street.materials import Material as M
 from segfrontier.scenes.street.materials import Paint
 from segfrontier.scenes.street.mesh import Mesh
-from segfrontier.scenes.street.plan import Plan, Side
+from segfrontier.scenes.street.plan import StreetPlan, StreetSide
 from segfrontier.scenes.street.plants import BARE_TREES, BUSHES, CONIFERS, DISTANT_TREES, HEDGE, STREET_TREES
 from segfrontier.scenes.street.stage import Stage
 
@@ -45,7 +45,7 @@ def plant(dice: Dice, stage: Stage, kind: str, x: float, z: float, scale: float)
 class Plot:
     """A stretch of one side of the street, from z to z, behind the front line."""
 
-    def __init__(self, dice: Dice, plan: Plan, stage: Stage, side: Side, z: tuple[float, float]) -> None:
+    def __init__(self, dice: Dice, plan: StreetPlan, stage: Stage, side: StreetSide, z: tuple[float, float]) -> None:
         self.dice, self.plan, self.stage, self.side, self.z = dice, plan, stage, side, z
         self.heading = plan.heading((z[0] + z[1]) / 2, back=side.sign < 0)
         self.length = z[1] - z[0]

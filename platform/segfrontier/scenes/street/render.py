@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from segfrontier.errors import BadInput
 from segfrontier.scenes.street.camera import draw_view
 from segfrontier.scenes.street.crowd import fill_walkways
-from segfrontier.scenes.street.dice import Dice, Stream, generator
+from segfrontier.scenes.street.dice import Dice, RandomStream, generator
 from segfrontier.scenes.street.frontage import line_street
 from segfrontier.scenes.street.ground import lay_ground
 from segfrontier.scenes.street.kerbside import furnish
 from segfrontier.scenes.street.labels import IS_THING, Label
 from segfrontier.scenes.street.look import draw_air, draw_lens, swatches
 from segfrontier.scenes.street.materials import Material, Paint
-from segfrontier.scenes.street.plan import Plan, draw_plan
+from segfrontier.scenes.street.plan import StreetPlan, draw_plan
 from segfrontier.scenes.street.raster import Raster, rasterise
 from segfrontier.scenes.street.sensor import develop
 from segfrontier.scenes.street.shade import dress, shade
@@ -47,7 +47,7 @@ class StreetScene:
     """(H, W) ids of countable objects, 0 where there is none."""
 
 
-def _stage(dice: Dice) -> tuple[Plan, Stage]:
+def _stage(dice: Dice) -> tuple[StreetPlan, Stage]:
     plan, stage = draw_plan(dice), Stage()
     lay_ground(dice, plan, stage)
     line_street(dice, plan, stage)
@@ -97,17 +97,17 @@ def render_scene(*, seed: int, index: int, domain: Domain, height: int, width: i
     _check(seed, index, domain, height, width, gap)
     seed, index, height, width = int(seed), int(index), int(height), int(width)
     share = float(gap) if domain == "game" else 0.0
-    plan, stage = _stage(Dice(generator(seed, index, Stream.LAYOUT)))
-    view = draw_view(Dice(generator(seed, index, Stream.CAMERA)), game_share=share, lane=plan.lane / 2)
+    plan, stage = _stage(Dice(generator(seed, index, RandomStream.LAYOUT)))
+    view = draw_view(Dice(generator(seed, index, RandomStream.CAMERA)), game_share=share, lane=plan.lane / 2)
     camera = view.camera(height, width, STEP)
     raster = rasterise(stage, camera, STEP * height, STEP * width, thin=STEP - 1.0)
     semantic, instance = _truth(raster)
 
-    dice, colours = Dice(generator(seed, index, Stream.LOOK)), swatches(share)
+    dice, colours = Dice(generator(seed, index, RandomStream.LOOK)), swatches(share)
     air, lens = draw_air(dice, share), draw_lens(dice, share)
     sky = Paint(Material.SKY, dice.unit(), dice.unit())
     skin = dress(raster.faces, stage.paints, sky, camera, colours, air)
     shadow = cast(stage, camera, raster.index.shape, air.sun, int(200 * air.direct))
     samples = shade(raster.index, skin, camera, air, shadow, atlas(share))
-    image = develop(samples, STEP, lens, generator(seed, index, Stream.NOISE))
+    image = develop(samples, STEP, lens, generator(seed, index, RandomStream.NOISE))
     return StreetScene(image, semantic, instance)

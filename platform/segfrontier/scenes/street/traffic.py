@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segfrontier.scenes.street.dice import Dice
 from segfrontier.scenes.street.fleet import Fleet
-from segfrontier.scenes.street.plan import Plan
+from segfrontier.scenes.street.plan import StreetPlan
 from segfrontier.scenes.street.stage import Stage
 
 _DRIVING = {"car": 0.914, "truck": 0.012, "bus": 0.021, "motorcycle": 0.03, "cyclist": 0.028}
@@ -97,7 +97,7 @@ def _ride(fleet: Fleet) -> None:
             fleet.cyclist(s, dice.between(9.0, 45.0), back=side.sign < 0)
 
 
-def fill_traffic(dice: Dice, plan: Plan, stage: Stage) -> None:
+def fill_traffic(dice: Dice, plan: StreetPlan, stage: Stage) -> None:
     """Put all vehicles on the stage."""
     fleet = Fleet(dice, plan, stage)
     for act in (_park, _drive, _cross, _stand, _ride):
