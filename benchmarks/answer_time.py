@@ -1,4 +1,5 @@
-"""How long verbs take that only look, in a home with so many cells: from the call to its end, in a process of its own.
+"""How long verbs take that only look, in a home with so many cells: from the call to the last line of the answer and to
+its end, in a process of its own. `frontier` answers first and draws its pictures then.
 
 Beside them a bare Python, and one that imports torch, which none of them may do.
 """
@@ -13,6 +14,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/study")]
@@ -43,12 +45,13 @@ def main() -> None:
             f"segfrontier {' '.join(words)}": ["-c", "from segfrontier.cli import program; program()", *words]
             for words in VERBS
         }
-        took: dict[str, list[float]] = {name: [] for name in calls}
+        took: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
         for _ in range(given.rounds):
             for name, words in calls.items():
                 took[name].append(seconds(words, Path(scratch)))
     for name, times in took.items():
-        print(f"{name:34} {sorted(times)[len(times) // 2]:.2f} s  ({min(times):.2f} to {max(times):.2f})")
+        answer, end = (f"{median(t):.2f} s ({min(t):.2f} to {max(t):.2f})" for t in zip(*times, strict=True))
+        print(f"{name:34} answered after {answer}, ended after {end}")
 
 
 def make(folder: Path, cells: int) -> None:
@@ -67,14 +70,18 @@ def make(folder: Path, cells: int) -> None:
         store.once(f"k{i}", lambda out: (out / "x").write_bytes(b"x") and None, about={"kind": "train"}).release()
 
 
-def seconds(words: list[str], folder: Path) -> float:
-    """One call."""
-    began = time.perf_counter()
+def seconds(words: list[str], folder: Path) -> tuple[float, float]:
+    """One call: until its answer stands, which ends where files that were written are listed, and until it ends."""
+    began = answered = time.perf_counter()
     paths = os.pathsep.join([str(ROOT / "platform"), str(ROOT / "methods")])
-    subprocess.run(
-        [sys.executable, *words], cwd=folder, check=True, env=os.environ | {"PYTHONPATH": paths}, capture_output=True
-    )
-    return time.perf_counter() - began
+    with subprocess.Popen(
+        [sys.executable, *words], cwd=folder, env=os.environ | {"PYTHONPATH": paths}, stdout=subprocess.PIPE, text=True
+    ) as call:
+        for line in call.stdout or ():
+            answered = answered if "/report/" in line else time.perf_counter()
+    if call.returncode:
+        raise SystemExit(f"{words} ended with {call.returncode}")
+    return answered - began, time.perf_counter() - began
 
 
 if __name__ == "__main__":
