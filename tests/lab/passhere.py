@@ -36,12 +36,12 @@ from segfrontier.lab import (
 
 @dataclass(frozen=True, kw_only=True)
 class FilledBoxes(Rule):
-    """No model: every box of a class that was tagged is an instance; what no box holds stays void."""
+    """No model: every box of a class that was tagged is an instance; what no box holds is ground."""
 
     def label(self, models, image, known):
         assert not models
         size = image.shape[:2]
-        semantic, instance = np.full(size, 255, np.uint8), np.zeros(size, np.uint16)
+        semantic, instance = np.zeros(size, np.uint8), np.zeros(size, np.uint16)
         tagged = set(known["tags"].tags[:, 1].tolist())
         boxes = [box for box in known["boxes"].boxes.tolist() if box[4] in tagged]
         masks = np.zeros((len(boxes), *size), np.bool_)
@@ -64,7 +64,8 @@ class Painted(Rule):
         assert not models
         semantic = np.square(image[:, :, None].astype(int) - TOY.palette[:3]).sum(-1).argmin(-1).astype(np.uint8)
         _, apart = cv2.connectedComponents((semantic == 2).astype(np.uint8))
-        order = [n for n in dict.fromkeys(apart.T.ravel().tolist()) if n][: self.cars]
+        void = set(apart[:, 0].tolist())  # which is black, and nearest to a car's blue
+        order = [n for n in dict.fromkeys(apart.T.ravel().tolist()) if n and n not in void][: self.cars]
         masks = np.stack([apart == n for n in order])
         instance = sum(np.uint16(n + 1) * mask for n, mask in enumerate(masks)).astype(np.uint16)
         semantic = np.where((semantic == 2) & (instance == 0), 255, semantic).astype(np.uint8)
@@ -165,9 +166,9 @@ class Apart(Gauge):
         return {"share": np.asarray((first != second).float().mean().item(), np.float32)}
 
 
-def trained(lab, labels, *, objective=None, steps=12, lr=0.1):
+def trained(lab, labels, *, objective=Plain(), steps=12):  # noqa: B008  # frozen
     stream = Stream(parts=(Part(images=lab.pool, labels=labels),), batch=2)
-    return lab.train(objective or Plain(lr=lr), {"labelled": stream}, Plan(steps=steps))
+    return lab.train(objective, {"labelled": stream}, Plan(steps=steps))
 
 
 def through_boxes(lab):
@@ -179,13 +180,19 @@ def through_boxes(lab):
     return made, model, lab.score(model, rule=Columns(), tasks=(*SEMANTIC, Panoptic(), Instances()))
 
 
+def three_models(lab, *, scenes=3, steps=(20, 15, 40)):
+    """Two segmenters and a classifier, trained."""
+    fine = lab.buy(Fine(lab.pool.scenes()[:scenes]))
+    objectives = {"first": Plain(), "second": Plain(lr=0.05), "classifier": Tagging()}
+    return {
+        name: trained(lab, fine, objective=objective, steps=count)
+        for (name, objective), count in zip(objectives.items(), steps, strict=True)
+    }
+
+
 def through_several(lab):
     """Two segmenters and a classifier, fused when measuring, labelling and scoring."""
-    fine = lab.buy(Fine(lab.pool.scenes()[:3]))
-    models = {
-        "first": trained(lab, fine, steps=20), "second": trained(lab, fine, steps=20, lr=0.05),
-        "classifier": trained(lab, fine, objective=Tagging(), steps=40),
-    }  # fmt: skip
+    models = three_models(lab)
     apart = lab.measure(models, Part(images=lab.pool), Apart())
     made = lab.label(models, Part(images=lab.pool), Fused())
-    return apart, made, lab.score(models, rule=Fused(), tasks=(*SEMANTIC, MultiLabel()))
+    return models, apart, made, lab.score(models, rule=Fused(), tasks=(*SEMANTIC, MultiLabel()))

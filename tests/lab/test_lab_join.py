@@ -7,7 +7,7 @@ import pytest
 import torch
 from passhere import trained
 from torch import nn
-from toylab import Recorder, Tiny, toy_lab
+from toylab import Plain, Recorder, Tiny, toy_lab
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Bench, Fine
@@ -41,7 +41,7 @@ class PairSpec:
 def test_parts_keep_their_weights_and_nothing_is_trained(toy_world, tmp_path):
     with toy_lab(tmp_path, toy_world, bench=BENCH, watcher=Recorder()) as lab:
         fine = lab.buy(Fine(lab.pool.scenes()[:3]))
-        one, other = trained(lab, fine), trained(lab, fine, lr=0.05).teacher()
+        one, other = trained(lab, fine), trained(lab, fine, objective=Plain(lr=0.05)).teacher()
         before = lab.trained.steps
         pair = lab.join(PairSpec(), {"first": one, "second": other})
         assert lab.trained.steps == before

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from passhere import Apart, Fused, trained
+from passhere import Apart, Fused, three_models, trained
 from toylab import toy_lab
 from toyworld import write_toy
 
@@ -55,11 +55,10 @@ def test_one_model_is_named_with_the_scene(lab, overflowing, value):
 @pytest.mark.parametrize("verb", list(VERBS))
 def test_of_several_models_the_one_is_named(lab, overflowing, verb, diverged):
     """A mean of two, or a class that is seen or not, would hide NaN: it is below every threshold."""
-    fine = lab.buy(Fine(lab.pool.scenes()[:2]))
-    models = {name: trained(lab, fine, steps=n + 2) for n, name in enumerate(("first", "second", "classifier"))}
+    models = three_models(lab, scenes=2, steps=(2, 3, 4))
     overflowing(models[diverged], float("nan"))
     if (verb, diverged) == ("measure", "classifier"):
         VERBS[verb](lab, models, Fused())  # which never asks it
         return
-    with pytest.raises(Diverged, match=f"segmenter of stage {models[diverged].key[:8]}"):
+    with pytest.raises(Diverged, match=f"{models[diverged].network} of stage {models[diverged].key[:8]}"):
         VERBS[verb](lab, models, Fused())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from elsewhere import ElsewhereLab
-from passhere import Apart, Columns, FilledBoxes, Fused, trained
+from passhere import Apart, Columns, FilledBoxes, Fused, three_models
 from test_ray_lab import open_toy
 from toyworld import write_toy
 
@@ -13,7 +13,6 @@ from segfrontier.lab import (
     SEMANTIC,
     WHOLE_IMAGE,
     Boxes,
-    Fine,
     Instances,
     LocalLab,
     MultiLabel,
@@ -50,9 +49,7 @@ def test_passes_with_no_one_and_several_models_are_the_same_on_both_labs(tmp_pat
     """On Ray a pass of each end; the others in processes that get what Ray would send them."""
     world = write_toy(tmp_path / "w", target_train=4, target_val=3)
     with open_toy(tmp_path / "local", world, LocalLab) as lab:
-        fine = lab.buy(Fine(lab.pool.scenes()[:2]))
-        steps = {"first": 20, "second": 15, "classifier": 10}
-        models = {name: trained(lab, fine, steps=count) for name, count in steps.items()}
+        models = three_models(lab, scenes=2)
         mine, rest = through_passes(lab, models), through_the_rest(lab, models)
     with open_toy(tmp_path / "ray", world, RayLab, actors=2) as lab:
         assert through_passes(lab, models) == mine

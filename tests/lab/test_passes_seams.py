@@ -62,7 +62,7 @@ def test_from_boxes_and_tags_through_a_pass_without_models_to_instances(lab):
         known = made.labels(scene)
         assert len(known.detections.label) == known.instance.max() == known.detections.mask.any((1, 2)).sum() > 0
         covered = known.instance > 0
-        assert (known.semantic[covered] < 3).all() and (known.semantic[~covered] == 255).all()
+        assert (known.semantic[covered] == 2).all() and (known.semantic[~covered] == 0).all()
         assert truth.instance(scene) is not None
     assert {"miou_present", "calibration_error", "pq", "pq_things", "ap_vol_cityscapes", "ap_50_cityscapes"} <= set(
         scores.values
@@ -77,11 +77,12 @@ def test_from_boxes_and_tags_through_a_pass_without_models_to_instances(lab):
 @pytest.mark.parametrize(("cars", "pq_things", "ap"), [(2, 1, 1), (1, 2 / 3, 1 / 2)], ids=["both", "one of two"])
 def test_instances_are_scored_as_counted_by_hand(lab, cars, pq_things, ap):
     """Each scene shows two cars. Where one is found exactly: TP = FN, so PQ is 1 / (1 + 1/2), recall stops at half."""
-    scores = lab.score(None, rule=Painted(cars=cars), tasks=(*SEMANTIC, Panoptic(), Instances())).values
-    assert scores["pq_things"] == pytest.approx(pq_things) and scores["pq_stuff"] == 1
-    assert scores["ap_50_cityscapes"] == pytest.approx(ap, abs=0.01)
+    voc = Instances(convention="voc", thresholds=(0.5,))  # Cityscapes' counts no car below 100 pixels
+    scores = lab.score(None, rule=Painted(cars=cars), tasks=(*SEMANTIC, Panoptic(), voc)).values
+    assert scores["pq_things"] == pytest.approx(pq_things) and scores["pq_stuff"] > 0.97
+    assert scores["ap_50_voc"] == pytest.approx(ap, abs=0.01)
     iou_car = 1 if cars == 2 else 1 / 2  # both cars are of one size
-    assert scores["miou_present"] == pytest.approx((2 + iou_car) / 3)
+    assert scores["miou_present"] == pytest.approx((2 + iou_car) / 3, abs=0.02)
 
 
 def scores_tasks():
@@ -89,9 +90,8 @@ def scores_tasks():
 
 
 def test_several_models_are_fused_when_labelling_measuring_and_scoring(lab):
-    apart, made, scores = through_several(lab)
-    for scene in made.scenes():  # every toy scene shows all three classes, and the classifier has learnt as much
-        assert (made.labels(scene).tag_scores > 0.3).all()
+    models, apart, made, scores = through_several(lab)
+    assert lab.history(models["classifier"])[-1]["tags"] < 0.3, "it learnt what no segmenter answers"
     assert apart.scenes() == lab.pool.scenes() and (apart.column("share") > 0).any()
     assert len(made) == 6 and 0 <= scores.values["tag_map"] <= 1 and 0 < scores.miou <= 1
     assert watcher_of(lab) is not None

@@ -30,6 +30,7 @@ from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.lab.passes.score import Scored, ScorePass
 from segfrontier.lab.passes.scores import counted
 from segfrontier.lab.training.loop import Job
+from segfrontier.lab.watching import Watcher
 from segfrontier.market import Request
 from segfrontier.scenes.imagined import striped_map, stripes
 from segfrontier.scenes.known import Detections, SceneLabels
@@ -80,24 +81,42 @@ class StandIns:
     scores: dict[str, Entry] = field(default_factory=dict)  # by how they count
 
 
+class Script(Watcher):
+    """Hears what a method asks for: `stages` by key, in order of their first use; the one that is computed `now`."""
+
+    def __init__(self, shadow: Shadow) -> None:
+        self.stages: dict[str, str] = {}
+        self.now = ""
+        self.guesses: set[str] = set()  # stages whose stand-ins the method has seen
+        self.guided = False  # whether it has gone on from there
+        self._shadow = shadow
+
+    def begin(self, kind: str, key: str) -> None:
+        """See `Watcher.begin`."""
+        self.now, self.guided = key, self.guided or (bool(self.guesses) and kind not in ("score", "draw"))
+        self.stages.setdefault(key, kind)
+        if kind in _TELLING and key not in self._shadow.stored:
+            self.guesses.add(key)
+
+    found = begin  # what is stored already is asked for all the same
+
+
 class RehearsalLab(Lab):
-    """The lab of a rehearsal. `stages` are those that the method asked for, by key, in order of their first use."""
+    """The lab of a rehearsal; its `script` is what the method asked for."""
 
     _store: Shadow
 
-    def __init__(self, *, stand_ins: StandIns, **lab: Any) -> None:
-        super().__init__(**lab)
-        self.stages: dict[str, str] = {}
+    def __init__(self, *, stand_ins: StandIns, store: Shadow, **lab: Any) -> None:
+        self.script = Script(store)
+        super().__init__(store=store, **lab | {"watcher": self.script})
         self.purchases: list[str] = []
-        self.guesses: set[str] = set()  # stages whose stand-ins the method has seen
-        self.guided = False  # whether it has gone on from there
-        self._stand_ins, self._key = stand_ins, ""
+        self._stand_ins = stand_ins
 
     def buy(self, request: Request, *, at_most: int | None = None) -> LabelSet:
         """See `Lab.buy`."""
         labels = super().buy(request, at_most=at_most)
-        if self.guesses:
-            labels = dataclasses.replace(labels, digest=text_digest(" ".join([labels.digest, *sorted(self.guesses)])))
+        if guesses := self.script.guesses:
+            labels = dataclasses.replace(labels, digest=text_digest(" ".join([labels.digest, *sorted(guesses)])))
         self.purchases.append(labels.digest)
         return labels
 
@@ -105,21 +124,12 @@ class RehearsalLab(Lab):
         """See `Lab.history`; of a training to come, the last step is all that is known."""
         entry = self._store.at_home(model.key)
         if entry is None:
-            self.guesses.add(model.key)
+            self.script.guesses.add(model.key)
             return super().history(model)
         return [json.loads(line) for line in entry.local("log.jsonl").read_text().splitlines()]
 
-    def _stage(self, kind: str, key: str, compute: Callable[[Path], None], *, inputs: Mapping[str, str]) -> Entry:
-        self._key = key
-        self.guided |= bool(self.guesses) and kind not in ("score", "draw")
-        self.stages.setdefault(key, kind)
-        entry = super()._stage(kind, key, compute, inputs=inputs)
-        if kind in _TELLING and key not in self._store.stored:
-            self.guesses.add(key)
-        return entry
-
     def _train(self, job: Job, work: Path, out: Path) -> None:  # noqa: ARG002
-        self._stand_ins.work[self._key] = Training(job)
+        self._stand_ins.work[self.script.now] = Training(job)
         kept = [f"weights-{step:09d}.pt" for step in job.plan.snapshot_steps() if step < job.plan.steps]
         for name in ("weights.pt", *kept):
             (out / name).touch()
@@ -132,9 +142,9 @@ class RehearsalLab(Lab):
     def label(self, models: Models, part: Part, rule: Rule) -> LabelSet:
         """See `Lab.label`; labels to come have the key of their stage for an identity."""
         labels = super().label(models, part, rule)
-        if self._key in self._store.stored:
+        if self.script.now in self._store.stored:
             return labels
-        return dataclasses.replace(labels, digest=text_digest(f"labels of {self._key}"))
+        return dataclasses.replace(labels, digest=text_digest(f"labels of {self.script.now}"))
 
     def _look(self, kind: str, key: str, work: Pass[Any], models: Mapping[str, Model]) -> Entry:
         """Scores that stand in are one entry for all: a table of a paper scores sixty snapshots of each cell."""
@@ -144,15 +154,14 @@ class RehearsalLab(Lab):
         entry = self._stand_ins.scores.get(counts)
         if entry is None:
             entry = self._stand_ins.scores[counts] = super()._look(kind, key, work, models)
-        self.stages.setdefault(key, kind)
-        self.guesses.add(key)
+        self.script.found(kind, key)
         self._stand_ins.work[key] = work
         return entry
 
     def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
         """Rows that stand in for what would be found: nothing is looked at."""
-        self._stand_ins.work[self._key] = work
-        row = _stand_in(work, np.random.default_rng(int(self._key, 16)))
+        self._stand_ins.work[self.script.now] = work
+        row = _stand_in(work, np.random.default_rng(int(self.script.now, 16)))
         for scene in work.names():
             yield Outcome(scene, row(scene), "")
 

@@ -1,6 +1,6 @@
 """What a study would take, told before it runs: a rehearsal of all of its cells, in which nothing is bought or stored.
 
-Cells buy in a throw-away ledger and ask for their stages by the real keys (see `rehearsal`), so acts, bills and what is
+Cells buy in a throw-away ledger and ask for their stages by the real keys (see `dry_lab`), so acts, bills and what is
 shared are what they will be. Time is the one estimate: see `probe`.
 """
 
@@ -138,8 +138,8 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
     with lab:
         refused, unforeseen = _act(lab, cell)
         plan = dataclasses.replace(
-            plan, stages=dict(lab.stages), purchases=tuple(lab.purchases), seconds=lab.spent, refused=refused,
-            unforeseen=unforeseen, guided=lab.guided,
+            plan, stages=lab.script.stages, purchases=tuple(lab.purchases), seconds=lab.spent, refused=refused,
+            unforeseen=unforeseen, guided=lab.script.guided,
         )  # fmt: skip
     account = Ledger(stage.ledger_home / "ledger").account(key)
     prices = account.prices() or stage.prices(atlas.target(cell).name, cell.prices)
@@ -154,7 +154,7 @@ def _act(lab: RehearsalLab, cell: Cell) -> tuple[str, str]:
     try:
         perform(lab, cell)
     except Exception as error:
-        own = isinstance(error, SegFrontierError) and not (lab.guesses or isinstance(error, Untold))
+        own = isinstance(error, SegFrontierError) and not (lab.script.guesses or isinstance(error, Untold))
         own |= isinstance(error, UnequalTraining)
         return (one_line(error), "") if own else ("", one_line(error))
     return "", ""
