@@ -16,6 +16,11 @@ acts:
 RECIPE = {"pretrained": "never", "steps": 3, "batch": 2, "lr": 0.001, "norm": "frozen", "scale": [1.0, 1.0]}
 
 
+def parsed(plain, **changes):
+    """A study from the plain values of its file, some of them changed."""
+    return Study.parse(yaml.safe_dump(plain | changes))
+
+
 def toy_study(folder, **changes):
     """A study of 8 cells on a toy world in `folder`; budgets buy two and four of its six fine masks."""
     if not (folder / "toy").exists():
@@ -26,7 +31,7 @@ def toy_study(folder, **changes):
         "methods": ["fine", {"name": "fine+coarse", "knobs": {"split": [0.6]}}],
         "budgets": [200 / 3600, 400 / 3600], "seeds": [0, 1], "recipe": RECIPE, "executor": {"kind": "local"},
     }  # fmt: skip
-    return Study.parse(yaml.safe_dump(plain | changes))
+    return parsed(plain, **changes)
 
 
 def outcome(record):

@@ -12,7 +12,7 @@ from madestudy import baselines
 from madestudy import study as made_study
 from mutating import as_json, as_yaml, files, mangled, mutated
 from sandbox import STUDY
-from toystudy import PRICES
+from toystudy import PRICES, parsed
 from toyworld import write_toy
 
 from segfrontier.basics.installed import packaged
@@ -231,7 +231,7 @@ def test_what_the_status_reads(place, name):
 def test_what_a_search_left(place):
     plain = {"name": "a", "methods": [{"name": "fine+coarse", "knobs": {"split": {"low": 0.1, "high": 0.9}}}],
              "budgets": [1], "search": {"kind": "optuna", "samples": 2}}  # fmt: skip
-    study = Study.parse(yaml.safe_dump(plain))
+    study = parsed(plain)
     mutate(place.path / "search.json", lambda: foreseen(study, place))
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 from terminal import segfrontier
+from toystudy import parsed
 
-from segfrontier.study.config import Study
 from segfrontier.study.run import run_study
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +93,7 @@ def test_other_prices_bill_the_same_acts_anew(tmp_path):
     world = "street:train=6,val=2,synthetic=0,size=64x128"
     plain = {"name": "mine", "worlds": world, "methods": ["fine"], "budgets": [3, 6], "executor": {"kind": "local"},
              "recipe": {"pretrained": "never", "steps": 2, "norm": "frozen"}}  # fmt: skip
-    run_study(Study.parse(yaml.safe_dump(plain)), home=tmp_path / "runs", tracking="none")
+    run_study(parsed(plain), home=tmp_path / "runs", tracking="none")
     before = segfrontier("frontier", "mine", folder=tmp_path).stdout
     after = segfrontier("frontier", "mine", "--prices", "my-prices.yaml", folder=tmp_path).stdout
     assert re.search(r"fine +3 h +3\.00", before) and re.search(r"fine +3 h +1\.00", after), after

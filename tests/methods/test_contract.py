@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from elsewhere import ElsewhereLab
 from highlowhere import KNOBS as HIGH_LOW_KNOBS
 from pointhere import KNOBS as POINT_KNOBS
 from pointhere import larger_toy
 from toylab import Recorder
+from toystudy import parsed
 from weakhere import KNOBS as WEAK_KNOBS
 
 from segfrontier.errors import BadInput, Stopped
@@ -22,7 +22,6 @@ from segfrontier.lab import Bench, LabSettings, LocalLab, Watcher, judge, make_m
 from segfrontier.plan.planning import plan_study
 from segfrontier.store import Store
 from segfrontier.study.cells import expand
-from segfrontier.study.config import Study
 from segfrontier.study.keys import Atlas, keyed
 from segfrontier.study.run import run_study
 
@@ -50,7 +49,7 @@ class Case:
             "methods": [{"name": self.method, "knobs": self.knobs}], "recipe": RECIPE | {"batch": self.batch} | recipe,
             "executor": {"kind": "local"},
         }  # fmt: skip
-        return Study.parse(yaml.safe_dump(plain))
+        return parsed(plain)
 
 
 METHODS = {
@@ -162,7 +161,7 @@ def test_bad_input_costs_nothing(case, world, tmp_path):
         plain["methods"][0]["knobs"] |= knobs
         plain["recipe"] |= recipe
         with pytest.raises(BadInput):
-            run_study(Study.parse(yaml.safe_dump(plain)), home=tmp_path / "runs", tracking="none")
+            run_study(parsed(plain), home=tmp_path / "runs", tracking="none")
     assert not (tmp_path / "runs").exists()
 
 
@@ -189,7 +188,7 @@ def test_total_steps_are_what_all_of_its_trainings_come_to(case, world, tmp_path
         "total_steps": 7,
         "batch": case.batch,
     }
-    study, home = Study.parse(yaml.safe_dump(plain)), tmp_path / "runs"
+    study, home = parsed(plain), tmp_path / "runs"
     (planned,) = plan_study(study, home=home, probe=False).cells
     assert not planned.refused and not planned.unforeseen
     run_study(study, home=home, tracking="none")

@@ -3,13 +3,12 @@
 from dataclasses import fields
 
 import pytest
-import yaml
+from toystudy import parsed
 
 from segfrontier.lab import make_method
 from segfrontier.study.cells import expand
 from segfrontier.study.claim_cells import all_cells, study_of
 from segfrontier.study.claims import claims_of
-from segfrontier.study.config import Study
 from segfrontier.study.paper_tables import load_study, tables_of
 from segfrontier_methods.high_low import HighLow
 from segfrontier_methods.high_low.knobs import Knobs
@@ -31,7 +30,7 @@ VALUES = {
 def test_every_knob_can_be_set_in_a_study_file():
     assert set(VALUES) == {f.name for f in fields(HighLow)}
     plain = {"name": "x", "methods": [{"name": "high_low", "knobs": VALUES}], "budgets": [1]}
-    (cell,) = expand(Study.parse(yaml.safe_dump(plain)))
+    (cell,) = expand(parsed(plain))
     made = make_method(cell.method, dict(cell.knobs))
     defaults = Knobs()
     for name, value in VALUES.items():

@@ -6,17 +6,16 @@ from dataclasses import fields, replace
 import pytest
 import torch
 import torch.nn.functional as F
-import yaml
 from highlowhere import RECIPE, PlainSpec, highlow_lab
 from pointhere import larger_toy
 from test_highlow_objective import batches, do_steps, learners, real_map
+from toystudy import parsed
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Adam, Augment, Ema, Network, Sgd, installed, make_method
 from segfrontier.lab.methods import demo_methods
 from segfrontier.models.discriminator import PatchDiscriminatorSpec
 from segfrontier.study.cells import expand
-from segfrontier.study.config import Study
 from segfrontier_methods.high_low import AdversarialSemi, MeanTeacher
 from segfrontier_methods.high_low.adversarial import PixelGame
 from segfrontier_methods.high_low.data import series
@@ -150,7 +149,7 @@ VALUES = {
 @pytest.mark.parametrize("name", VALUES)
 def test_every_knob_of_the_rivals_can_be_set_in_a_study_file(name):
     plain = {"name": "x", "methods": [{"name": name, "knobs": VALUES[name]}], "budgets": [1]}
-    (cell,) = expand(Study.parse(yaml.safe_dump(plain)))
+    (cell,) = expand(parsed(plain))
     made, usual = make_method(cell.method, dict(cell.knobs)), make_method(name)
     assert set(VALUES[name]) == {f.name for f in fields(made)}
     for knob, value in VALUES[name].items():

@@ -3,13 +3,12 @@
 from dataclasses import fields
 
 import pytest
-import yaml
+from toystudy import parsed
 
 from segfrontier.lab import make_method
 from segfrontier.study.cells import expand
 from segfrontier.study.claim_cells import study_of
 from segfrontier.study.claims import claims_of
-from segfrontier.study.config import Study
 from segfrontier.study.paper_tables import load_study, tables_of
 from segfrontier_methods.active_points import ActivePoints
 from segfrontier_methods.active_points.knobs import Knobs
@@ -27,7 +26,7 @@ VALUES = {
 def test_every_knob_can_be_set_in_a_study_file():
     assert set(VALUES) == {f.name for f in fields(ActivePoints)}
     plain = {"name": "x", "methods": [{"name": "active_points", "knobs": VALUES}], "budgets": [1]}
-    (cell,) = expand(Study.parse(yaml.safe_dump(plain)))
+    (cell,) = expand(parsed(plain))
     made = make_method(cell.method, dict(cell.knobs))
     for name, value in VALUES.items():
         assert getattr(made, name) == (tuple(value) if isinstance(value, list) else value), name

@@ -4,7 +4,7 @@ from dataclasses import fields
 from importlib.resources import files
 
 import pytest
-import yaml
+from toystudy import parsed
 
 from segfrontier.basics.installed import installed
 from segfrontier.errors import BadInput
@@ -77,10 +77,9 @@ def test_every_knob_has_a_value_here():
 def test_a_study_file_reaches_every_knob():
     from segfrontier.lab import make_method
     from segfrontier.study.cells import expand
-    from segfrontier.study.config import Study
 
     plain = {"name": "x", "methods": [{"name": "proxy_curriculum", "knobs": VALUES}]}
-    (cell,) = expand(Study.parse(yaml.safe_dump(plain)))
+    (cell,) = expand(parsed(plain))
     made = make_method(cell.method, dict(cell.knobs))
     for name, value in VALUES.items():
         assert getattr(made, name) == (tuple(value) if isinstance(value, list) else value), name

@@ -1,14 +1,13 @@
 """proxy_curriculum in a study: its warnings reach log, record, report and MLflow; its facet says how long it trains."""
 
 import pytest
-import yaml
+from toystudy import parsed
 
 from segfrontier.basics.installed import installed
 from segfrontier.home.layout import LOG, Home
 from segfrontier.home.records import Record
 from segfrontier.report.load import harvest
 from segfrontier.study.cells import expand
-from segfrontier.study.config import Study
 from segfrontier.study.keys import Atlas, keyed
 from segfrontier.study.run import run_study
 from segfrontier.tracking.payload import cell_payload
@@ -30,7 +29,7 @@ PLAIN = {
 
 
 def test_a_study_of_it_says_all_that_its_reader_must_know(tmp_path):
-    study, home = Study.parse(yaml.safe_dump(PLAIN)), tmp_path / "runs"
+    study, home = parsed(PLAIN), tmp_path / "runs"
     run_study(study, home=home, tracking="none")
     keys = keyed(expand(study), Atlas())
     found = {key: Record.read(Home(home).cell(key)) for key in keys}

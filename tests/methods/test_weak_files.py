@@ -4,7 +4,7 @@ from dataclasses import fields
 from math import inf
 
 import pytest
-import yaml
+from toystudy import parsed
 from weakhere import VALUES
 
 from segfrontier.errors import BadInput
@@ -14,7 +14,6 @@ from segfrontier.store.keys import dumps
 from segfrontier.study.cells import expand
 from segfrontier.study.claim_cells import all_cells, study_of
 from segfrontier.study.claims import claims_of
-from segfrontier.study.config import Study
 from segfrontier.study.keys import plain_cell
 from segfrontier.study.paper_tables import load_study, tables_of
 from segfrontier_methods.weak_panoptic import WeakPanoptic
@@ -39,7 +38,7 @@ def test_every_knob_can_be_set_in_a_study_file(name, monkeypatch):
         | ({"masks": "box"} if name == "masks" else {})
     )
     plain = {"name": "x", "methods": [{"name": "weak_panoptic", "knobs": knobs}], "budgets": [1]}
-    (cell,) = expand(Study.parse(yaml.safe_dump(plain)))
+    (cell,) = expand(parsed(plain))
     made, value = make_method(cell.method, dict(cell.knobs)), knobs[name]
     assert getattr(made, name) == (tuple(value) if isinstance(value, list) else value)
     assert getattr(made, name) != getattr(Knobs(), name), "set to something else than its default"

@@ -2,13 +2,14 @@
 
 import pickle
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import yaml
 from terminal import segfrontier
+from toystudy import parsed
 
 from segfrontier.basics.installed import installed
 from segfrontier.errors import BadStudy
@@ -18,7 +19,6 @@ from segfrontier.plan.words import sentences
 from segfrontier.scenes.classes import CITYSCAPES, VOID
 from segfrontier.scenes.imagined import ImaginedWorld, stripes, write_alike
 from segfrontier.scenes.published import PUBLISHED, published
-from segfrontier.study.config import Study
 from segfrontier.study.paper_tables import load_study, tables_of
 
 # Methods of one package share its tables: each is planned once.
@@ -26,13 +26,14 @@ TABLES = {table.says: (method, table.id) for method in sorted(installed(), rever
 RANDOM = "recipe.pretrained=never"
 
 
-def study(**changes):
-    plain = {
+study = partial(
+    parsed,
+    {
         "name": "absent", "worlds": {"target": "worlds/cityscapes", "source": "worlds/gta5"}, "prices": "cityscapes",
         "methods": ["fine", "coarse"], "budgets": [15, 4462.5], "seeds": [0],
         "recipe": {"pretrained": "never"}, "executor": {"kind": "local"},
-    }  # fmt: skip
-    return Study.parse(yaml.safe_dump(plain | changes))
+    },
+)  # fmt: skip
 
 
 def planned(tmp_path, **changes):

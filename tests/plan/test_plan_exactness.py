@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import yaml
 from toylab import Plain, Recorder
+from toystudy import parsed
 
 from segfrontier.errors import BadStudy
 from segfrontier.home.layout import Home
@@ -19,7 +19,6 @@ from segfrontier.plan.planning import plan_study
 from segfrontier.plan.words import sentences
 from segfrontier.store import Store
 from segfrontier.study.cells import expand
-from segfrontier.study.config import Study
 from segfrontier.study.keys import Atlas, keyed, plain_cell
 from segfrontier.study.run import run_study
 
@@ -124,7 +123,7 @@ def study(toy_world, **changes):
         "budgets": [0.4, 0.7], "seeds": [0, 1], "executor": {"kind": "local"},
         "recipe": {"pretrained": "never", "steps": 400},
     }  # fmt: skip
-    return Study.parse(yaml.safe_dump(plain | changes))
+    return parsed(plain, **changes)
 
 
 def run_for_real(study, home):

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from toylab import Plain, TinyCritic, fine_part
+from toystudy import parsed
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.lab import SEMANTIC, Argmax, Augment, Looking, Model, Part, Plan, Stream
@@ -21,18 +22,12 @@ from segfrontier.plan.trials import _Clock, part_of
 from segfrontier.plan.words import duration, sentences
 from segfrontier.scenes.imagined import stripes
 from segfrontier.study.cells import expand
-from segfrontier.study.config import Executor, Study
+from segfrontier.study.config import Executor
 
-
-def study(**changes):
-    plain = {
-        "name": "a",
-        "methods": ["fine"],
-        "budgets": [5, 10],
-        "recipe": {"pretrained": "never"},
-        "prices": "street",
-    }
-    return Study.parse(yaml.safe_dump(plain | changes))
+study = partial(
+    parsed,
+    {"name": "a", "methods": ["fine"], "budgets": [5, 10], "recipe": {"pretrained": "never"}, "prices": "street"},
+)
 
 
 def plan(mine, *, stages, uses, times=None, **cells):

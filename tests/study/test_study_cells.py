@@ -2,15 +2,16 @@
 
 from collections import Counter
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from importlib.resources import files
 from math import inf
 from types import SimpleNamespace
 from typing import ClassVar, Literal
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toystudy import parsed
 
 from segfrontier.errors import BadInput, BadStudy
 from segfrontier.lab import Recipe, make_method
@@ -65,9 +66,7 @@ def methods():
         yield
 
 
-def study(**changes):
-    plain = {"name": "a", "methods": ["probe"], "budgets": [5], "recipe": {"pretrained": "never"}}
-    return Study.parse(yaml.safe_dump(plain | changes))
+study = partial(parsed, {"name": "a", "methods": ["probe"], "budgets": [5], "recipe": {"pretrained": "never"}})
 
 
 def probe(**knobs):
