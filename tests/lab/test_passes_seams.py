@@ -155,3 +155,18 @@ def test_what_lies_in_void_is_forgotten_or_false_as_the_task_says(in_void, name,
     task = Instances(convention="voc", thresholds=(0.5,), in_void=in_void)
     sums = task.zero(TOY) + task.counts(truth, SceneLabels(size=(1, 5), detections=found), TOY, place=0)
     assert task.scores(sums, TOY)[name] == pytest.approx(ap)
+
+
+def test_the_mean_average_precision_of_tags_by_hand():
+    """Class 0 is found second and third of four, class 1 first and second; no image shows class 2, and void is none."""
+    shown = ((1, 255), (0, 0), (0, 255), (1, 1))
+    scores = ((0.9, 0.9, 0.3), (0.8, 0.1, 0.2), (0.7, 0.2, 0.9), (0.6, 0.8, 0.1))
+    task, parts = MultiLabel(), []
+    for place, (classes, found) in enumerate(zip(shown, scores, strict=True)):
+        truth = SceneLabels(size=(1, 2), semantic=np.array([classes], np.uint8))
+        said = SceneLabels(size=(1, 2), tag_scores=np.array(found))
+        parts.append(task.counts(truth, said, TOY, place=place))
+    wanted = ((1 / 2 + 2 / 3) / 2 + 1.0) / 2
+    assert task.scores(sum(parts), TOY) == {"tag_map": pytest.approx(wanted)}
+    assert task.scores(sum(reversed(parts)), TOY) == {"tag_map": pytest.approx(wanted)}
+    assert task.scores(task.zero(TOY) + sum(parts), TOY) == {"tag_map": pytest.approx(wanted)}

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import torch
 from torch import nn
-from toylab import toy_lab
+from toylab import Recorder, toy_lab
 
 from segfrontier.lab import Adam, Bench, Ema, Network, Recipe, Sgd
 from segfrontier.models.classifier import ClassifierSpec
 from segfrontier.models.discriminator import ImageDiscriminatorSpec
+from segfrontier_methods.high_low import HighLow
 from segfrontier_methods.high_low.mlmt import TagTeacher
 from segfrontier_methods.high_low.s4gan import S4Gan
 
@@ -69,3 +70,11 @@ def tag_teacher(*, ema=Ema(decay=0.9), **changes):  # noqa: B008
 
 def highlow_lab(home, world, **settings):
     return toy_lab(home, world, **({"bench": BENCH, "hours": 6.0} | settings))
+
+
+def run_highlow(home, world, knobs, *, recipe=RECIPE, watcher=None, **settings):
+    """A cell of the method: its model, the seconds it spent, and who watched it."""
+    watcher = watcher or Recorder()
+    with highlow_lab(home, world, cell=str(knobs), watcher=watcher, **settings) as lab:
+        model = HighLow(**(KNOBS | knobs)).run(lab, recipe)
+        return model, lab.spent, watcher
