@@ -114,8 +114,7 @@ class Draw:
 
     def all(self, scene: str, size: tuple[int, int]) -> NDArray[np.int64]:
         """(P, n, 2) x and y."""
-        boxes = _boxes(size, self.rows, self.columns)
-        return draw_points(np.random.default_rng(stable_seed(self.seed, scene, "points")), boxes, points=self.points)
+        return _drawn(self, scene, size)
 
     def patches(self, xy: NDArray[np.integer], size: tuple[int, int]) -> NDArray[np.int64]:
         """The patches that pixels lie in."""
@@ -131,6 +130,15 @@ class Draw:
                 f"active_points cannot ask for {self.points} points in each of {self.columns} x {self.rows} patches of "
                 f"images of {width} x {height} pixels: {error}"
             ) from error
+
+
+@lru_cache(maxsize=CHUNK)
+def _drawn(draw: Draw, scene: str, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Remembered, for rounds and cells ask about the same scenes in turn; not to be written to."""
+    boxes = _boxes(size, draw.rows, draw.columns)
+    points = draw_points(np.random.default_rng(stable_seed(draw.seed, scene, "points")), boxes, points=draw.points)
+    points.flags.writeable = False
+    return points
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,8 @@ def demo(
 ) -> None:
     """Run the installed methods on the built-in street world, at two budgets, on all cores; show the frontier.
 
-    About five minutes on two quiet cores, without a GPU, a download or an account. Started again it goes on where it was.
+    About five minutes on two quiet cores, without a GPU, a download or an account. Started again it goes on where it
+    was.
     """
     from importlib.resources import files
 

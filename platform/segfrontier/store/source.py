@@ -29,13 +29,13 @@ from segfrontier.store.shapes import Shape, shape_of
 
 _Packages = tuple[tuple[str, Path], ...]
 _KNOWN: dict[_Packages, Digests] = {}
-_STILL: ContextVar[set[_Packages] | None] = ContextVar("packages that were looked at and stand still", default=None)
+_STILL: ContextVar[dict[tuple[object, ...], str] | None] = ContextVar("digests while sources stand still", default=None)
 
 
 @contextmanager
 def still_sources() -> Iterator[None]:
-    """Within, files of source that were looked at count as unchanged: for whoever asks thousands of times in a row."""
-    before = _STILL.set(set())
+    """Within, code that was digested counts as unchanged: for whoever asks thousands of times in a row."""
+    before = _STILL.set({})
     try:
         yield
     finally:
@@ -48,6 +48,16 @@ def code_digest(*things: object) -> str:
     A text names code without importing it: `package.module:name` a definition, through re-exports too, and
     `package.module:TABLE[key]` all that a table of names has under a key, which may be nothing.
     """
+    still = _STILL.get()
+    if still is None:
+        return _digest(things)
+    asked = tuple(map(_code_bearer, things))
+    if asked not in still:
+        still[asked] = _digest(things)
+    return still[asked]
+
+
+def _digest(things: tuple[object, ...]) -> str:
     parts: set[str] = set()
     units: list[Unit | Whole] = []
     texts = [thing for thing in things if isinstance(thing, str)]
@@ -67,12 +77,10 @@ def code_digest(*things: object) -> str:
 
 def _known(packages: dict[str, Path]) -> Digests:
     """What was digested before, as long as no file has changed."""
-    key, still = tuple(packages.items()), _STILL.get()
+    key = tuple(packages.items())
     digests = _KNOWN.get(key)
-    if digests is None or not ((still is not None and key in still) or digests.sources.is_current):
+    if digests is None or not digests.sources.is_current:
         digests = _KNOWN[key] = Digests(Sources(packages))
-    if still is not None:
-        still.add(key)
     return digests
 
 
@@ -96,16 +104,21 @@ def _our_packages() -> frozenset[str]:
     return frozenset({"segfrontier"} | {e.module.partition(".")[0] for e in entry_points(group="segfrontier.methods")})
 
 
-def _place(thing: Any) -> Unit | Whole | str:
-    """Where something is defined; or the digest of its own source, where there is no file (notebooks)."""
+def _code_bearer(thing: Any) -> Any:
+    """What brings a thing's code: itself, the function of a partial, the class of any other object."""
     while isinstance(thing, functools.partial):
         thing = thing.func
+    bears = isinstance(thing, str | type | ModuleType) or inspect.isroutine(thing)
+    return thing if bears else type(thing)
+
+
+def _place(thing: Any) -> Unit | Whole | str:
+    """Where something is defined; or the digest of its own source, where there is no file (notebooks)."""
+    thing = _code_bearer(thing)
     if isinstance(thing, ModuleType):
         if not getattr(thing, "__file__", "") or not str(thing.__file__).endswith(".py"):
             raise _unreadable(thing.__name__, "it is no Python file")
         return Whole(thing.__name__)
-    if not isinstance(thing, type) and not inspect.isroutine(thing):
-        thing = type(thing)
     thing = inspect.unwrap(thing)
     name = f"{thing.__module__}:{thing.__qualname__}"
     try:
