@@ -17,7 +17,7 @@ EXECUTORS = st.builds(
     kind=st.just("ray"),
     cpus_per_cell=st.sampled_from([0.5, 1.0, 1.5, 2.0, 4.0]),
     gpus_per_cell=st.sampled_from([0.0, 0.0, 0.25, 0.4, 0.5, 0.7, 1.0, 2.0]),
-    workers_per_stage=st.integers(0, 5),
+    workers_per_stage=st.integers(0, 5) | st.sampled_from([(1, 3), (2, 4)]),
 )
 
 
@@ -54,7 +54,7 @@ def test_all_cells_that_are_begun_can_have_what_they_ask_for_at_once(executor, n
         return any(node.take(what) for node in free)
 
     assert all(placed(reserved(executor)) for _ in range(cells)), "every trial begins"
-    assert all(placed(need) for _ in range(cells * executor.workers)), "and none waits for one that waits"
+    assert all(placed(need) for _ in range(cells * executor.fewest_workers)), "and none waits for one that waits"
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -63,10 +63,10 @@ def test_a_cell_that_no_empty_cluster_could_hold_is_never_begun(executor, nodes)
     """And where nothing is begun, the cluster is at most a hair too small: the CPUs that waiting trials hold."""
     need = {"CPU": executor.cpus_per_worker, "GPU": executor.gpus_per_cell} if executor.workers else reserved(executor)
     free = [Free(node) for node in nodes]
-    holds = all(any(node.take(need) for node in free) for _ in range(max(1, executor.workers)))
+    holds = all(any(node.take(need) for node in free) for _ in range(max(1, executor.fewest_workers)))
     if not holds:
         assert room(executor, nodes) == 0
     elif room(executor, nodes) == 0:
         slim = [Free(node | {"CPU": node["CPU"] - 0.01 * (math.ceil(sum(n["CPU"] for n in nodes) / need["CPU"]))})
                 for node in nodes]  # fmt: skip
-        assert not all(any(node.take(need) for node in slim) for _ in range(executor.workers))
+        assert not all(any(node.take(need) for node in slim) for _ in range(executor.fewest_workers))

@@ -145,6 +145,10 @@ def test_optuna_goes_on_with_the_proposals_it_made(tmp_path, ray_here):
         ({"workers_per_stage": 1}, [{"CPU": 2.0}], 2),
         ({"workers_per_stage": 2}, [{"CPU": 2.0}], 1),
         ({"workers_per_stage": 3}, [{"CPU": 2.0}], 0),
+        ({"workers_per_stage": [1, 3]}, [{"CPU": 2.0}], 2),  # by the fewest
+        ({"memory_per_cell": 2}, [{"CPU": 8.0, "memory": 5.0 * 2**30}], 2),
+        ({"memory_per_cell": 2, "workers_per_stage": 1}, [{"CPU": 8.0, "memory": 5.0 * 2**30}], 2),
+        ({"memory_per_cell": 2}, [{"CPU": 8.0}], 0),
         ({"workers_per_stage": 2, "cpus_per_cell": 4}, [{"CPU": 6.0}] * 4, 2),
         ({"workers_per_stage": 4, "gpus_per_cell": 1}, [{"CPU": 64.0, "GPU": 8.0}, {"CPU": 64.0, "GPU": 8.0}], 4),
     ],
@@ -156,9 +160,12 @@ def test_how_many_cells_fit(executor, nodes, cells):
 def test_a_cell_that_waits_holds_no_gpu():
     for executor in ({"gpus_per_cell": 1}, {"gpus_per_cell": 0.5}, {"workers_per_stage": 2, "gpus_per_cell": 1}):
         assert reserved(Executor(**executor)) == {"CPU": 0.01}, executor
+    means = _means(Executor(workers_per_stage=[2, 4], memory_per_cell=3, node_labels={"kind": "b"}))
+    assert (means.fewest_workers, means.workers, means.memory_per_worker) == (2, 4, 3) and means.node_labels
     means = _means(Executor(gpus_per_cell=0.5, cpus_per_cell=2))
     assert (means.workers, means.gpus_per_worker, means.cpus_per_worker) == (1, 0.5, 1.8), "its stages are workers'"
     assert reserved(Executor(cpus_per_cell=2)) == {"CPU": 2} and _means(Executor()).workers == 0
+    assert reserved(Executor(memory_per_cell=2)) == {"CPU": 1, "memory": 2 * 2**30}
     assert Executor(kind="local", gpus_per_cell=1).workers == 0, "here a stage runs in this process"
 
 

@@ -21,6 +21,8 @@ WHOLE = 2**63 - 1
 DEVICES = 10_000
 LOADERS = 1_000
 """Cells side by side, workers of a stage, CPUs or GPUs of a cell."""
+MEMORY = 2**20
+"""GiB of memory of a cell."""
 TOGETHER = 256
 """Images that a model looks at together."""
 NAME, TEXT = 100, 1_000

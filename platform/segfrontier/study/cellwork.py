@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from segfrontier.basics.disk import is_full
@@ -37,9 +37,12 @@ class Means:
     """What a cell has to work with. None of it changes results beyond rounding."""
 
     bench: Bench
-    workers: int = 0  # 0: stages run in the cell's own process
+    workers: int = 0  # at most; 0: stages run in the cell's own process
+    fewest_workers: int = 0
     cpus_per_worker: float = 0.9
     gpus_per_worker: float = 1.0  # where there are GPUs
+    memory_per_worker: float = 0.0  # GiB
+    node_labels: Mapping[str, str] = field(default_factory=dict)
     system: bool = False  # how busy the machine is, is logged
 
 
@@ -122,8 +125,9 @@ def _open(cell: Cell, key: str, home: Home, means: Means, atlas: Atlas, watch: C
     from segfrontier.lab._ray import RayLab
 
     return open_lab(
-        settings, kind=RayLab, workers=means.workers, cpus_per_worker=means.cpus_per_worker,
-        gpus_per_worker=means.gpus_per_worker,
+        settings, kind=RayLab, workers=means.workers, fewest_workers=means.fewest_workers,
+        cpus_per_worker=means.cpus_per_worker, gpus_per_worker=means.gpus_per_worker,
+        memory_per_worker=means.memory_per_worker, node_labels=means.node_labels,
     )  # fmt: skip
 
 

@@ -95,12 +95,26 @@ def _placeable(gpus: float) -> float:
     return gpus
 
 
+def _between(given: object) -> object:
+    """A number of workers, or two that bound it: told in one sentence, where pydantic tells of each form apart."""
+    least, both = (1, tuple(given)) if isinstance(given, list | tuple) else (0, (given, given))
+    numbers = [n for n in both if type(n) is int and least <= n <= bounds.DEVICES]
+    if len(both) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
+        raise ValueError(
+            f"a number of workers up to {bounds.DEVICES:,}, or the fewest and the most, e.g. [1, 4]; found "
+            f"{shown(given)}"
+        )
+    return given
+
+
 _Many = BeforeValidator(_listed)
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _Hours = Annotated[FiniteFloat, Field(gt=0, le=bounds.HOURS)]
 _Count = Annotated[int, Field(ge=1, le=bounds.WHOLE, strict=True)]
 _Seed = Annotated[int, Field(ge=0, le=bounds.WHOLE, strict=True)]
 _Workers = Annotated[int, Field(ge=0, le=bounds.DEVICES, strict=True)]
+_Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)]
+_LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9./_-]*[A-Za-z0-9])?$", max_length=bounds.NAME)]
 WorldRef = Annotated[str, Field(min_length=1), BeforeValidator(lambda v: _world(v) if isinstance(v, str) else v)]
 Hours = Annotated[float | Literal["all"], PlainValidator(parse_hours)]
 
@@ -142,14 +156,18 @@ class Executor(Strict):
 
     `ray`: Ray Tune, a trial a cell. `local`: one after another in this process, without Ray. A cell's stages run in the
     trial's own process, or, with `workers_per_stage`, on so many data-parallel workers of Ray each. With GPUs they
-    always run on workers: a cell that waits for another one's stage then holds none.
+    always run on workers: a cell that waits for another one's stage then holds none. `[1, 4]` workers are as many as
+    find room: trainings begin with fewer, and go on with more or fewer as nodes come and go.
     """
 
     kind: Literal["local", "ray"] = "ray"
     parallel_cells: Annotated[_Workers, Field(ge=1)] | None = None  # default: as many as there are CPUs (or GPUs) for
     cpus_per_cell: Annotated[_Positive, Field(le=bounds.DEVICES)] = 1.0
     gpus_per_cell: Annotated[FiniteFloat, Field(ge=0, le=bounds.DEVICES), AfterValidator(_placeable)] = 0.0
-    workers_per_stage: _Workers = 0
+    workers_per_stage: Annotated[int | tuple[int, int], BeforeValidator(_between)] = 0
+    node_labels: dict[_LabelKey, _Label] = Field(default_factory=dict)  # of the nodes that compute, in Ray's words:
+    # {ray.io/accelerator-type: L4}
+    memory_per_cell: Annotated[FiniteFloat, Field(ge=0, le=bounds.MEMORY)] = 0.0  # GiB that are reserved on a node
     device: Annotated[str, AfterValidator(_device)] = "auto"
     loaders: Annotated[_Workers, Field(le=bounds.LOADERS)] = 0  # processes that decode and augment, for each training
     look_batch: Annotated[_Workers, Field(ge=1, le=bounds.TOGETHER)] | None = None  # images that models label and score
@@ -160,8 +178,23 @@ class Executor(Strict):
 
     @property
     def workers(self) -> int:
-        """Workers that a stage runs on; 0 where it runs in the trial's own process."""
-        return self.workers_per_stage or int(self.kind == "ray" and self.gpus_per_cell > 0)
+        """Workers that a stage runs on, at most; 0 where it runs in the trial's own process."""
+        most = self.workers_per_stage if isinstance(self.workers_per_stage, int) else self.workers_per_stage[1]
+        return most or int(self.kind == "ray" and self.gpus_per_cell > 0)
+
+    @property
+    def fewest_workers(self) -> int:
+        """Workers that a stage waits for."""
+        return self.workers if isinstance(self.workers_per_stage, int) else self.workers_per_stage[0]
+
+    @property
+    def of_a_cluster(self) -> dict[str, object]:
+        """What is given that Ray alone can heed."""
+        asked = {
+            "workers_per_stage": self.workers_per_stage, "node_labels": self.node_labels,
+            "memory_per_cell": self.memory_per_cell,
+        }  # fmt: skip
+        return {name: given for name, given in asked.items() if given}
 
     @property
     def cpus_per_worker(self) -> float:
@@ -351,9 +384,9 @@ class Study(Strict):
         if (self.search.kind == "grid") != (self.search.samples is None):
             need = "must be left out of a grid" if self.search.kind == "grid" else "must be given, e.g. samples: 20"
             wrong.append((("search", "samples"), f"{need}; found {self.search.samples!r}"))
-        if self.executor.kind == "local" and self.executor.workers_per_stage > 0:
-            found = self.executor.workers_per_stage
-            wrong.append((("executor", "workers_per_stage"), f"must be 0 unless kind is ray; found {found}"))
+        if self.executor.kind == "local":
+            for name, given in self.executor.of_a_cluster.items():
+                wrong.append((("executor", name), f"must be left out unless kind is ray; found {given}"))
         if not wrong and self.size > bounds.CELLS:
             wrong.append(((), f"a study may have {bounds.CELLS:,} cells; found {self.size:,}: give it shorter lists"))
         raise_all(wrong or _recipe_misfits(self.recipe))

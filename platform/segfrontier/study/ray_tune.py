@@ -33,6 +33,7 @@ from segfrontier.errors import BadStudy
 from segfrontier.home.layout import CELL, CUT, LOG, Home
 from segfrontier.home.records import Record
 from segfrontier.lab._ray import start_ray, stop_ray
+from segfrontier.lab._ray.nodes import Process, carries, times
 from segfrontier.lab._ray.start import is_ours, what_died
 from segfrontier.lab._ray.turns import turns
 from segfrontier.study.cellwork import do_cell
@@ -83,7 +84,8 @@ def run_on_ray(
 
 
 def _fit(work: Work, executor: Executor, folder: Path, asha: Asha | None) -> None:
-    parallel = room(executor, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    nodes = [node for node in ray.nodes() if node["Alive"] and carries(node, executor.node_labels)]
+    parallel = room(executor, [node["Resources"] for node in nodes])
     if parallel == 0:
         if is_ours():
             raise BadStudy(_too_small(executor))
@@ -113,7 +115,7 @@ def _tuner(
     shutil.rmtree(folder, ignore_errors=True)
     order = {"home": str(work.home.path), "means": work.means, "leave": work.leave, "asha": asha}
     return tune.Tuner(
-        tune.with_resources(tune.with_parameters(_trial, order=order), reserved(executor)),
+        tune.with_resources(tune.with_parameters(_trial, order=order), _placed(executor)),
         tune_config=tune.TuneConfig(
             search_alg=cells, num_samples=-1, reuse_actors=reuse,
             scheduler=FIFOScheduler() if asha is None else Cutting(work.home, asha),
@@ -127,37 +129,38 @@ def _tuner(
 
 def reserved(executor: Executor) -> dict[str, float]:
     """What a trial holds for as long as its cell takes, also while it waits for a stage: never a GPU."""
-    return {"CPU": _TRIAL_CPU if executor.workers else executor.cpus_per_cell}
+    if executor.workers:
+        return {"CPU": _TRIAL_CPU}
+    return Process(cpus=executor.cpus_per_cell, memory=executor.memory_per_cell).resources
+
+
+def _placed(executor: Executor) -> dict[str, float] | tune.PlacementGroupFactory:
+    """What a trial holds, and where: one that computes by itself on nodes with the labels, any other anywhere."""
+    if executor.workers or not executor.node_labels:
+        return reserved(executor)
+    return tune.PlacementGroupFactory([reserved(executor)], bundle_label_selector=[dict(executor.node_labels)])
 
 
 def room(executor: Executor, nodes: list[dict[str, float]]) -> int:
     """How many cells these nodes can hold at once, with all that each of them will ask for later."""
     if executor.workers == 0:
-        return sum(_fits(node, reserved(executor)) for node in nodes)
-    worker = {"CPU": executor.cpus_per_worker, "GPU": executor.gpus_per_cell}
+        return sum(times(reserved(executor), node) for node in nodes)
+    worker = Process(
+        cpus=executor.cpus_per_worker, gpus=executor.gpus_per_cell, memory=executor.memory_per_cell
+    ).resources  # fmt: skip
     trials = sum(node.get("CPU", 0) for node in nodes) / worker["CPU"]  # more than there will ever be
     spare = [node | {"CPU": node.get("CPU", 0) - math.ceil(trials) * _TRIAL_CPU} for node in nodes]
-    return sum(_fits(node, worker) for node in spare) // executor.workers
-
-
-def _fits(node: dict[str, float], need: dict[str, float]) -> int:
-    return max(0, min(_shares(k, node.get(k, 0), n) for k, n in need.items() if n > 0))
-
-
-def _shares(kind: str, there: float, asked: float) -> int:
-    """How often an amount can be had. A part of a GPU is one of a single GPU: of two, 0.4 can be had four times."""
-    if kind == "GPU" and asked < 1:
-        return math.floor(there) * math.floor(1 / asked + 1e-9)
-    return math.floor(there / asked + 1e-9)
+    return sum(times(worker, node) for node in spare) // executor.fewest_workers
 
 
 def _too_small(executor: Executor) -> str:
-    workers = executor.workers_per_stage
+    workers, have = executor.fewest_workers, ray.cluster_resources()
     what = f"{workers} workers of" if workers else "a cell of"
+    labels = "".join(f", {key}={value}" for key, value in executor.node_labels.items())
     return (
-        f"executor: this machine must have room for {what} {executor.cpus_per_cell:g} CPUs and "
-        f"{executor.gpus_per_cell:g} GPUs; found {ray.cluster_resources().get('CPU', 0):g} CPUs and "
-        f"{ray.cluster_resources().get('GPU', 0):g} GPUs. Ask for less, or give the address of a larger cluster."
+        f"executor: this machine must have room for {what} {executor.cpus_per_cell:g} CPUs, {executor.gpus_per_cell:g} "
+        f"GPUs and {executor.memory_per_cell:g} GiB{labels}; found {have.get('CPU', 0):g} CPUs, {have.get('GPU', 0):g} "
+        f"GPUs and {have.get('memory', 0) / 2**30:.1f} GiB. Ask for less, or give the address of a larger cluster."
     )
 
 

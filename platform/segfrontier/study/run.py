@@ -208,6 +208,7 @@ def _waiting(study: Study, home: Home, keys: Iterable[str], is_stale: Callable[[
 
 def _means(executor: Executor, *, system: bool = False) -> Means:
     return Means(
-        bench=bench_of(executor), workers=executor.workers, cpus_per_worker=executor.cpus_per_worker,
-        gpus_per_worker=executor.gpus_per_cell or 1.0, system=system,
+        bench=bench_of(executor), workers=executor.workers, fewest_workers=executor.fewest_workers,
+        cpus_per_worker=executor.cpus_per_worker, gpus_per_worker=executor.gpus_per_cell or 1.0,
+        memory_per_worker=executor.memory_per_cell, node_labels=executor.node_labels, system=system,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
     work/ray-ID/go              workers train while it is there; without it they store their state and leave
     work/ray-ID/progress.json   what the leader told last
+    work/ray-ID/node-ID         a node that a worker is on
 
 Files need no port, survive no longer than they should, and work where Ray's own reports would hold up each step until
 the controller has looked. An attempt removes the folders of those before it: workers that a killed driver or a lost
@@ -76,7 +77,15 @@ class Attempt:
             done, total, values = json.loads(text)
             watch(done, total, values)
 
+    def nodes(self) -> frozenset[str]:
+        """The nodes that its workers are on, as far as these have begun."""
+        return frozenset(path.name.removeprefix("node-") for path in self.folder.glob("node-*"))
+
     # -------------------------------------------------------------------------------------------- a worker's side
+
+    def enter(self, node: str) -> None:
+        """A worker begins on a node."""
+        (self.folder / f"node-{node}").touch()
 
     def require_shared(self) -> None:
         """Refuse to train where the stage's folder is not that of the driver."""

@@ -71,14 +71,17 @@ def _pass(settings: dict[str, Any], names: Sequence[str], fleet: WorkerPool, *, 
     scenes = ray.data.from_items([{"scene": name} for name in names], override_num_blocks=-(-len(names) // size))
     scenes.context.execution_options.preserve_order = True
     scenes.context.enable_progress_bars = False
+    each = fleet.process(gpu=gpu)
     looked = scenes.map_batches(
         Look,
         fn_constructor_kwargs=settings,
         batch_size=size,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=min(fleet.actors, len(names))),
-        num_cpus=fleet.cpus,
-        num_gpus=fleet.gpus if gpu else None,
+        num_cpus=each.cpus,
+        num_gpus=each.gpus or None,
+        memory=each.resources.get("memory"),
+        label_selector=dict(each.labels) or None,
         max_restarts=0,  # Ray Data's default has no end: an image that ends its process would hang the stage
     )
     for block in looked.iter_batches(batch_size=None, batch_format="pyarrow"):

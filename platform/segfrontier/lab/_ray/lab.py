@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,23 @@ from segfrontier.lab.training.loop import Job
 class RayLab(Lab):
     """The lab on a cluster: `workers` train together; `actors` (default: as many) label and score side by side.
 
+    With `fewest_workers` as many train as find room, from these up to `workers`. `node_labels` are those of the nodes
+    that processes may run on, `memory_per_worker` the GiB that each reserves.
+
     The home, worlds and label sets must lie where every node sees them. Ray is started on this machine where this
     process is not connected to any (see `start_ray`).
     """
 
     def __init__(
         self, *, workers: int = 1, actors: int | None = None, cpus_per_worker: float = 0.9,
-        gpus_per_worker: float = 1.0, max_failures: int = 2, **lab: Any,
+        gpus_per_worker: float = 1.0, max_failures: int = 2, fewest_workers: int | None = None,
+        memory_per_worker: float = 0.0, node_labels: Mapping[str, str] | None = None, **lab: Any,
     ) -> None:  # fmt: skip
         super().__init__(**lab)
         self.fleet = WorkerPool(
             workers=workers, actors=workers if actors is None else actors, cpus=cpus_per_worker,
-            gpus=gpus_per_worker, max_failures=max_failures,
+            gpus=gpus_per_worker, max_failures=max_failures, fewest=fewest_workers, memory=memory_per_worker,
+            labels=dict(node_labels or {}),
         )  # fmt: skip
         start_ray()
 
@@ -40,18 +46,20 @@ class RayLab(Lab):
         return processes, self.fleet.on_gpus(self.bench)
 
     def _train(self, job: Job, work: Path, out: Path) -> None:
-        gpu = self.fleet.muster(self.fleet.workers, self.bench)
+        gpu = self.fleet.muster(self.fleet.fewest or self.fleet.workers, self.bench)
         with self._heeding() as stop:
             watch = self._watching(job, work)
             train(job, self.bench, self.fleet, gpu=gpu, work=work, out=out, watch=watch, stop=stop)
 
     def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
         """See `Lab._run_pass`; close it, for as long as it is open its actors keep their CPUs."""
-        names, gpu = work.names(), self.fleet.muster(self.fleet.actors, self.bench)
-        threads = max(1, (self.bench.threads or torch.get_num_threads()) // self.fleet.actors)
+        fewest = min(self.fleet.fewest or self.fleet.actors, self.fleet.actors)
+        names, gpu = work.names(), self.fleet.muster(fewest, self.bench)
+        fleet = replace(self.fleet, actors=self.fleet.side_by_side(gpu=gpu))
+        threads = max(1, (self.bench.threads or torch.get_num_threads()) // fleet.actors)
         device = "cuda" if gpu else "cpu"
         together = self.bench.images_together(device)
         settings = {"work": work.light(), "device": device, "threads": threads, "together": together}
-        for done, outcome in enumerate(outcomes(settings, names, self.fleet, gpu=gpu), start=1):
+        for done, outcome in enumerate(outcomes(settings, names, fleet, gpu=gpu), start=1):
             yield outcome
             self._on_progress(done, len(names))

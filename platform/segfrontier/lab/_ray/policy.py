@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ray.exceptions import RayTaskError
+from ray.train import PreemptionError
 
 from segfrontier.errors import SegFrontierError, StageError
 
@@ -34,6 +35,13 @@ def verdict(failures: Mapping[int, BaseException], *, workers: int, retries_left
         f"training needs workers that stay alive; they were lost more often than max_failures allows, the last time "
         f"with: {first_line(gone)}. Look into the logs of Ray for why (memory?); run it again to go on from there."
     )
+
+
+def taken_back(failures: Mapping[int, BaseException]) -> bool:
+    """Whether workers ended because the provider took a node back, which says nothing of them. What the others of the
+    group raise then is its echo.
+    """
+    return any(isinstance(e, PreemptionError) or getattr(e, "preempted", False) for e in failures.values())
 
 
 def lost(error: BaseException) -> bool:

@@ -13,14 +13,23 @@ from pathlib import Path
 
 import ray.train
 import torch
-from ray.train import ControllerError, LoggingConfig, RunConfig, ScalingConfig, WorkerGroupError
+from ray.train import (
+    ControllerError,
+    FailureConfig,
+    LoggingConfig,
+    PreemptionError,
+    RunConfig,
+    ScalingConfig,
+    WorkerGroupError,
+)
 from ray.train.torch import TorchTrainer, get_device
 
 from segfrontier.errors import StageError, Stopped
 from segfrontier.lab._ray.attempt import Attempt, open_attempt
 from segfrontier.lab._ray.fleet import WorkerPool
 from segfrontier.lab._ray.joining import joined, own_group
-from segfrontier.lab._ray.policy import verdict
+from segfrontier.lab._ray.moves import Moves
+from segfrontier.lab._ray.policy import taken_back, verdict
 from segfrontier.lab.handles import WEIGHTS
 from segfrontier.lab.training import loop as training
 from segfrontier.lab.training.history import Watch
@@ -57,17 +66,23 @@ def train(
     """Run a job to its end, replacing workers and nodes that are lost; raises what the workers raised."""
     # Ray would give each worker one thread a reserved CPU; the lab's promise is the same work as in one process.
     bench = replace(bench, threads=bench.threads or torch.get_num_threads())
-    for retries_left in range(fleet.max_failures, -1, -1):
+    sizes, retries_left = fleet.sizes(stream.batch for stream in job.streams.values()), fleet.max_failures
+    while True:
         with open_attempt(work) as attempt:
+            size = fleet.size_now(sizes, gpu=gpu)
             order = _Order(job=job, bench=bench, work=work, out=out, attempt=attempt, gpu=gpu)
-            run = _Run(_trainer(order, fleet))
-            run.watch(attempt, watch, stop)
-        if not run.failures:
+            run = _Run(_trainer(order, fleet, size))
+            run.watch(attempt, watch, stop, Moves(attempt, fleet, sizes, size, gpu=gpu))
+        if run.failures and not taken_back(run.failures):
+            final = verdict(run.failures, workers=size, retries_left=retries_left)
+            if final is not None:
+                raise final
+            retries_left -= 1
+            log.warning("training lost workers; others go on from the last checkpoint (%d more times)", retries_left)
+        elif not run.failures and not (run.stopped and run.moved):
             break
-        final = verdict(run.failures, workers=fleet.workers, retries_left=retries_left)
-        if final is not None:
-            raise final
-        log.warning("training lost workers; others go on from the last checkpoint (%d more times)", retries_left - 1)
+        else:
+            log.warning("%s; training goes on from its checkpoint", run.moved or "a node was taken back")
     if run.stopped:
         raise Stopped(run.stopped)
     if not (out / WEIGHTS).is_file():
@@ -77,18 +92,23 @@ def train(
         )
 
 
-def _trainer(order: _Order, fleet: WorkerPool) -> TorchTrainer:
+def _trainer(order: _Order, fleet: WorkerPool, size: int) -> TorchTrainer:
+    each = fleet.process(gpu=order.gpu)
     # Bound, not given as `train_loop_config`, which the controller would unpack, too.
     return TorchTrainer(
         lambda: _work(order),
         torch_config=own_group(),
         scaling_config=ScalingConfig(
-            num_workers=fleet.workers,
+            num_workers=size,
             use_gpu=order.gpu,
-            resources_per_worker={"CPU": fleet.cpus} | ({"GPU": fleet.gpus} if order.gpu else {}),
+            resources_per_worker=each.resources,
+            label_selector=dict(each.labels) or None,
         ),
         run_config=RunConfig(
-            name="run", storage_path=order.attempt.path, logging_config=LoggingConfig(log_level="WARNING")
+            name="run",
+            storage_path=order.attempt.path,
+            logging_config=LoggingConfig(log_level="WARNING"),
+            failure_config=FailureConfig(max_preemption_failures=0),
         ),
     )
 
@@ -97,6 +117,7 @@ def _work(order: _Order) -> str:
     """All that one worker does; returns how a run that was asked to stop put it."""
     place = ray.train.get_context()
     order.attempt.require_shared()
+    order.attempt.enter(ray.get_runtime_context().get_node_id())
     threads = max(1, order.bench.threads // place.get_local_world_size())
     worker = Worker(
         device=get_device() if order.gpu else torch.device("cpu"),
@@ -119,16 +140,20 @@ class _Run:
 
     def __init__(self, trainer: TorchTrainer) -> None:
         self._trainer = trainer
-        self.stopped = ""
+        self.stopped = self.moved = ""
         self.failures: Mapping[int, BaseException] = {}
         self._thread = threading.Thread(target=self._fit, name="ray-train", daemon=True)
 
-    def watch(self, attempt: Attempt, watch: Watch, stop: Callable[[], bool]) -> None:
-        """Return when the run has ended, one way or another."""
+    def watch(self, attempt: Attempt, watch: Watch, stop: Callable[[], bool], moves: Moves) -> None:
+        """Return when the run has ended, one way or another; `moved` says why it should go on elsewhere, if so."""
         self._thread.start()
         while self._thread.is_alive():
             self._thread.join(_LOOK_SECONDS)
             if stop():
+                self.moved = ""
+                attempt.halt()
+            elif not self.moved and (why := moves.reason()):
+                self.moved = why
                 attempt.halt()
             attempt.pass_on(watch)
         attempt.pass_on(watch)  # what was reported last
@@ -136,6 +161,8 @@ class _Run:
     def _fit(self) -> None:
         try:
             self.stopped = self._trainer.fit().return_value
+        except PreemptionError as error:  # the node went before its workers could
+            self.failures = {0: error}
         except WorkerGroupError as error:
             self.failures = error.worker_failures
         except ControllerError as error:
