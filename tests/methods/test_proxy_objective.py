@@ -139,11 +139,32 @@ def test_class_weights_and_normalisation_reach_the_loss():
     torch.testing.assert_close(loss.value, plain(network, labels, normalisation="pixels"))
 
 
-def test_a_target_of_no_weight_teaches_nothing():
+def test_a_target_of_no_weight_teaches_nothing_and_the_source_as_before():
     network = Canned(said(*ONE), said(*OTHER))
-    loss, _ = step(objective(beta=0.0, target_weight=0.0), network, target=batch_of([[[VOID] * 6]]))
+    goal = objective(beta=0.0, target_weight=0.0)
+    loss, _ = step(goal, network, target=batch_of([[[VOID] * 6]]))
     loss.value.backward()
     assert loss.value.item() == 0 and not network.said[0].grad.any()
+    loss, _ = step(goal, network, moment(step=0), source=batch_of([[TRUTH]]))
+    torch.testing.assert_close(loss.value, plain(network, TRUTH))
+
+
+def pixel(*logits):
+    return torch.tensor(logits).reshape(1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(("average", "named", "kept"), [("logits", 0, 1), ("probabilities", 1, VOID)])
+def test_what_is_averaged_names_the_class_where_branches_differ(average, named, kept):
+    """Logits of one branch outweigh the others' here, its probabilities do not: they are shared, or one of three."""
+    network = Canned(pixel(5.0, 0.0, 4.9), pixel(0.0, 4.0, -9.0))
+    goal = objective(beta=0.0, target_pixels="all", average=average)
+    loss, _ = step(goal, network, target=batch_of([[[VOID]]]))
+    torch.testing.assert_close(loss.value, plain(network, (named,)))
+    most = pixel(0.0, 3.0, -9.0)
+    three = Canned(pixel(9.0, 0.0, 0.0), most, most, filters=[torch.eye(3)] * 3)
+    goal = objective(beta=0.0, average=average, hard="correctness", easy_up_to=0.34)
+    loss, _ = step(goal, three, source=batch_of([[[1]]]))  # r is 1 by now: what is right in the mean is left out
+    torch.testing.assert_close(loss.value, plain(three, (kept,)))
 
 
 @pytest.mark.parametrize("form", ["cosine", "absolute", "dot", "product"])
