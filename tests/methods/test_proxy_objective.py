@@ -183,6 +183,39 @@ def test_the_penalty_is_added_once_and_reaches_the_filters(form):
     torch.testing.assert_close(at.logged["similarity"], alike), "logged all the same"
 
 
+def test_the_whole_decoder_is_compared_or_its_last_layer():
+    network = Canned(said(*ONE), said(*ONE))
+    del network.decoders  # which may be modules alone
+    layers = [[torch.eye(3), torch.tensor([[1.0, 2.0]])], [torch.eye(3), torch.tensor([[2.0, -1.0]])]]
+    network.decoders = [SimpleNamespace(filters=lambda d=d: d, last_filters=lambda d=d: d[-1:]) for d in layers]
+    for similar, alike in (("decoder", mean_similarity(layers)), ("last", torch.tensor(0.0))):
+        _, at = step(objective(similar=similar), network, target=batch_of([[[VOID] * 6]]))
+        torch.testing.assert_close(at.logged["similarity"], alike)
+
+
+def test_which_easy_pixels_are_left_out_is_of_the_seed_the_step_and_the_scene():
+    def kept(seed=0, step_=5, scenes=("a", "b")):
+        zeros = said(0).expand(2, 3, 8, 9).requires_grad_()
+        shown = batch_of(np.zeros((2, 8, 9), np.int64))._replace(scene=list(scenes))
+        network = Canned(zeros, zeros)
+        loss, _ = step(objective(beta=0.0), network, moment(step=step_, steps=200, seed=seed), source=shown)
+        loss.value.backward()
+        return [grad.any(0).tolist() for grad in network.said[0].grad]
+
+    goal = objective()
+    assert goal.masked_at(moment(step=50, steps=200)) == goal.masked_at(moment(step=51, steps=200)) == 0.5
+    plain_ = kept(step_=50)
+    assert plain_ == kept(step_=50) and plain_[0] != plain_[1]
+    assert plain_ == kept(step_=50, scenes=("b", "a"))[::-1], "whichever place in a batch, or worker, has the scene"
+    for other in (kept(step_=51), kept(step_=50, seed=1)):
+        assert other[0] != plain_[0]
+
+
+def test_the_schedules_are_logged():
+    _, at = step(objective(), Canned(said(0), said(0)), moment(step=2), target=batch_of([[[VOID]]]))
+    assert (at.logged["gamma"], at.logged["masked"]) == (pytest.approx(0.74), pytest.approx(0.2))
+
+
 def test_three_branches_have_degrees_of_agreement():
     network = Canned(said(0, 0, 0), said(0, 0, 1), said(0, 1, 2), filters=[torch.eye(3)] * 3)
     target = batch_of([[[VOID] * 3]])
