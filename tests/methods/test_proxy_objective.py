@@ -257,6 +257,21 @@ def test_facts_3e_schedules_by_both_ways_of_counting():
     assert masked == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1, 1])
 
 
+def test_each_schedule_has_its_own_start_end_and_length():
+    goal = objective(
+        epochs=10, gamma=0.8, gamma_end=0.4, gamma_over=4, masked=0.2, masked_end=0.6, masked_over=8, counted_from=0
+    )
+    ats = [moment(step=epoch * 3, steps=30) for epoch in range(10)]
+    assert [goal.gamma_at(at) for at in ats] == pytest.approx([0.8, 0.7, 0.6, 0.5, *[0.4] * 6])
+    assert [goal.masked_at(at) for at in ats] == pytest.approx([0.2 + 0.05 * min(epoch, 8) for epoch in range(10)])
+
+
+def test_a_source_without_a_label_costs_nothing_and_logs_numbers():
+    network = Canned(said(*ONE), said(*OTHER))
+    loss, at = step(objective(beta=0.0), network, source=batch_of([[[VOID] * 6]]))
+    assert loss.value.item() == 0 and at.logged["easy/source"] == at.logged["learned/source"] == 0
+
+
 def test_the_alarm_names_classes_that_the_labels_lack():
     network = Canned(said(0, 0, 2), said(0, 0, 1))
     _, at = step(objective(), network, target=batch_of([[[VOID] * 3]]))
