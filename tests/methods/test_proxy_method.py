@@ -144,6 +144,9 @@ def test_rare_classes_are_those_of_the_source_alone(world, tmp_path):
     names = ("ground", "wall", "car")
     assert rare_classes(part, names, below=shares[2] + 1e-9) == ("car",)
     assert rare_classes(part, names, below=float(shares[2])) == ()
+    assert rare_classes(part, (*names, "ghost"), below=0.99) == names, (
+        "what is never shown is not rare, it is not there"
+    )
 
 
 def test_what_weighs_and_how_the_rate_falls_reaches_the_training(world, tmp_path):
@@ -200,6 +203,23 @@ def test_easy_pixels_are_measured_and_drawn_at_every_look(easy_up_to, easy):
         "scene", "look 1: prediction", f"look 1: {1 - easy:.0%} hard", "look 2: prediction", "look 2: 0% hard"
     ]  # fmt: skip
     np.testing.assert_array_equal(panels[1][1], TOY.palette[[[0, 1, 2]]])
+
+
+def test_looks_see_as_many_scenes_as_their_knobs_say(world, tmp_path):
+    with toy_lab(tmp_path, world, bench=BENCH) as lab:
+        asked, names, measured = [], lab.pool.scenes(), SimpleNamespace(column=lambda name: np.zeros((3, 1)))
+        stub = SimpleNamespace(
+            pool=lab.pool, note=lambda name, value: None,
+            measure=lambda looks, part, gauge: asked.append((gauge, list(part.names()))) or measured,
+            draw=lambda sketch, looks, part, scenes: asked.append((sketch, scenes)),
+        )  # fmt: skip
+        method = ProxyCurriculum(weighting="none", easy_up_to=0.5, look_scenes=3, pictures=2)
+        method._look(stub, [None])
+    assert len(names) > 3
+    assert asked == [
+        (EasyShare(looks=("look 1",), easy_up_to=0.5), [names[0], names[round((len(names) - 1) / 2)], names[-1]]),
+        (Growing(easy_up_to=0.5), 2),
+    ]
 
 
 def test_an_unknown_class_is_told_before_anything_is_trained(world, tmp_path):
