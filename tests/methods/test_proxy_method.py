@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,14 +11,14 @@ from elsewhere import together
 from pointhere import BENCH, larger_toy
 from proxyhere import PPM, objective, spec
 from toylab import Recorder, fine_part, toy_lab
-from toyworld import write_toy
+from toyworld import TOY, write_toy
 
 from segfrontier.errors import BadInput
 from segfrontier.lab import Part, Plan, Recipe, Stream
 from segfrontier.lab.training.loop import Job, run
 from segfrontier.lab.worker import Worker
 from segfrontier_methods.proxy_curriculum import ProxyCurriculum
-from segfrontier_methods.proxy_curriculum.agreement import agreement_map
+from segfrontier_methods.proxy_curriculum.agreement import EasyShare, Growing, agreement_map
 from segfrontier_methods.proxy_curriculum.classes import LEAK, rare_classes
 from segfrontier_methods.proxy_curriculum.knobs import PAPERS_CLASSES, Knobs
 
@@ -143,6 +144,82 @@ def test_rare_classes_are_those_of_the_source_alone(world, tmp_path):
     names = ("ground", "wall", "car")
     assert rare_classes(part, names, below=shares[2] + 1e-9) == ("car",)
     assert rare_classes(part, names, below=float(shares[2])) == ()
+    assert rare_classes(part, (*names, "ghost"), below=0.99) == names, (
+        "what is never shown is not rare, it is not there"
+    )
+
+
+def test_what_weighs_and_how_the_rate_falls_reaches_the_training(world, tmp_path):
+    with toy_lab(tmp_path, world, bench=BENCH) as lab:
+
+        def made(**knobs):
+            return ProxyCurriculum(**(SMALL | knobs))._objective(lab, RECIPE, lab.synthetic)
+
+        assert made().class_weights == (1.0, 2.0, 2.0) and made(weighting="none").class_weights is None
+        assert made(weighted=("car",), weight=3.0).class_weights == (1.0, 1.0, 3.0)
+        rare = {"weighting": "rare", "weighted": ("wall",), "weight": 3.0}
+        assert made(**rare, rare_below=0.99).class_weights == (3.0, 3.0, 3.0)
+        assert made(**rare, rare_below=1e-6).class_weights == (1.0, 1.0, 1.0)
+        assert [made(decay=per).segmenter.schedule.per for per in ("step", "epoch")] == ["step", "epoch"]
+
+
+def test_minority_is_the_mean_over_the_weighted_classes_alone(world, tmp_path):
+    def minority(*names):
+        return done(tmp_path, world, weighting="none", weighted=names, looks=0)[2].notes["miou_minority"]
+
+    each = [minority(name) for name in ("ground", "wall", "car")]
+    assert len(set(each)) > 1 and minority("ground", "wall", "car") == pytest.approx(np.mean(each))
+
+
+class Said:
+    """A model of three branches: they agree at the first pixel, two do at the second, none at the third."""
+
+    device, classes = torch.device("cpu"), TOY
+
+    def __init__(self, *rows):
+        self.rows = rows or ((0, 0, 0), (0, 0, 1), (0, 1, 2))
+
+    def module(self, pixels):
+        assert pixels.shape == (1, 3, 1, 3) and pixels.max() == 1, "as networks take images"
+        said = [torch.nn.functional.one_hot(torch.tensor([[row]]), 3).permute(0, 3, 1, 2) for row in self.rows]
+        return SimpleNamespace(logits=[each.float() for each in said])
+
+    def sound(self, logits):
+        return logits
+
+    def look(self, image):
+        return SimpleNamespace(confidence=lambda: (None, torch.tensor([[[0, 1, 2]]])))
+
+
+@pytest.mark.parametrize(("easy_up_to", "easy"), [(0.0, 1 / 3), (0.34, 2 / 3)])
+def test_easy_pixels_are_measured_and_drawn_at_every_look(easy_up_to, easy):
+    image = np.full((1, 3, 3), 255, np.uint8)
+    looks = {"look 1": Said(), "look 2": Said((0, 0, 0))}
+    measured = EasyShare(looks=tuple(looks), easy_up_to=easy_up_to).measure(looks, image, None)
+    assert measured["easy"] == pytest.approx([easy, 1.0])
+    part = SimpleNamespace(images=SimpleNamespace(image=lambda scene: image))
+    panels = Growing(easy_up_to=easy_up_to).panels(looks, part, "scene")
+    assert [title for title, _ in panels] == [
+        "scene", "look 1: prediction", f"look 1: {1 - easy:.0%} hard", "look 2: prediction", "look 2: 0% hard"
+    ]  # fmt: skip
+    np.testing.assert_array_equal(panels[1][1], TOY.palette[[[0, 1, 2]]])
+
+
+def test_looks_see_as_many_scenes_as_their_knobs_say(world, tmp_path):
+    with toy_lab(tmp_path, world, bench=BENCH) as lab:
+        asked, names, measured = [], lab.pool.scenes(), SimpleNamespace(column=lambda name: np.zeros((3, 1)))
+        stub = SimpleNamespace(
+            pool=lab.pool, note=lambda name, value: None,
+            measure=lambda looks, part, gauge: asked.append((gauge, list(part.names()))) or measured,
+            draw=lambda sketch, looks, part, scenes: asked.append((sketch, scenes)),
+        )  # fmt: skip
+        method = ProxyCurriculum(weighting="none", easy_up_to=0.5, look_scenes=3, pictures=2)
+        method._look(stub, [None])
+    assert len(names) > 3
+    assert asked == [
+        (EasyShare(looks=("look 1",), easy_up_to=0.5), [names[0], names[round((len(names) - 1) / 2)], names[-1]]),
+        (Growing(easy_up_to=0.5), 2),
+    ]
 
 
 def test_an_unknown_class_is_told_before_anything_is_trained(world, tmp_path):

@@ -139,11 +139,32 @@ def test_class_weights_and_normalisation_reach_the_loss():
     torch.testing.assert_close(loss.value, plain(network, labels, normalisation="pixels"))
 
 
-def test_a_target_of_no_weight_teaches_nothing():
+def test_a_target_of_no_weight_teaches_nothing_and_the_source_as_before():
     network = Canned(said(*ONE), said(*OTHER))
-    loss, _ = step(objective(beta=0.0, target_weight=0.0), network, target=batch_of([[[VOID] * 6]]))
+    goal = objective(beta=0.0, target_weight=0.0)
+    loss, _ = step(goal, network, target=batch_of([[[VOID] * 6]]))
     loss.value.backward()
     assert loss.value.item() == 0 and not network.said[0].grad.any()
+    loss, _ = step(goal, network, moment(step=0), source=batch_of([[TRUTH]]))
+    torch.testing.assert_close(loss.value, plain(network, TRUTH))
+
+
+def pixel(*logits):
+    return torch.tensor(logits).reshape(1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(("average", "named", "kept"), [("logits", 0, 1), ("probabilities", 1, VOID)])
+def test_what_is_averaged_names_the_class_where_branches_differ(average, named, kept):
+    """Logits of one branch outweigh the others' here, its probabilities do not: they are shared, or one of three."""
+    network = Canned(pixel(5.0, 0.0, 4.9), pixel(0.0, 4.0, -9.0))
+    goal = objective(beta=0.0, target_pixels="all", average=average)
+    loss, _ = step(goal, network, target=batch_of([[[VOID]]]))
+    torch.testing.assert_close(loss.value, plain(network, (named,)))
+    most = pixel(0.0, 3.0, -9.0)
+    three = Canned(pixel(9.0, 0.0, 0.0), most, most, filters=[torch.eye(3)] * 3)
+    goal = objective(beta=0.0, average=average, hard="correctness", easy_up_to=0.34)
+    loss, _ = step(goal, three, source=batch_of([[[1]]]))  # r is 1 by now: what is right in the mean is left out
+    torch.testing.assert_close(loss.value, plain(three, (kept,)))
 
 
 @pytest.mark.parametrize("form", ["cosine", "absolute", "dot", "product"])
@@ -160,6 +181,39 @@ def test_the_penalty_is_added_once_and_reaches_the_filters(form):
     without, at = step(objective(beta=0.0, similarity=form), network, target=batch_of([[[VOID] * 6]]))
     torch.testing.assert_close(without.value, plain(network, ONE))
     torch.testing.assert_close(at.logged["similarity"], alike), "logged all the same"
+
+
+def test_the_whole_decoder_is_compared_or_its_last_layer():
+    network = Canned(said(*ONE), said(*ONE))
+    del network.decoders  # which may be modules alone
+    layers = [[torch.eye(3), torch.tensor([[1.0, 2.0]])], [torch.eye(3), torch.tensor([[2.0, -1.0]])]]
+    network.decoders = [SimpleNamespace(filters=lambda d=d: d, last_filters=lambda d=d: d[-1:]) for d in layers]
+    for similar, alike in (("decoder", mean_similarity(layers)), ("last", torch.tensor(0.0))):
+        _, at = step(objective(similar=similar), network, target=batch_of([[[VOID] * 6]]))
+        torch.testing.assert_close(at.logged["similarity"], alike)
+
+
+def test_which_easy_pixels_are_left_out_is_of_the_seed_the_step_and_the_scene():
+    def kept(seed=0, step_=5, scenes=("a", "b")):
+        zeros = said(0).expand(2, 3, 8, 9).requires_grad_()
+        shown = batch_of(np.zeros((2, 8, 9), np.int64))._replace(scene=list(scenes))
+        network = Canned(zeros, zeros)
+        loss, _ = step(objective(beta=0.0), network, moment(step=step_, steps=200, seed=seed), source=shown)
+        loss.value.backward()
+        return [grad.any(0).tolist() for grad in network.said[0].grad]
+
+    goal = objective()
+    assert goal.masked_at(moment(step=50, steps=200)) == goal.masked_at(moment(step=51, steps=200)) == 0.5
+    plain_ = kept(step_=50)
+    assert plain_ == kept(step_=50) and plain_[0] != plain_[1]
+    assert plain_ == kept(step_=50, scenes=("b", "a"))[::-1], "whichever place in a batch, or worker, has the scene"
+    for other in (kept(step_=51), kept(step_=50, seed=1)):
+        assert other[0] != plain_[0]
+
+
+def test_the_schedules_are_logged():
+    _, at = step(objective(), Canned(said(0), said(0)), moment(step=2), target=batch_of([[[VOID]]]))
+    assert (at.logged["gamma"], at.logged["masked"]) == (pytest.approx(0.74), pytest.approx(0.2))
 
 
 def test_three_branches_have_degrees_of_agreement():
@@ -201,6 +255,21 @@ def test_facts_3e_schedules_by_both_ways_of_counting():
     gamma, masked = lines(1)
     assert gamma[0] == pytest.approx(0.82) and gamma[8] == pytest.approx(0.18) and gamma[9] == pytest.approx(0.1)
     assert masked == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1, 1])
+
+
+def test_each_schedule_has_its_own_start_end_and_length():
+    goal = objective(
+        epochs=10, gamma=0.8, gamma_end=0.4, gamma_over=4, masked=0.2, masked_end=0.6, masked_over=8, counted_from=0
+    )
+    ats = [moment(step=epoch * 3, steps=30) for epoch in range(10)]
+    assert [goal.gamma_at(at) for at in ats] == pytest.approx([0.8, 0.7, 0.6, 0.5, *[0.4] * 6])
+    assert [goal.masked_at(at) for at in ats] == pytest.approx([0.2 + 0.05 * min(epoch, 8) for epoch in range(10)])
+
+
+def test_a_source_without_a_label_costs_nothing_and_logs_numbers():
+    network = Canned(said(*ONE), said(*OTHER))
+    loss, at = step(objective(beta=0.0), network, source=batch_of([[[VOID] * 6]]))
+    assert loss.value.item() == 0 and at.logged["easy/source"] == at.logged["learned/source"] == 0
 
 
 def test_the_alarm_names_classes_that_the_labels_lack():

@@ -99,8 +99,7 @@ def examine_image(data: bytes, *, name: str) -> tuple[tuple[int, int], tuple[str
         raise BadWorld(f"{name}: must be png, jpg or webp; found {image.format}. Convert the file.")
     if image.format != "JPEG":  # whose one decoder both have; nothing is decoded twice that need not be
         _require_opencv(image, data, name, what)
-    # Pillow opens 16-bit RGB as 8-bit RGB without a word; the depth stands in byte 24 of a PNG.
-    deep = image.format == "PNG" and data[24] == 16
+    deep = is_deep(data)
     if deep or image.mode not in ("RGB", "L", "RGBA", "P"):
         raise BadWorld(
             f"{name}: must have 8 bits a channel; found {'16 bits' if deep else f'mode {image.mode!r}'}. Convert it to "
@@ -112,6 +111,11 @@ def examine_image(data: bytes, *, name: str) -> tuple[tuple[int, int], tuple[str
     if (flag := _rotation(image)) != 1:
         odd.append(f"has the rotation flag {flag}, which is not followed: labels lie over the stored raster")
     return (image.height, image.width), tuple(odd)
+
+
+def is_deep(data: bytes) -> bool:
+    """Whether a PNG has 16 bits a channel: Pillow opens 16-bit RGB as 8-bit RGB without a word."""
+    return data.startswith(png.SIGNATURE) and data[24] == 16
 
 
 def _rotation(image: Image.Image) -> int:
@@ -162,7 +166,7 @@ def _decoded(data: Any, flags: int) -> Any:
 def _fits(data: Any) -> bool:
     """Whether the header says no more pixels than are allowed, before gigabytes are taken for them."""
     head = bytes(memoryview(data)[:24])
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):  # most of what is stored; Pillow would take a tenth of the time of a map
+    if head.startswith(png.SIGNATURE):  # most of what is stored; Pillow would take a tenth of the time of a map
         return 0 < int.from_bytes(head[16:20], "big") * int.from_bytes(head[20:24], "big") <= MAX_PIXELS
     try:
         with Image.open(io.BytesIO(data)) as image:

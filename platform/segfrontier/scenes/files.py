@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,11 @@ def resolve(uri: str | Path) -> tuple[fs.FileSystem, str]:
         raise BadWorld(
             f"{text!r} must be a folder or a URI that pyarrow can open (s3://, gs://, file://): {error}"
         ) from error
+
+
+def real_path(path: Path) -> Path:
+    """Where a path leads; a link that leads to itself leads nowhere, and is its own place (`Path.resolve` raises)."""
+    return Path(os.path.realpath(path))
 
 
 def join(uri: str | Path, name: str) -> str:

@@ -15,7 +15,7 @@ from pyarrow import fs
 
 from segfrontier.basics.atomic import staged_folder
 from segfrontier.errors import BadWorld
-from segfrontier.scenes.files import join, resolve
+from segfrontier.scenes.files import join, real_path, resolve
 from segfrontier.scenes.manifest import MANIFEST
 
 
@@ -51,9 +51,9 @@ def _refuse_filled(filesystem: fs.FileSystem, path: str, uri: str | Path) -> Non
 
 
 def _refuse_near(target: Path, sources: Iterable[Path]) -> None:
-    real = target.resolve()
+    real = real_path(target)
     for source in sorted(set(sources)):
-        there = source.resolve()
+        there = real_path(source)
         if real == there or there in real.parents or real in there.parents:
             raise BadWorld(
                 f"{target}: a new world must lie apart from the files that it is made of; {source} holds some of them. "

@@ -12,7 +12,7 @@ DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no k
 
 GREY, RGB, INDEXED = 0, 2, 3
 _CHANNELS = {GREY: 1, RGB: 3, INDEXED: 1}
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BESIDE = {b"pHYs", b"tEXt", b"tIME"}  # chunks that change nothing of the pixels
 
 
@@ -57,14 +57,14 @@ def as_grey(found: Plain) -> bytes:
     """The file with its indices as shades of grey: OpenCV would look them up in the palette."""
     sides = found.width.to_bytes(4, "big") + found.height.to_bytes(4, "big")
     head = (b"IHDR", sides + bytes([found.bits, GREY, 0, 0, 0]))
-    return _SIGNATURE + b"".join(_chunk(*part) for part in (head, (b"IDAT", found.packed), (b"IEND", b"")))
+    return SIGNATURE + b"".join(_chunk(*part) for part in (head, (b"IDAT", found.packed), (b"IEND", b"")))
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
     """All chunks of a file that is nothing but whole ones; none of any other."""
-    view, at = memoryview(data), len(_SIGNATURE)
+    view, at = memoryview(data), len(SIGNATURE)
     found: list[tuple[bytes, memoryview]] = []
-    while data.startswith(_SIGNATURE) and at < len(data):
+    while data.startswith(SIGNATURE) and at < len(data):
         end = at + 8 + int.from_bytes(view[at : at + 4], "big")
         if end + 4 > len(data) or zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             return []

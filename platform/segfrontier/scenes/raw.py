@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segfrontier.basics.reading import LARGE, read_bounded
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.codec import decode_ids, whole
+from segfrontier.scenes.codec import decode_ids, is_deep, whole
 
 Encoding = Literal["ids", "colours", "instances"]
 _INSTANCE_DIVISOR = 1000  # Cityscapes' instanceIds: class * 1000 + number
@@ -34,6 +34,10 @@ def read_raw(data: bytes, *, name: str) -> NDArray[Any]:
         raw = np.asarray(image)
         return raw.astype(np.uint8) if raw.dtype == bool else raw
     if image.mode in ("RGB", "RGBA"):
+        if is_deep(data):  # Pillow would keep the upper halves, which are other ids
+            raise BadWorld(
+                f"{name}: a label image of colours must have 8 bits a channel; found 16. Take the file of ids."
+            )
         return np.asarray(image.convert("RGB"))
     raise BadWorld(
         f"{name}: a label image has one channel of ids or RGB colours; found mode {image.mode!r}. Convert it."

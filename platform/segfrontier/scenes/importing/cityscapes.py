@@ -23,7 +23,7 @@ def read(item: SceneFiles) -> RawTruth:
     coarse = ids(files["coarse"]) if "coarse" in files else None
     if semantic is None or "instance" not in files:
         return RawTruth(semantic=semantic, coarse=coarse)
-    instance = ids(files["instance"])
+    instance = ids(files["instance"]).astype(np.int64)  # without any object it may be stored with 8 bits
     remarks = []
     if instance.shape == semantic.shape:
         classes = np.where(instance >= _GROUP, instance // _GROUP, instance)

@@ -6,6 +6,7 @@ classes are those of the JSON file. Images are jpg; in what `world export` write
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,7 @@ def segments(split: str, root: Path) -> Mapping[str, Segments]:
     path = root / _JSON.format(split)
     try:
         return {
-            Path(row["file_name"]).stem: {
+            unicodedata.normalize("NFC", Path(row["file_name"]).stem): {  # as the names of files are
                 int(s["id"]): (int(s["category_id"]), bool(s["iscrowd"])) for s in row["segments_info"]
             }
             for row in _load(path)["annotations"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from segfrontier.basics.reading import LARGE, read_text
 from segfrontier.errors import BadWorld
+from segfrontier.scenes.files import real_path
 from segfrontier.scenes.folders import TRAIN, by_key
 from segfrontier.scenes.importing.layout import Dataset, LayoutPart, SceneFiles
 from segfrontier.scenes.manifest import ImportNotes
@@ -120,9 +122,8 @@ def _any(root: Path, template: str) -> bool:
 
 
 def _wrong_root(dataset: Dataset, root: Path) -> BadWorld:
-    looked = " or ".join(
-        ", ".join(part.images for part in parts if not _any(root, part.images)) for parts in dataset.layouts
-    )
+    lacking = [dict.fromkeys(p.images for p in parts if not _any(root, p.images)) for parts in dataset.layouts]
+    looked = " or ".join(dict.fromkeys(map(", ".join, lacking)))
     if not root.is_dir():
         return BadWorld(f"{root}: {dataset.title} must be a folder with {looked}; there is no such folder.")
     there = sorted(entry.name + "/" * entry.is_dir() for entry in root.iterdir())
@@ -154,7 +155,7 @@ def _pair(part: LayoutPart, root: Path, found: PairedFiles) -> None:
     labels = {kind: by_key(root, template, found.skipped) for kind, template in part.labels.items()}
     found.known.update(images.values(), *(files.values() for files in labels.values()))
     if part.listed:
-        wanted = _listed(root, part.listed) - _listed(root, part.unlisted)
+        wanted = _listed(root, part.listed, images) - _listed(root, part.unlisted, images)
         found.remarks += [
             f"{root}: {part.name} lists {k!r}, which has no image" for k in sorted(wanted - images.keys())
         ]
@@ -210,11 +211,13 @@ def _keep_unlabelled(found: PairedFiles) -> None:
     found.lone_images = [path for path in found.lone_images if Path(path) not in kept]
 
 
-def _listed(root: Path, lists: Iterable[str]) -> set[str]:
+def _listed(root: Path, lists: Iterable[str], known: Container[str]) -> set[str]:
+    """The names in the lists: a whole line where an image is called so, else its first word."""
     names: set[str] = set()
     for name in lists:
         text = read_text(root / name, what="a list of scenes", error=BadWorld, limit=LARGE)
-        names |= {line.split()[0] for line in text.splitlines() if line.strip()}
+        lines = (unicodedata.normalize("NFC", line).strip() for line in text.splitlines())  # as keys are
+        names |= {line if line in known else line.split()[0] for line in lines if line}
     return names
 
 
@@ -238,17 +241,17 @@ def _name_twins(found: PairedFiles) -> None:
 
 def _name_links(root: Path, found: PairedFiles) -> None:
     """Links are followed, and said where they lead out of the root: the data set is then not all in one place."""
-    real, outside = root.resolve(), Counter[Path]()
+    real, outside = real_path(root), Counter[Path]()
     leads: dict[Path, bool] = {}
     for path in sorted(found.known):
         if path.parent not in leads:
-            place = path.parent.resolve()
+            place = real_path(path.parent)
             leads[path.parent] = place != real and real not in place.parents
         if leads[path.parent]:
             outside[path.parent] += 1
-        elif path.is_symlink() and real not in path.resolve().parents:
-            found.remarks.append(f"{path}: is a link out of {root}, to {path.resolve()}")
-    found.remarks += [f"{at}: leads out of {root}, to {at.resolve()}, with {n} files" for at, n in outside.items()]
+        elif path.is_symlink() and real not in real_path(path).parents:
+            found.remarks.append(f"{path}: is a link out of {root}, to {real_path(path)}")
+    found.remarks += [f"{at}: leads out of {root}, to {real_path(at)}, with {n} files" for at, n in outside.items()]
 
 
 def _name_strangers(dataset: Dataset, root: Path, parts: tuple[LayoutPart, ...], found: PairedFiles) -> None:
