@@ -138,7 +138,9 @@ class Finding:
         drawn = [d for p in members if (d := self.comparisons.redrawn.get(p)) is not None]
         if len(drawn) < len(members) or not members:
             return None
-        return np.asarray(np.max(drawn, axis=0) * (_OF_FULL if source == FULL else 1.0))
+        of_best = _OF_FULL if source == FULL else 1.0
+        rounding = of_best * max(p.score for p in members) - self.target[0]  # the draws are of the number that is shown
+        return np.asarray(np.max(drawn, axis=0) * of_best - rounding)
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:
