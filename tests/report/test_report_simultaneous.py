@@ -181,6 +181,16 @@ def test_a_percent_of_full_supervision_is_decided_where_the_difference_is():
     assert [s.decided for s in said(apart) if s.kind == "percent"] == [True, True]
 
 
+def test_a_percent_of_a_noisy_score_is_as_unsure_as_that_score():
+    def width(noise):
+        rows = [Score(method="m1", hours=4, seed=s, score=0.3 + s / 1000) for s in range(4)]
+        full = [Score(method="oracle", hours=90, seed=s, score=0.6 + noise * (s - 1.5)) for s in range(4)]
+        (percent,) = [s for s in said(rows + full) if s.kind == "percent"]
+        return percent.interval[1] - percent.interval[0]
+
+    assert width(0.05) > 5 * width(0.001)
+
+
 @pytest.mark.parametrize(("rivals", "seeds"), [(6, 2), (4, 3)])
 def test_identical_methods_are_told_apart_in_one_study_of_twenty_at_most(rivals, seeds):
     """Before, 40 % of such reports held a saving, and half of them a "beats"."""

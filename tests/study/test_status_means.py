@@ -23,6 +23,14 @@ def test_status_ranks_by_means_not_by_the_luckiest_seed():
     assert found["steady"].score == pytest.approx(0.55) and found["lucky"].score == pytest.approx(0.4)
 
 
+def test_one_seed_of_a_dearer_budget_is_no_better_than_the_mean_of_three():
+    """Cells end seed by seed: while a study runs, the newest budget has the luckiest seed alone."""
+    cells = [cell("fine", s, 0.5 + s / 100) for s in range(3)] + [cell("fine", 0, 0.9, hours=9)]
+    assert best(tuple(cells))["fine"].label == "fine, 5 h" and best(tuple(cells))["fine"].seeds == 3
+    cells += [cell("fine", s, 0.6, hours=9) for s in (1, 2)]
+    assert best(tuple(cells))["fine"].label == "fine, 9 h"
+
+
 def test_the_note_in_mlflow_ranks_by_means_too():
     records = [
         {
