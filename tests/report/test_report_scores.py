@@ -49,6 +49,13 @@ def test_a_table_gets_the_sentences_of_a_study(tmp_path):
     assert not list(tmp_path.glob("*.png")), "nothing is written unasked"
 
 
+def test_a_table_in_percent_takes_a_target_in_percent(tmp_path):
+    file = table(tmp_path, [(m, h, 100 * x, s) for m, h, x, s in ROWS])
+    plain = json.loads(run("--from", file, "--target", 45, "--json"))
+    needs = {s["methods"][0]: s["text"] for s in plain["sentences"] if s["kind"] == "need"}
+    assert needs["a"].startswith("a: 45 needs at most") and needs["b"] == "b: 45 is not reached with 12 h"
+
+
 def test_the_words_and_the_pages_of_a_table(tmp_path):
     out = run("--from", table(tmp_path), "--out", tmp_path / "out")
     assert "12 h: a leads with" in out and (tmp_path / "out" / "report.html").exists()

@@ -31,13 +31,16 @@ class Reading:
     """How scores are read."""
 
     target: float | None = None
+    most: float = 1.0  # what a target may be; scores of a table may be in percent
     gpu: bool = False  # computing is a second cost
     how: How = "t"
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.target is not None and not 0 < self.target <= 1:
-            raise BadInput(f"a target is a score above 0 and up to 1; found {self.target:g}. Write 0.6 for 60 %.")
+        if self.target is not None and not 0 < self.target <= self.most:
+            raise BadInput(
+                f"a target is a score above 0 and up to {self.most:g}; found {self.target:g}. Write 0.6 for 60 %."
+            )
         if not 0 < self.level < 1:
             raise BadInput(f"the level of an interval lies between 0 and 1; found {self.level:g}. Write e.g. 0.95.")
 
