@@ -165,7 +165,7 @@ def test_two_seeds_have_one_sentence_how_many_more_would_decide():
 
 @pytest.mark.parametrize(("others", "more"), [({}, 8), ({"c": (0.4, 0.42)}, 11)])
 def test_how_many_more_seeds_would_decide_by_hand(others, more):
-    """sd 0.01414, 0.02 apart; 2 ((2.241 + 0.84) sd / 0.02)^2 = 9.5, with three pairs 2 ((2.638 + 0.84) ...)^2 = 12.1."""
+    """Spread 0.01414, 0.02 apart: 2 ((2.241 + 0.84) / 1.414)^2 is 9.5; of three pairs 2.638 in place of 2.241: 12.1."""
     seen = {"a": (0.50, 0.52), "b": (0.48, 0.50)} | others
     (one,) = said([Score(method=m, hours=4, seed=s, score=x[s]) for m, x in seen.items() for s in (0, 1)])
     assert f"(standard deviation 0.014), about {more} more would tell a from b with 4 h (0.020 apart)" in one.text

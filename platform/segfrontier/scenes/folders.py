@@ -183,7 +183,7 @@ class FolderSpec(_Strict):
         """`val: 20 %` reads as naturally below `splits` as beside it."""
         splits = value.get("splits") if isinstance(value, dict) and "val" not in value else None
         share = splits.get(VAL) if isinstance(splits, dict) else None
-        if not (isinstance(share, str | float) or (isinstance(share, dict) and "share" in share)):
+        if splits is None or not (isinstance(share, str | float) or (isinstance(share, dict) and "share" in share)):
             return value
         return value | {"splits": {k: v for k, v in splits.items() if k != VAL}, "val": share}
 
