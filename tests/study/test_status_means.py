@@ -1,5 +1,7 @@
 """What ranks methods while a study runs: the mean over seeds, never the luckiest of them."""
 
+import os
+
 import pytest
 from madestudy import record, study
 
@@ -21,6 +23,20 @@ def test_status_ranks_by_means_not_by_the_luckiest_seed():
     assert list(found) == ["steady", "lucky"]
     assert (found["steady"].label, found["steady"].seeds) == ("steady, 5 h", 2)
     assert found["steady"].score == pytest.approx(0.55) and found["lucky"].score == pytest.approx(0.4)
+
+
+def test_what_says_that_it_runs_is_stopped_where_no_process_does_and_over_where_its_record_is_newer(tmp_path):
+    made = record("fine", 4, 0, 0.5)
+    place = study(tmp_path, [made])
+    folder = place.home.cell(made.key)
+    write_json(folder / "cell.json", made.cell)
+    write_json(folder / "status.json", {"state": "running", "stage": "train"})
+    os.utime(folder / "status.json", (2e9, 2e9))  # later than the record
+    assert [Board(place).look(alive=alive)[0].state for alive in (True, False)] == ["running", "done"]
+    os.utime(folder / "record.json", (2.1e9, 2.1e9))  # another process ended the cell meanwhile
+    assert Board(place).look(alive=True)[0].state == "done"
+    (folder / "record.json").unlink()
+    assert [Board(place).look(alive=alive)[0].state for alive in (True, False)] == ["running", "stopped"]
 
 
 def test_one_seed_of_a_dearer_budget_is_no_better_than_the_mean_of_three():
