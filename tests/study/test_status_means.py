@@ -59,6 +59,17 @@ def test_the_note_in_mlflow_ranks_by_means_too():
     assert rows == ["| steady | 62.5% | 2 | 1.0 | steady |", "| lucky | 50.0% | 2 | 1.0 | lucky |"]
 
 
+def test_the_note_in_mlflow_means_no_facet_with_another():
+    records = [
+        {
+            "state": "done", "cell": {"method": "fine", "knobs": {}, "hours": 5, "label": f"fine, 5 h, seed {s}"},
+            "seconds": 3600, "facet": facet, "values": {"miou_present": x},
+        }
+        for facet, s, x in (("small", 0, 0.2), ("small", 1, 0.2), ("large", 0, 0.6), ("large", 1, 0.6))
+    ]  # fmt: skip
+    assert "| fine | 60.0% | 2 | 1.0 | fine |" in study_note({"study": "s"}, records)
+
+
 def test_both_rank_by_the_metric_that_the_study_names(tmp_path):
     pq = {"fine": (0.6, 0.1), "coarse": (0.4, 0.3)}
     made = [record(m, 4, 0, miou, values={"miou_present": miou, "pq": score}) for m, (miou, score) in pq.items()]
