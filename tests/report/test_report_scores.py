@@ -49,6 +49,13 @@ def test_a_table_gets_the_sentences_of_a_study(tmp_path):
     assert not list(tmp_path.glob("*.png")), "nothing is written unasked"
 
 
+def test_a_table_in_percent_takes_a_target_in_percent(tmp_path):
+    file = table(tmp_path, [(m, h, 100 * x, s) for m, h, x, s in ROWS])
+    plain = json.loads(run("--from", file, "--target", 45, "--json"))
+    needs = {s["methods"][0]: s["text"] for s in plain["sentences"] if s["kind"] == "need"}
+    assert needs["a"].startswith("a: 45 needs at most") and needs["b"] == "b: 45 is not reached with 12 h"
+
+
 def test_the_words_and_the_pages_of_a_table(tmp_path):
     out = run("--from", table(tmp_path), "--out", tmp_path / "out")
     assert "12 h: a leads with" in out and (tmp_path / "out" / "report.html").exists()
@@ -135,10 +142,29 @@ def test_like_is_compared_with_like():
     }  # fmt: skip
 
 
+def test_what_also_buys_labels_does_not_stand_at_budgets_with_its_free_point():
+    scores = [score("a", 4.0, s, 0.4 + 0.01 * s) for s in range(3)]
+    scores += [score("b", h, s, 0.2 + 0.011 * s) for h in (0.0, 12.0) for s in range(3)]
+    (finding,) = findings(from_scores(scores))
+    assert not [s for s in sentences(finding) if s.kind in ("beats", "leader")], "nothing was measured beside anything"
+
+
+def test_scores_that_are_no_numbers_are_compared_with_nothing():
+    """As in records of a study; a table with them is refused."""
+    scores = [score(m, 4.0, s, float("nan") if m == "lost" else x + 0.01 * s) for m, x in (("a", 0.4), ("b", 0.2),
+              ("lost", 0.0)) for s in range(3)]  # fmt: skip
+    (finding,) = findings(from_scores(scores))
+    said = sentences(finding)
+    assert [s.methods for s in said if s.kind == "beats" and s.decided] == [("a", "b")]
+    assert not any("lost" in s.methods for s in said)
+
+
 def test_the_same_labels_bought_twice_are_one_point():
     bought = [score("a", h, s, 0.5 + 0.01 * s, acts="48 coarse masks") for h in (4, 12) for s in range(3)]
     other = [score("a", h, s, 0.5 + 0.01 * s, acts="") for h in (4, 12) for s in range(3)]
     assert len(from_scores(bought).entries) == 1 and len(from_scores(other).entries) == 2
+    hours = [e.point.seconds / 3600 for e in from_scores(bought[::-1]).entries]
+    assert hours == [4], "at the least that they cost, in whatever order the rows stand"
     noisy = [score("a", h, s, 0.5 + 0.01 * s * h, acts="coarse masks") for h in (4, 12) for s in range(1, 4)]
     assert len(from_scores(noisy).entries) == 2, "other scores: not the same after all"
 

@@ -101,6 +101,29 @@ def test_seeds_that_move_all_scores_alike_are_paired_and_others_are_not():
     assert judge(cells, [{0: 1.0, 1: -1.0}]).differences[0].sign == 1, "0.06 apart where seeds shift by 0.15"
 
 
+def test_a_seed_that_a_method_lacks_is_no_advantage():
+    noise, shifts = np.random.default_rng(1).normal(0, 0.002, (4, 6)), np.arange(6) * 0.1
+    rows = [dict(enumerate(row + shifts)) for row in noise]
+    del rows[0][0]  # its mean is higher by the worst seed, which it never ran
+    found = judge([SeedScores("f", i, 4, row) for i, row in enumerate(rows)], [{0: 1.0, 1: -1.0}, {0: 1.0, 2: -1.0}])
+    assert [abs(d.value) < 0.005 for d in found.differences] == [True, True]
+    assert not any(d.sign for d in found.differences)
+
+
+def test_pairing_costs_the_degrees_of_freedom_of_an_analysis_of_variance():
+    scores = np.random.default_rng(1).normal(0, 1, (4, 6))
+    residual = scores - scores.mean(0) - scores.mean(1, keepdims=True) + scores.mean()
+    variance, freedom = spreads.effective(scores - scores.mean(0), paired=True)
+    assert freedom.sum() == pytest.approx((4 - 1) * (6 - 1))
+    assert variance.mean() == pytest.approx((residual**2).sum() / 15)
+    assert spreads.effective(scores, paired=False)[1].tolist() == [5.0] * 4
+
+
+def test_scores_that_are_the_same_but_for_rounding_are_not_told_apart():
+    cells = [SeedScores("f", i, 4, dict.fromkeys(range(3), 0.5 + i * 2e-6)) for i in range(3)]
+    assert not any(d.sign for d in judge(cells, [{0: 1.0, 1: -1.0}, {0: 1.0, 2: -1.0}]).differences)
+
+
 def test_a_family_is_held_against_its_largest():
     rng = np.random.default_rng(2)
     cells = [SeedScores("f", i, 4, dict(enumerate(rng.normal(0.5, 0.02, 4)))) for i in range(8)]
@@ -108,6 +131,10 @@ def test_a_family_is_held_against_its_largest():
     many, one = judge(cells, pairs), judge(cells, pairs[:1])
     assert many.limit > one.limit + 0.7 and one.limit == pytest.approx(stats.norm.ppf(1 - 0.05 * 0.65 / 2), abs=0.1)
     assert many.limit < stats.norm.ppf(1 - 0.05 * 0.5 / 2 / len(pairs)), "less than Bonferroni: pairs share cells"
+    known = [SeedScores("f", i, 4, dict(enumerate(rng.normal(0.5, 0.02, 100)))) for i in range(3)]
+    three = judge(known, [{0: 1.0, 1: -1.0}, {0: 1.0, 2: -1.0}, {1: 1.0, 2: -1.0}])
+    tukeys = stats.studentized_range.ppf(1 - 0.05 * 0.5, 3, np.inf) / sqrt(2)
+    assert three.limit == pytest.approx(tukeys, abs=0.1), "half of the error allowed: the rest is for few seeds"
 
 
 def test_what_was_found_leaves_the_family():
@@ -123,6 +150,9 @@ def test_variances_that_differ_are_not_lent():
     odd = spreads.spread(squares * [1, 1, 100, 100], freedom, range(4), [0] * 4)
     assert even.variance == pytest.approx(squares) and (even.freedom > odd.freedom + 4).all()
     assert odd.variance[0] < 0.4 * odd.variance[2], "a quiet method stays quieter than a noisy one"
+    assert (even.freedom < 20).all(), "four that agree are no proof that all do"
+    few = spreads.spread(np.full(6, 1e-4), np.full(6, 2.0), [0, 0, 1, 1, 2, 2], [0, 1] * 3)
+    assert few.groups == 6, "three methods are too few to tell a budget's factor from a method's"
 
 
 def test_two_seeds_have_one_sentence_how_many_more_would_decide():
@@ -131,6 +161,34 @@ def test_two_seeds_have_one_sentence_how_many_more_would_decide():
     assert "more would tell" in one.text and "standard deviation 0.013" in one.text
     (single,) = said(alike(np.random.default_rng(0), 6, 1))
     assert single.text == "1 seed a point decides nothing; 3 are the least: run 2 more"
+
+
+@pytest.mark.parametrize(("others", "more"), [({}, 8), ({"c": (0.4, 0.42)}, 11)])
+def test_how_many_more_seeds_would_decide_by_hand(others, more):
+    """Spread 0.01414, 0.02 apart: 2 ((2.241 + 0.84) / 1.414)^2 is 9.5; of three pairs 2.638 in place of 2.241: 12.1."""
+    seen = {"a": (0.50, 0.52), "b": (0.48, 0.50)} | others
+    (one,) = said([Score(method=m, hours=4, seed=s, score=x[s]) for m, x in seen.items() for s in (0, 1)])
+    assert f"(standard deviation 0.014), about {more} more would tell a from b with 4 h (0.020 apart)" in one.text
+
+
+def test_a_percent_of_full_supervision_is_decided_where_the_difference_is():
+    draws = alike(np.random.default_rng(10), 3, 4)
+    named = [replace(s, method="oracle" if s.method == "m0" else s.method) for s in draws]
+    percents = [s for s in said(named) if s.kind == "percent"]
+    assert len(percents) == 2 and not any(s.decided for s in percents)
+    assert all(s.text.startswith("cannot tell m") and "from oracle" in s.text for s in percents)
+    apart = [replace(s, score=s.score + 0.3 * (s.method == "oracle")) for s in named]
+    assert [s.decided for s in said(apart) if s.kind == "percent"] == [True, True]
+
+
+def test_a_percent_of_a_noisy_score_is_as_unsure_as_that_score():
+    def width(noise):
+        rows = [Score(method="m1", hours=4, seed=s, score=0.3 + s / 1000) for s in range(4)]
+        full = [Score(method="oracle", hours=90, seed=s, score=0.6 + noise * (-1) ** (s in (1, 2))) for s in range(4)]
+        (percent,) = [s for s in said(rows + full) if s.kind == "percent"]
+        return percent.interval[1] - percent.interval[0]
+
+    assert width(0.05) > 5 * width(0.001)
 
 
 @pytest.mark.parametrize(("rivals", "seeds"), [(6, 2), (4, 3)])
@@ -200,6 +258,36 @@ def test_savings_come_with_the_noise_of_the_seeds():
     assert saving.text.startswith("coarse needs 3") or saving.text.startswith("coarse needs 2.")
     needs = {s.methods[0]: s for s in said(scores) if s.kind == "need"}
     assert not any(s.decided for s in needs.values()) and needs["coarse"].interval[0] < 27 < needs["coarse"].interval[1]
+
+
+def test_no_budget_is_said_to_miss_a_target_that_only_chance_has_set():
+    """The target of these tables is the best score measured, which one of several identical methods holds by luck."""
+    rng, missed = np.random.default_rng(21), 0
+    for _ in range(30):
+        missed += any("is not reached" in s.text for s in said(alike(rng, 6, 3)))
+    assert missed <= 2
+    apart = [Score(method=m, hours=h, seed=s, score=x + h / 100 + s / 500) for m, x in (("low", 0.1), ("high", 0.5))
+             for h in (4.0, 12.0) for s in range(3)]  # fmt: skip
+    needs = {s.methods[0]: s.text for s in said(apart) if s.kind == "need"}
+    assert needs["low"].endswith("is not reached with 12 h") and "is not reached" not in needs["high"]
+
+
+def test_who_sets_the_target_needs_what_its_interval_holds():
+    """Targets are shown with three digits, rounded down; the interval is of the number shown."""
+    rng = np.random.default_rng(22)
+    scores = [
+        Score(method="fine", hours=h, seed=s, score=0.2077 + h / 60 + rng.normal(0, 0.005))
+        for h in (4.0, 12.0) for s in range(5)
+    ]  # fmt: skip
+    (need,) = [s for s in said(scores) if s.kind == "need"]
+    low, high = need.interval
+    assert low <= need.hours <= high
+
+
+def test_a_leader_that_too_few_seeds_leave_open_says_so():
+    scores = alike(np.random.default_rng(3), 2, 4, better=0.3)
+    (one, *_) = [s for s in said([s for s in scores if s.method == "m0" or s.seed < 2]) if s.kind == "leader"]
+    assert not one.decided and one.text.endswith("not told from m1 (seeds: 2; 3 are the least)")
 
 
 def test_needs_of_draws_by_hand():

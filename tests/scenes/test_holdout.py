@@ -18,6 +18,15 @@ def val_scenes(spec):
     return {files.id for files in pair(FolderSpec.load(spec)).scenes if files.split == "val"}
 
 
+@pytest.mark.parametrize("given", ["40 %", 0.4, {"share": "40 %", "seed": 0}])
+def test_a_share_may_stand_among_the_splits_as_well_as_beside_them(tmp_path, given):
+    train = {"images": "images/train/{id}.png", "semantic": "labels/train/{id}.png"}
+    among = val_scenes(train_only(tmp_path / "a", count=9, splits={"train": train, "val": given}))
+    assert among == val_scenes(train_only(tmp_path / "b", count=9, val=given)) != set()
+    with pytest.raises(BadWorld, match=r"splits\.val"):  # one of the two, not both
+        FolderSpec.load(train_only(tmp_path / "c", splits={"train": train, "val": given}, val=given))
+
+
 @pytest.mark.parametrize("given", ["20 %", "20%", 0.2, {"share": "20 %"}, {"share": 0.2, "seed": 0}])
 def test_a_share_may_be_written_in_several_ways(given):
     assert Holdout.model_validate(given) == Holdout(share=0.2)

@@ -1,5 +1,7 @@
 """What ranks methods while a study runs: the mean over seeds, never the luckiest of them."""
 
+import os
+
 import pytest
 from madestudy import record, study
 
@@ -23,6 +25,28 @@ def test_status_ranks_by_means_not_by_the_luckiest_seed():
     assert found["steady"].score == pytest.approx(0.55) and found["lucky"].score == pytest.approx(0.4)
 
 
+def test_what_says_that_it_runs_is_stopped_where_no_process_does_and_over_where_its_record_is_newer(tmp_path):
+    made = record("fine", 4, 0, 0.5)
+    place = study(tmp_path, [made])
+    folder = place.home.cell(made.key)
+    write_json(folder / "cell.json", made.cell)
+    write_json(folder / "status.json", {"state": "running", "stage": "train"})
+    os.utime(folder / "status.json", (2e9, 2e9))  # later than the record
+    assert [Board(place).look(alive=alive)[0].state for alive in (True, False)] == ["running", "done"]
+    os.utime(folder / "record.json", (2.1e9, 2.1e9))  # another process ended the cell meanwhile
+    assert Board(place).look(alive=True)[0].state == "done"
+    (folder / "record.json").unlink()
+    assert [Board(place).look(alive=alive)[0].state for alive in (True, False)] == ["running", "stopped"]
+
+
+def test_one_seed_of_a_dearer_budget_is_no_better_than_the_mean_of_three():
+    """Cells end seed by seed: while a study runs, the newest budget has the luckiest seed alone."""
+    cells = [cell("fine", s, 0.5 + s / 100) for s in range(3)] + [cell("fine", 0, 0.9, hours=9)]
+    assert best(tuple(cells))["fine"].label == "fine, 5 h" and best(tuple(cells))["fine"].seeds == 3
+    cells += [cell("fine", s, 0.6, hours=9) for s in (1, 2)]
+    assert best(tuple(cells))["fine"].label == "fine, 9 h"
+
+
 def test_the_note_in_mlflow_ranks_by_means_too():
     records = [
         {
@@ -33,6 +57,17 @@ def test_the_note_in_mlflow_ranks_by_means_too():
     ]  # fmt: skip
     rows = [line for line in study_note({"study": "s"}, records).splitlines() if line.startswith("| ")][1:]
     assert rows == ["| steady | 62.5% | 2 | 1.0 | steady |", "| lucky | 50.0% | 2 | 1.0 | lucky |"]
+
+
+def test_the_note_in_mlflow_means_no_facet_with_another():
+    records = [
+        {
+            "state": "done", "cell": {"method": "fine", "knobs": {}, "hours": 5, "label": f"fine, 5 h, seed {s}"},
+            "seconds": 3600, "facet": facet, "values": {"miou_present": x},
+        }
+        for facet, s, x in (("small", 0, 0.2), ("small", 1, 0.2), ("large", 0, 0.6), ("large", 1, 0.6))
+    ]  # fmt: skip
+    assert "| fine | 60.0% | 2 | 1.0 | fine |" in study_note({"study": "s"}, records)
 
 
 def test_both_rank_by_the_metric_that_the_study_names(tmp_path):

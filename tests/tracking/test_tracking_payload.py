@@ -116,6 +116,12 @@ def test_a_crop_that_is_not_chosen_is_told_too():
     assert params(cell | {"recipe": cell["recipe"] | {"crop": None}})["crop"] == "whole images"
 
 
+def test_steps_in_all_stand_in_place_of_steps_of_each_training():
+    cell = a_record()["cell"]
+    told = params(cell | {"recipe": cell["recipe"] | {"total_steps": 120}})
+    assert told["total_steps"] == "120" and "steps" not in told
+
+
 def test_a_record_names_what_it_was_made_with_else_its_study_does():
     own = {"commit": "def456", "environment": {"python": "3.12"}, "worlds": {"street": "e" * 32}}
     earlier = {**STUDY, "earlier": {"commit": "0ld", "environment": {"python": "3.10"}}}

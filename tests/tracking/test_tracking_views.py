@@ -38,6 +38,7 @@ def test_a_view_draws_what_cells_are_told_to_have(study, metric):
 
 
 def test_the_page_of_a_study_links_to_its_views():
+    assert experiment_tags("s", "1")["mlflow.experimentKind"] == "custom_model_development", "not one of GenAI traces"
     tags = experiment_tags("tiny", "7")
     for view in (COSTS, METHODS):
         link = view_link("tiny", "7", view)

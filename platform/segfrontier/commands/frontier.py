@@ -79,7 +79,7 @@ def frontier(
     """
     from segfrontier.report.findings import Reading, findings
 
-    reading = Reading(target=target, gpu=gpu, how=how.value, level=level)
+    reading = Reading(target=target, most=1.0 if table is None else 1e9, gpu=gpu, how=how.value, level=level)
     found, folder = _read(study, home, table, prices, references, metric)
     facets = findings(found, reading)
     if as_json:

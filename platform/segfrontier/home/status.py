@@ -199,16 +199,16 @@ class Mean:
 
 
 def best(cells: tuple[CellState, ...]) -> dict[str, Mean]:
-    """Each method's highest mean over seeds so far: a lucky seed is no better method."""
+    """Each method's highest mean so far, of those over the most seeds: a lucky seed is no better method or budget."""
     scores: dict[tuple[str, str], list[float]] = {}
     for cell in cells:
         if not math.isnan(cell.score):
             scores.setdefault((cell.method, cell.label.rpartition(", seed ")[0] or cell.label), []).append(cell.score)
     means = [(method, Mean(label, sum(own) / len(own), len(own))) for (method, label), own in scores.items()]
     found: dict[str, Mean] = {}
-    for method, mean in sorted(means, key=lambda item: -item[1].score):
+    for method, mean in sorted(means, key=lambda item: (-item[1].seeds, -item[1].score)):
         found.setdefault(method, mean)
-    return found
+    return dict(sorted(found.items(), key=lambda item: -item[1].score))
 
 
 def seconds_left(cells: tuple[CellState, ...], *, spent: float, before: int) -> float | None:

@@ -31,13 +31,16 @@ class Reading:
     """How scores are read."""
 
     target: float | None = None
+    most: float = 1.0  # what a target may be; scores of a table may be in percent
     gpu: bool = False  # computing is a second cost
     how: How = "t"
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.target is not None and not 0 < self.target <= 1:
-            raise BadInput(f"a target is a score above 0 and up to 1; found {self.target:g}. Write 0.6 for 60 %.")
+        if self.target is not None and not 0 < self.target <= self.most:
+            raise BadInput(
+                f"a target is a score above 0 and up to {self.most:g}; found {self.target:g}. Write 0.6 for 60 %."
+            )
         if not 0 < self.level < 1:
             raise BadInput(f"the level of an interval lies between 0 and 1; found {self.level:g}. Write e.g. 0.95.")
 
@@ -138,7 +141,9 @@ class Finding:
         drawn = [d for p in members if (d := self.comparisons.redrawn.get(p)) is not None]
         if len(drawn) < len(members) or not members:
             return None
-        return np.asarray(np.max(drawn, axis=0) * (_OF_FULL if source == FULL else 1.0))
+        of_best = _OF_FULL if source == FULL else 1.0
+        rounding = of_best * max(p.score for p in members) - self.target[0]  # the draws are of the number that is shown
+        return np.asarray(np.max(drawn, axis=0) * of_best - rounding)
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:

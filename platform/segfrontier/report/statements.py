@@ -19,7 +19,7 @@ import numpy as np
 from segfrontier.market.budget import hours
 from segfrontier.report.answers import in_words
 from segfrontier.report.breakeven import PriceRange, price_range
-from segfrontier.report.contenders import FULL, Contender, Level, levels, standing
+from segfrontier.report.contenders import FULL, YARDSTICK, Contender, Level, levels, standing
 from segfrontier.report.digits import estimated, rounded
 from segfrontier.report.findings import Finding
 from segfrontier.report.points import FrontierPoint, budget_words
@@ -70,7 +70,8 @@ def _leaders(finding: Finding) -> Iterator[Sentence]:
         told, score = budget_words(level), _score(finding, _entry(first, level))
         if open_to:
             text = (
-                f"{told}: cannot tell who leads; best mean {first.name} with {score}, not told from {_names(open_to)}"
+                f"{told}: cannot tell who leads; best mean {first.name} with {score}, not told from "
+                f"{', '.join(_with_seeds(c, level) for c in open_to)}"
             )
         else:
             text = f"{told}: {first.name} leads with {score}, ahead of {_names(others)}"
@@ -79,6 +80,12 @@ def _leaders(finding: Finding) -> Iterator[Sentence]:
             kind="leader", text=text, decided=not open_to, hours=_hours(first, level), interval=_interval(nearest),
             methods=(first.name, *(c.name for c in (open_to or others))),
         )  # fmt: skip
+
+
+def _with_seeds(one: Contender, level: Level) -> str:
+    """Its name, and why nothing can be told of it where more seeds are the way out."""
+    have = len(_entry(one, level).point.scores)
+    return one.name if have >= LEAST_SEEDS else f"{one.name} (seeds: {have}; {LEAST_SEEDS} are the least)"
 
 
 def _beats(finding: Finding) -> Iterator[Sentence]:
@@ -128,10 +135,11 @@ def _needs(finding: Finding) -> Iterator[Sentence]:
         curve = _curve(finding, one)
         if curve is None:
             continue
-        low, _, high = needed(*curve, target)
+        low, likely, high = needed(*curve, target)
         bottom, top = (s / 3600 for s in middle(low, high))
-        text = f"{one.name}: {_need_words(finding, one, bottom, top)}"
         own = finding.need_of(one.name)
+        never = not isfinite(middle(likely, likely)[0]) and (own is None or own.seconds is None)
+        text = f"{one.name}: {_need_words(finding, one, bottom, top, never=never and _is_behind(finding, one))}"
         at = None if own is None or own.seconds is None else hours(own.seconds)
         interval = (bottom, top) if isfinite(top) else None
         yield Sentence(
@@ -140,13 +148,20 @@ def _needs(finding: Finding) -> Iterator[Sentence]:
         )  # fmt: skip
 
 
-def _need_words(finding: Finding, one: Contender, bottom: float, top: float) -> str:
+def _is_behind(finding: Finding, one: Contender) -> bool:
+    """Whether any was found better than this one, where the target is the best of all scores: chance made it so."""
+    if finding.reading.target is not None or {FULL, YARDSTICK} & set(finding.methods):
+        return True
+    return any(finding.comparisons.better(other, one) for other in finding.contenders if other is not one)
+
+
+def _need_words(finding: Finding, one: Contender, bottom: float, top: float, *, never: bool) -> str:
     assert finding.target is not None
     goal, need = f"{finding.target[0]:g}", finding.need_of(one.name)
     last = one.curve[-1].point.seconds
     most = in_words(last) if last else "no annotation"
     if need is None or need.seconds is None or not isfinite(top):
-        if bottom >= hours(last):
+        if never:
             return f"{goal} is not reached with {most}"
         return f"cannot tell whether {most} reaches {goal}"
     if need.seconds == 0 and top == 0:

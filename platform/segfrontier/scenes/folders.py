@@ -34,7 +34,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -176,6 +176,16 @@ class FolderSpec(_Strict):
     instances: Literal["none", "files", "components", "exact"] = "none"
     val: Holdout | None = None
     existing: ExistingLabels | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_a_share_among_the_splits(cls, value: Any) -> Any:
+        """`val: 20 %` reads as naturally below `splits` as beside it."""
+        splits = value.get("splits") if isinstance(value, dict) and "val" not in value else None
+        share = splits.get(VAL) if isinstance(splits, dict) else None
+        if splits is None or not (isinstance(share, str | float) or (isinstance(share, dict) and "share" in share)):
+            return value
+        return value | {"splits": {k: v for k, v in splits.items() if k != VAL}, "val": share}
 
     @model_validator(mode="after")
     def _keeps_unlabelled_images_for_training(self) -> Self:
