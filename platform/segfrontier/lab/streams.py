@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -48,7 +49,7 @@ class Part:
             return self.scenes
         if self.labels is None:
             return tuple(self.images.scenes())
-        return tuple(dict.fromkeys(scene for labels in self.sets().values() for scene in labels.scenes()))
+        return tuple(dict.fromkeys(chain.from_iterable(labels.scenes() for labels in self.sets().values())))
 
     def sets(self) -> Mapping[str, LabelSet]:
         """The label sets by name; a single one has the empty name."""

@@ -49,9 +49,15 @@ class Acts:
     def __len__(self) -> int:
         return len(self.items)
 
+    def total(self) -> tuple[int, int]:
+        """All units, and all questions."""
+        if len(self) == 1:  # a mask's: NumPy takes thirty times as long to sum them
+            return self.units.item(), self.asked.item()
+        return int(self.units.sum()), int(self.asked.sum())
+
     def without(self, items: NDArray[np.int64] | None) -> Acts:
         """The acts whose item is not among `items`."""
         if items is None:
             return self
-        new = ~np.isin(self.items, items)
+        new = self.items != items[0] if len(items) == 1 else ~np.isin(self.items, items)  # masks have a single one
         return Acts(self.items[new], self.units[new], self.asked[new])

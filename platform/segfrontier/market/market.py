@@ -254,5 +254,5 @@ class Market:
 
 
 def _added(totals: Mapping[str, Totals], kind: str, acts: Acts) -> dict[str, Totals]:
-    before = totals.get(kind, Totals())
-    return {**totals, kind: before.plus(units=int(acts.units.sum()), asked=int(acts.asked.sum()))}
+    units, asked = acts.total()
+    return {**totals, kind: totals.get(kind, Totals()).plus(units=units, asked=asked)}

@@ -32,9 +32,9 @@ class Request:
 
     def __post_init__(self) -> None:
         given = () if isinstance(self.scenes, str) else tuple(self.scenes)
-        if isinstance(self.scenes, str) or not all(issubclass(type(s), str) for s in given):
+        if isinstance(self.scenes, str) or not all(issubclass(kind, str) for kind in set(map(type, given))):
             raise BadInput(f"a request names its scenes in a list of scene ids; got {_shown(self.scenes)}")
-        scenes = tuple(plain_text(s) for s in given)
+        scenes = tuple(map(plain_text, given))
         object.__setattr__(self, "scenes", scenes)
         if len(set(scenes)) != len(scenes):
             twice = sorted(scene for scene, count in Counter(scenes).items() if count > 1)

@@ -247,19 +247,16 @@ class _Digest:
         self._seen: set[str] = set()
 
     def take(self, encoded: list[StoredRow]) -> None:
+        parts: list[bytes] = []
         for row in encoded:
             if row.scene in self._seen:
                 raise ValueError(f"a label set has one row a scene; {row.scene!r} came twice")
             self._seen.add(row.scene)
-            for part in row[:_FIRST_COLUMNS]:
-                self._add(part if isinstance(part, bytes) else str(part).encode())
+            parts += (part if isinstance(part, bytes) else str(part).encode() for part in row[:_FIRST_COLUMNS])
             for name in COLUMN_NAMES[_FIRST_COLUMNS:]:  # by name, where there: older files' digests stay what they are
                 if (data := getattr(row, name)) is not None:
-                    self._add(name.encode())
-                    self._add(data)
-
-    def _add(self, data: bytes) -> None:
-        self._state.update(len(data).to_bytes(8, "little") + data)
+                    parts += name.encode(), data
+        self._state.update(b"".join(piece for part in parts for piece in (len(part).to_bytes(8, "little"), part)))
 
     def hexdigest(self) -> str:
         return self._state.hexdigest()
