@@ -46,3 +46,18 @@ def test_a_study_of_it_says_all_that_its_reader_must_know(tmp_path):
     read = harvest(Home(home).study("proxy"))
     assert [f"{fault[-9:]}" for fault in read.faults if LEAK in fault] == ["(2 cells)"]
     assert len(read.entries) == 5, "one point for each setting of what was swept, in one facet"
+
+
+def test_a_class_that_starves_is_told_of_wherever_its_cell_is_told_of(tmp_path):
+    """Only target batches and a rate far too high: the proxy labels end in few classes, while steps are logged."""
+    knobs = {"gamma": 0.0, "gamma_end": 0.0, "target_pixels": "all", "weighting": "none", "looks": 0, "pictures": 0}
+    changes = {"methods": [{"name": "proxy_curriculum", "knobs": knobs}]}
+    study, home = parsed(PLAIN, **changes, recipe=PLAIN["recipe"] | {"total_steps": 40, "lr": 0.5}), tmp_path / "runs"
+    run_study(study, home=home, tracking="none")
+    (key,) = keyed(expand(study), Atlas())
+    record = Record.read(Home(home).cell(key))
+    gone = [words for words in record.warnings if words.endswith("has vanished from the proxy labels")]
+    assert record.state == "done" and gone, "none starved: the setting shows nothing"
+    for words in gone:
+        assert words in (Home(home).cell(key) / LOG).read_text() and words in cell_payload(record.plain(), {}).note
+        assert any(words in fault for fault in harvest(Home(home).study("proxy")).faults)
