@@ -116,6 +116,18 @@ def test_a_training_grows_once_a_minute_at_most_and_only_when_it_has_begun(movin
     assert moving.reason() == ""
 
 
+def test_a_cluster_that_gives_no_answer_ends_no_training(moving, monkeypatch):
+    def no_answer():
+        raise ConnectionError("no GCS")
+
+    moving.seconds, moving.leaving = 2.0, frozenset({"n"})
+    with monkeypatch.context() as patch:
+        patch.setattr(moves, "leaving", no_answer)
+        assert moving.reason() == ""
+    moving.seconds = 4.0
+    assert moving.reason(), "and it is asked again"
+
+
 def test_a_node_that_was_taken_back_is_no_failure_of_its_workers():
     preempted, died = ActorDiedError(), ActorDiedError()
     preempted._preempted = True

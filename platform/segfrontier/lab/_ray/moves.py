@@ -22,11 +22,17 @@ class Moves:
         self._asked = self._grown = time.monotonic()
 
     def reason(self) -> str:
-        """Why to move now; nothing where not."""
+        """Why to move now; nothing where not, nor where the cluster gives no answer: training needs none."""
         now = time.monotonic()
         if now - self._asked < ASK_SECONDS:
             return ""
         self._asked = now
+        try:
+            return self._found(now)
+        except Exception:  # of many kinds, by what has failed of Ray
+            return ""
+
+    def _found(self, now: float) -> str:
         nodes = self._attempt.nodes()
         if gone := nodes & leaving():
             return f"{len(gone)} of the {len(nodes)} nodes that train will be taken back"
