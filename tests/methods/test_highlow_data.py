@@ -8,7 +8,6 @@ import pytest
 import timm
 import torch
 from highlowhere import KNOBS, RECIPE, highlow_lab
-from pointhere import larger_toy
 from toystudy import RECIPE as TOY_RECIPE
 from toystudy import toy_study
 
@@ -19,11 +18,6 @@ from segfrontier_methods.high_low import HighLow
 from segfrontier_methods.high_low.data import bought, series
 
 MASK = 5400
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return larger_toy(tmp_path_factory.mktemp("world") / "toy")
 
 
 def test_series_are_nested_and_do_not_move_when_images_join():

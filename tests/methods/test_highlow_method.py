@@ -17,17 +17,6 @@ from segfrontier_methods.high_low.balance import balance, note_balance
 MASK = 5400
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return larger_toy(tmp_path_factory.mktemp("world") / "toy")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Shared by tests that may find each other's stages."""
-    return tmp_path_factory.mktemp("home")
-
-
 @pytest.mark.parametrize(
     ("knobs", "stages", "networks"),
     [

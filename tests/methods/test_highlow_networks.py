@@ -4,7 +4,6 @@ from dataclasses import fields, replace
 
 import pytest
 from highlowhere import KNOBS, RECIPE, highlow_lab
-from pointhere import larger_toy
 from test_highlow_files import VALUES
 from torch import nn
 from toylab import Recorder
@@ -37,11 +36,6 @@ def turned(**changes):
 
 def settings(network):
     return {f.name: getattr(network, f.name) for f in fields(network)}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return larger_toy(tmp_path_factory.mktemp("world") / "toy")
 
 
 # ------------------------------------------------------------------------------------------------ networks

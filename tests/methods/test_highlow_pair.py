@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from highlowhere import KNOBS, RECIPE, highlow_lab, run_highlow
-from pointhere import larger_toy
 from toylab import Recorder
 
 from segfrontier.lab import Argmax, Part
@@ -16,17 +15,6 @@ from segfrontier_methods.high_low import HighLow
 from segfrontier_methods.high_low.data import bought
 from segfrontier_methods.high_low.fusion import Fusion, TwoBranchSpec
 from segfrontier_methods.high_low.thresholds import chosen
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return larger_toy(tmp_path_factory.mktemp("world") / "toy")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Shared by tests that may find each other's stages."""
-    return tmp_path_factory.mktemp("home")
 
 
 def test_the_pair_answers_as_its_rule_and_as_a_slow_reference(world, home):

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 from highlowhere import KNOBS, RECIPE, highlow_lab, run_highlow
-from pointhere import larger_toy
 from toylab import Recorder
 from toystudy import RECIPE as TOY_RECIPE
 from toystudy import toy_study
@@ -15,17 +14,6 @@ from segfrontier.plan.planning import plan_study
 from segfrontier_methods.high_low import HighLow
 
 INF = float("inf")
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return larger_toy(tmp_path_factory.mktemp("world") / "toy")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Shared by tests that may find each other's stages."""
-    return tmp_path_factory.mktemp("home")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from pointhere import KNOBS, RECIPE, larger_toy, point_lab
+from pointhere import KNOBS, RECIPE, point_lab
 from toylab import Plain
 
 from segfrontier.errors import BadInput, Diverged
@@ -25,11 +25,6 @@ from segfrontier_methods.active_points.labels import PointLabels
 
 def knobs(**changes):
     return Knobs(**(KNOBS | changes))
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return larger_toy(tmp_path_factory.mktemp("points") / "world")
 
 
 @pytest.fixture

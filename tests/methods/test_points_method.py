@@ -26,17 +26,6 @@ def interrupting(**fatal):
     return recorder
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return larger_toy(tmp_path_factory.mktemp("points") / "world")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """One home for all variants: what they share is trained once."""
-    return tmp_path_factory.mktemp("home")
-
-
 def run(home, world, knobs, *, recipe=RECIPE, watcher=None, **settings):
     watcher = watcher or Recorder()
     with point_lab(home, world, cell=str(knobs), watcher=watcher, **settings) as lab:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from elsewhere import together
-from pointhere import BENCH, larger_toy
+from pointhere import BENCH
 from proxyhere import PPM, objective, spec
 from toylab import Recorder, fine_part, toy_lab
 from toyworld import TOY, write_toy
@@ -25,11 +25,6 @@ from segfrontier_methods.proxy_curriculum.knobs import PAPERS_CLASSES, Knobs
 RECIPE = Recipe(encoder="test_resnet", pretrained="never", total_steps=12, batch=2, scale=(0.5, 1.5), lr=0.01, **PPM)
 SMALL = {"weighted": ("wall", "car"), "pictures": 0}
 PLAIN = {"weighting": "none", "masked_end": 0.0}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return larger_toy(tmp_path_factory.mktemp("proxy") / "world")
 
 
 def done(home, world, *, recipe=RECIPE, **knobs):
