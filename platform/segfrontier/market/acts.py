@@ -51,7 +51,7 @@ class Acts:
 
     def total(self) -> tuple[int, int]:
         """All units, and all questions."""
-        if len(self) == 1:  # a mask's: NumPy takes thirty times as long to sum them
+        if len(self) == 1:  # a mask's: NumPy takes twenty times as long to sum them
             return self.units.item(), self.asked.item()
         return int(self.units.sum()), int(self.asked.sum())
 
