@@ -53,14 +53,15 @@ class Adapt(Objective):
                 _answers(nets, batch["target"])
             return
         theirs = _answers(nets, batch["target"])
-        pull = _weighted(self.target_weights, list(self._pulls(nets, theirs)))
+        judged = [nets.once(name, _information(logits)) for name, logits in zip(self._critics, theirs, strict=False)]
+        pull = _weighted(self.target_weights, list(self._pulls(theirs, [fooled for fooled, _ in judged])))
         known = self._known(theirs, batch["target"], at) if self.label_weight else torch.zeros_like(pull)
         at.log(target_pull=pull.detach(), target_labels=known.detach())
         yield Loss("target", known + pull)
-        for name, source, target in zip(self._critics, mine, theirs, strict=False):
+        for name, source, (_, target) in zip(self._critics, mine, judged, strict=False):
             # Half of each domain's loss; the answers are those from before the segmenter's step.
+            yield Loss(f"{name}/target", domain_loss(target, "target") / 2)
             yield Loss(f"{name}/source", domain_loss(nets[name](_information(source.detach())), "source") / 2)
-            yield Loss(f"{name}/target", domain_loss(nets[name](_information(target.detach())), "target") / 2)
 
     @property
     def _critics(self) -> Sequence[str]:
@@ -70,11 +71,10 @@ class Adapt(Objective):
         each = [cross_entropy(x, target.label, normalisation=self.normalisation, over=at) for x in theirs]
         return self.label_weight * _weighted(self.seg_weights, each)
 
-    def _pulls(self, nets: Nets, theirs: Sequence[Tensor]) -> Iterator[Tensor]:
+    def _pulls(self, theirs: Sequence[Tensor], fooled: Sequence[Tensor]) -> Iterator[Tensor]:
         if self.pull == "entropy":
             yield from (normalised_entropy(logits.float().softmax(1)).mean() for logits in theirs)
-        for name, logits in zip(self._critics, theirs, strict=False):
-            yield domain_loss(nets.frozen(name)(_information(logits)), "source")
+        yield from (domain_loss(verdict, "source") for verdict in fooled)
 
 
 def _answers(nets: Nets, batch: Batch) -> Sequence[Tensor]:

@@ -45,27 +45,26 @@ class PixelGame(Objective):
         """Labelled images, unlabelled images, then the critic with the labelled answers and with true maps."""
         labelled, truth = batch["labelled"], batch["truth"]
         mine, known = nets["segmenter"](labelled.image).mean_logits.float(), labelled.label != 255
-        fooled = _judged(nets.frozen("critic"), mine.softmax(1))
+        fooled, fake = (_each_pixel(verdict, mine) for verdict in nets.once("critic", mine.softmax(1)))
         pull = real_or_fake(fooled, real=True, counts=known, over=at)
         yield Loss("labelled", cross_entropy(mine, labelled.label, over=at) + self.labelled_pull * pull)
         theirs = nets["segmenter"](batch["unlabelled"].image).mean_logits.float()
-        judged = _judged(nets.frozen("critic"), theirs.softmax(1))
+        judged = _each_pixel(nets.frozen("critic")(theirs.softmax(1)), theirs)
         sure = trusted(judged.detach().sigmoid(), least=self.trust) & (at.progress >= self.self_training_after)
         own = self.self_training * self_training_loss(theirs, sure, over=at)
         yield Loss("unlabelled", self.unlabelled_pull * real_or_fake(judged, real=True) + own)
-        fake = _judged(nets["critic"], mine.detach().softmax(1))
         yield Loss("critic/fake", real_or_fake(fake, real=False, counts=known, over=at) / 2)
         shown = truth.label != 255
         maps_NHWK = F.one_hot(truth.label.where(shown, 0), self.num_classes) * shown[..., None]
-        real = _judged(nets["critic"], maps_NHWK.permute(0, 3, 1, 2).float())
+        maps_NKHW = maps_NHWK.permute(0, 3, 1, 2).float()
+        real = _each_pixel(nets["critic"](maps_NKHW), maps_NKHW)
         yield Loss("critic/real", real_or_fake(real, real=True, counts=shown, over=at) / 2)
         at.log(selected=sure.float().mean(), score_fake=judged.detach().sigmoid().mean())
 
 
-def _judged(critic: object, maps_NKHW: Tensor) -> Tensor:
-    """(N, H, W) logits of every pixel."""
-    logits: Tensor = critic(maps_NKHW)  # type: ignore[operator]
-    return F.interpolate(logits, size=maps_NKHW.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+def _each_pixel(logits: Tensor, of: Tensor) -> Tensor:
+    """A critic's logits at every pixel (N, H, W) of what it was shown."""
+    return F.interpolate(logits, size=of.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
 
 
 @dataclass(frozen=True, kw_only=True)

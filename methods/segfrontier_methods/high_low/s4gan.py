@@ -37,7 +37,8 @@ class S4Gan(Objective):
 
     Streams: `labelled`; `truth`, the same images in an order of their own, whose masks are the discriminator's real
     ones; `unlabelled`. Three critic passes a step: the one of the segmenter's maps gives both the features to match and
-    the scores to select by, the one of the real maps both the features to be matched and the critic's own loss.
+    the scores to select by, the one of the real maps both the features to be matched and the critic's own loss. The
+    critic learns from a pass of its own: as in the code, dropout is drawn anew for it.
     """
 
     segmenter: Network

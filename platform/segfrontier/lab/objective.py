@@ -9,6 +9,9 @@ clipping, schedules, teachers and checkpoints. All optimisers step together when
         yield Loss("fool", bce(nets.frozen("critic")(out), 1))        # reaches the segmenter alone
         yield Loss("critic", bce(nets["critic"](out.detach()), 0))    # reaches the critic alone
 
+`nets.once("critic", out)` gives both answers for one pass. Yield what a network's pass gives before its next pass: with
+many processes a loss ends the exchange of gradients that the pass began, and workers that differ are refused.
+
 A step sees one share of its batch: this worker's, and of that one accumulated part. The engine averages what the shares
 yield. So a mean over samples or over all pixels is right as it is, for shares are equally large; a mean over what
 differs from share to share, such as labelled pixels, is not. `at.mean(summed, mass)` is that of the whole batch, and
@@ -20,7 +23,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -160,13 +163,29 @@ class Moment:
         return self
 
 
+class _BackTo(torch.autograd.Function):
+    """An answer whose gradient goes through the pass that gave it to what was shown, and to no parameter."""
+
+    @staticmethod
+    def forward(ctx: Any, shown: Tensor, of: tuple[Tensor, Tensor]) -> Tensor:  # noqa: ARG004
+        ctx.of = of  # in a tuple: as inputs of their own, what they come from would be walked back twice
+        return of[1].detach().clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        seen, answer = ctx.of
+        (back,) = torch.autograd.grad(answer, seen, gradient, retain_graph=True)
+        return back, None
+
+
 class Nets:
     """The networks of an objective by name, as a step sees them."""
 
     def __init__(
-        self, called: Mapping[str, nn.Module], bare: Mapping[str, nn.Module], teachers: Mapping[str, nn.Module]
-    ):
-        self._called, self._bare, self._teachers = called, bare, teachers
+        self, called: Mapping[str, nn.Module], bare: Mapping[str, nn.Module], teachers: Mapping[str, nn.Module],
+        *, compiled: bool = False,
+    ) -> None:  # fmt: skip
+        self._called, self._bare, self._teachers, self._compiled = called, bare, teachers, compiled
 
     def __getitem__(self, name: str) -> nn.Module:
         """The network; a loss through it trains it."""
@@ -191,6 +210,18 @@ class Nets:
             return torch.func.functional_call(module, fixed, args, kwargs)
 
         return call
+
+    def once(self, name: str, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """One pass that two losses read: the first answer's reaches what made `shown`, the second's the network.
+
+        Number for number `frozen(name)(shown)` and `self[name](shown.detach())`, without a second pass. Yield the
+        second's loss before the network's next pass: with many processes a pass starts the exchange of its gradients.
+        """
+        if self._compiled:  # a compiled pass can be walked back once
+            return self.frozen(name)(shown), self[name](shown.detach())
+        seen = shown.detach().requires_grad_()
+        answer: Tensor = self._called[name](seen)
+        return cast(Tensor, _BackTo.apply(shown, (seen, answer))), answer
 
     def teacher(self, name: str) -> nn.Module:
         """The EMA teacher of a network; no gradient reaches it."""

@@ -51,7 +51,7 @@ class Learners:
         }
         if compiled:
             self.called = {n: cast(nn.Module, torch.compile(m)) for n, m in self.called.items()}
-        self.nets = Nets(self.called, self.bare, self.teachers)
+        self.nets = Nets(self.called, self.bare, self.teachers, compiled=compiled)
         for module in self.bare.values():
             module.train()
 
@@ -96,7 +96,8 @@ class Learners:
         if self.scaler.is_enabled():
             return {}
         found = {n: [p.grad for p in m.parameters() if p.grad is not None] for n, m in self.bare.items()}
-        return {n: torch.stack(torch._foreach_norm(g, 1)).sum().float() for n, g in found.items() if g}
+        none = torch.zeros((), device=self.worker.device)
+        return {n: torch.stack(torch._foreach_norm(g, 1)).sum().float() if g else none for n, g in found.items()}
 
     def update(self, *, step: int, steps: int, steps_an_epoch: int) -> dict[str, float]:
         """Let every optimiser step with the gradients at hand, then the teachers; returns the learning rates."""

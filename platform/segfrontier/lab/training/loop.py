@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
 from torch import Tensor
@@ -184,6 +184,10 @@ def _write(learners: Learners, history: History, work: Path, out: Path) -> None:
             shutil.copy(snapshot, out / snapshot.name)
 
 
+_SAME_WITHIN = 1e-5
+"""Of a gradient's size. Workers' are the same bits; devices of several kinds may add them up in another order."""
+
+
 class _Loop:
     """One run's loop, its parts in hand."""
 
@@ -255,22 +259,32 @@ class _Loop:
         self.history.take(logged, rates, sum(len(b.scene) for b in whole.values()))
 
     def _sound(self, step: int, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The losses of the whole batch, the same on every worker; Diverged where they or a gradient are not finite.
+        """The losses of the whole batch, the same on every worker, once they and the gradients are fit to be taken.
 
         Before any state takes what came of them, and on all workers at once: the last checkpoint is as sound as it was.
         The device is waited for once.
         """
-        values = self.worker.mean(torch.stack([loss.float() for loss in losses.values()]))
-        sizes = self.learners.gradient_sizes()
-        if not torch.isfinite(torch.stack([*values, *sizes.values()])).all():
-            named = dict(zip(losses, values.tolist(), strict=True))
-            named |= {f"a gradient of {name}": size.item() for name, size in sizes.items()}
-            name, value = next((name, value) for name, value in named.items() if not math.isfinite(value))
-            raise Diverged(
-                f"every loss and gradient must stay finite; {name} became {value} at step {step}, which was not taken. "
-                f"Lower the learning rate, clip gradients (Network(clip=1.0)), or train in fp32."
-            )
-        return dict(losses) if self.worker.world == 1 else dict(zip(losses, values, strict=True))
+        found = dict(losses) | {f"a gradient of {name}": size for name, size in self.learners.gradient_sizes().items()}
+        own = torch.stack([value.double() for value in found.values()])
+        means, squares = self.worker.mean(torch.stack([own, own**2]))
+        apart = (squares - means**2).clamp_min(0).sqrt() > _SAME_WITHIN * means.abs()
+        apart[: len(losses)] = False  # each worker's are those of its share
+        if not torch.isfinite(means).all() & ~apart.any():
+            self._refuse(step, dict(zip(found, means.tolist(), strict=True)), dict(zip(found, apart, strict=True)))
+        return dict(losses) if self.worker.world == 1 else dict(zip(losses, means.float(), strict=False))
+
+    def _refuse(self, step: int, values: Mapping[str, float], apart: Mapping[str, Tensor]) -> NoReturn:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise Diverged(
+                    f"every loss and gradient must stay finite; {name} became {value} at step {step}, which was not "
+                    f"taken. Lower the learning rate, clip gradients (Network(clip=1.0)), or train in fp32."
+                )
+        name = next(name for name, differs in apart.items() if differs)
+        raise BadInput(
+            f"every worker must come to the same gradients; {name} differs among {self.worker.world} at step {step}. "
+            f"Yield what a pass gives before the network's next pass, and let no loss go through nets.bare."
+        )
 
     def _draw_for(self, step: int, part: int) -> None:
         """Draw anew for each (seed, step, rank, part): a run that continues needs no stored random state, anywhere."""
