@@ -13,13 +13,13 @@ from rayhere import CLUSTER, SETTINGS, family
 MEMORY = 80 * 2**20
 
 
-def main(count):
+def main(count, gpus):
     """Say where the cluster is and which raylets it has; lose the node whose number is read; end with the input."""
     from ray.cluster_utils import Cluster
 
     small = {"object_store_memory": MEMORY, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
-    nodes = [cluster.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(count)]
+    nodes = [cluster.add_node(num_cpus=1, num_gpus=gpus, object_store_memory=MEMORY) for _ in range(count)]
     raylets = [node.all_processes["raylet"][0].process.pid for node in nodes]
     print(json.dumps({"address": cluster.address, "raylets": raylets}), flush=True)
     for line in sys.stdin:
@@ -49,11 +49,14 @@ class Nodes:
 
 
 @contextmanager
-def nodes(count=3):
-    """So many nodes of one CPU each, beside a head that has none; they and all they started are gone afterwards."""
+def nodes(count=3, *, gpus=0):
+    """So many nodes of one CPU each, beside a head that has none; they and all they started are gone afterwards.
+
+    `gpus` of each are there for Ray alone.
+    """
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | SETTINGS | CLUSTER
     process = subprocess.Popen(
-        [sys.executable, "-c", f"import nodeshere; nodeshere.main({count})"], stdin=subprocess.PIPE,
+        [sys.executable, "-c", f"import nodeshere; nodeshere.main({count}, {gpus})"], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, text=True,
         env=environment | {"RAY_memory_monitor_refresh_ms": "0", "PYTHONPATH": f"{SETTINGS['PYTHONPATH']}:{HERE}"},
     )  # fmt: skip

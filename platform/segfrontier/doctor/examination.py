@@ -11,7 +11,7 @@ from segfrontier.doctor import services as health_services
 from segfrontier.doctor.machine import Check, ok
 from segfrontier.errors import BadInput
 from segfrontier.study.cells import expand, weights_asked
-from segfrontier.study.config import Study
+from segfrontier.study.config import Executor, Study
 from segfrontier.study.keys import Atlas
 from segfrontier.study.pins import Pins
 
@@ -29,17 +29,17 @@ def examine(
     yield health.cores(executor, have=health.cores_here(), load=os.getloadavg()[0])
     yield health_services.ray_parts()
     yield health_services.upload(Path.cwd())
-    yield from _ray(home, address or os.environ.get("RAY_ADDRESS"), start_ray)
+    yield from _ray(home, address or os.environ.get("RAY_ADDRESS"), start_ray, executor)
     yield health_services.tracking(tracking, home)
     if study is not None:
         yield from _of_study(study, home)
 
 
-def _ray(home: Path, address: str | None, start: bool) -> Iterator[Check]:
+def _ray(home: Path, address: str | None, start: bool, executor: Executor | None) -> Iterator[Check]:
     if address is None and not start:
         yield ok("Ray", "no address is given: a run starts one on this machine (--start-ray tries that)")
         return
-    yield from health_services.ray_cluster(home, address)
+    yield from health_services.ray_cluster(home, address, executor)
 
 
 def _of_study(study: Study, home: Path) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from segfrontier.basics.wording import many, one_line
 from segfrontier.doctor.machine import Check, ok
 from segfrontier.errors import BadInput, SegFrontierError
 from segfrontier.store import human_size
+from segfrontier.study.config import Executor
 
 
 def ray_parts() -> Check:
@@ -41,15 +42,17 @@ def upload(folder: Path) -> Check:
     return ok("working directory", found)
 
 
-def ray_cluster(home: Path, address: str | None) -> list[Check]:
-    """Ray answers, at an address or started here for this; every node of it sees the home."""
-    from segfrontier.lab._ray.health import nodes
+def ray_cluster(home: Path, address: str | None, executor: Executor | None = None) -> list[Check]:
+    """Ray answers, at an address or started here for this; every node of it sees the home, and its GPUs compute."""
+    from segfrontier.lab._ray.health import gpu_nodes, nodes
     from segfrontier.lab._ray.start import start_ray, stop_ray
+    from segfrontier.study.ray_tune import worker_of
 
     name = "Ray"
     try:
         start_ray(address)
         found = nodes(home)
+        tried = gpu_nodes(worker_of(executor)) if executor is not None and executor.on_gpus else []
     except (SegFrontierError, RuntimeError, OSError, ValueError) as error:  # Ray has no error of its own for these
         advice = (
             "start it with `ray start --head`, correct --address or RAY_ADDRESS, or give none for this machine alone"
@@ -64,6 +67,10 @@ def ray_cluster(home: Path, address: str | None) -> list[Check]:
         about = f"home on {node.name}"
         bad = Check(name=about, state="fail", found=node.error, advice=advice)
         checks.append(bad if node.error else ok(about, "a file went there and back"))
+    for node in tried:
+        about = f"GPUs of {node.name}"
+        bad = Check(name=about, state="fail", found=node.error, advice="free or mend it, or take the node out")
+        checks.append(bad if node.error else ok(about, "each that is free computes, and has room for its cells"))
     return checks
 
 

@@ -89,12 +89,14 @@ def _parquet(path: Path) -> list[Mapping[str, object]]:
     from segfrontier.scenes import parquet
 
     try:
-        with parquet.opened(path) as file:
+        with parquet.opened(path) as (file, source):
             names, found = file.schema_arrow.names, file.metadata.num_rows
             _require_columns(path, names)
             if found > _MOST_ROWS:
                 raise BadInput(f"{path}: a table of scores may have {_MOST_ROWS} rows; found {found}. Leave rows out.")
-            rows: list[Mapping[str, object]] = parquet.read_rows(file, most=_MOST_BYTES, columns=names).to_pylist()
+            rows: list[Mapping[str, object]] = parquet.read_rows(
+                file, source, most=_MOST_BYTES, columns=names
+            ).to_pylist()
     except parquet.FAULTS as error:
         raise BadInput(f"{path}: a table of scores must be a Parquet file that can be read; found {error}.") from None
     return rows

@@ -183,6 +183,11 @@ class Executor(Strict):
         return most or int(self.kind == "ray" and self.gpus_per_cell > 0)
 
     @property
+    def on_gpus(self) -> bool:
+        """Whether its cells are given GPUs, and use them."""
+        return self.gpus_per_cell > 0 and self.device != "cpu"
+
+    @property
     def fewest_workers(self) -> int:
         """Workers that a stage waits for."""
         return self.workers if isinstance(self.workers_per_stage, int) else self.workers_per_stage[0]

@@ -22,7 +22,8 @@ from segfrontier.basics.atomic import scratch_folder
 from segfrontier.basics.locks import require_locks_and_links
 from segfrontier.basics.wording import one_line
 from segfrontier.errors import BadInput, BadStudy
-from segfrontier.lab._ray.health import NodeHealth, nodes
+from segfrontier.lab._ray.health import NodeHealth, gpu_nodes, nodes
+from segfrontier.lab._ray.nodes import Process
 from segfrontier.lab.methods import packages
 from segfrontier.models.offers import SCHEME
 from segfrontier.models.weights import find_weights
@@ -69,6 +70,16 @@ def require_nodes(needs: Needs) -> None:
         raise BadStudy(
             f"the home must lie where every node sees it; {needs.home} is on a disk of this machine alone ({kind}), "
             f"which has no CPUs for cells. {WAY_OUT}"
+        )
+
+
+def require_gpus(process: Process) -> None:
+    """Refuse to begin where a free GPU does not compute, or has no room for its cells; its node is named."""
+    if bad := [node for node in gpu_nodes(process) if node.error]:
+        more = f" (and GPUs of {len(bad) - 1} more nodes)" if len(bad) > 1 else ""
+        raise BadStudy(
+            f"every GPU that nobody uses must be fit for cells; node {bad[0].name}: {bad[0].error}{more}. Free or mend "
+            f"it, take the node out of the cluster, or set executor.device to cpu and executor.gpus_per_cell to 0."
         )
 
 

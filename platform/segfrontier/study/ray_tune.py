@@ -41,7 +41,7 @@ from segfrontier.study.config import Asha, Executor
 from segfrontier.study.deaths import cause, oom_kills
 from segfrontier.study.executing import Work
 from segfrontier.study.keys import Atlas, plain_cell, read_cell
-from segfrontier.study.preflight import needs_of, require_nodes, unseen
+from segfrontier.study.preflight import needs_of, require_gpus, require_nodes, unseen
 
 log = logging.getLogger(__name__)
 _TRIAL_CPU, _LOST = 0.01, 2
@@ -74,6 +74,8 @@ def run_on_ray(
     try:
         if not is_ours():
             require_nodes(needs_of(work.home.path, work.atlas.opened(), weights))
+        if executor.on_gpus:
+            require_gpus(worker_of(executor))
         _fit(work, executor, folder, asha)
     except Exception as error:
         raise what_died() or error from None
@@ -145,12 +147,18 @@ def room(executor: Executor, nodes: list[dict[str, float]]) -> int:
     """How many cells these nodes can hold at once, with all that each of them will ask for later."""
     if executor.workers == 0:
         return sum(times(reserved(executor), node) for node in nodes)
-    worker = Process(
-        cpus=executor.cpus_per_worker, gpus=executor.gpus_per_cell, memory=executor.memory_per_cell
-    ).resources  # fmt: skip
+    worker = worker_of(executor).resources
     trials = sum(node.get("CPU", 0) for node in nodes) / worker["CPU"]  # more than there will ever be
     spare = [node | {"CPU": node.get("CPU", 0) - math.ceil(trials) * _TRIAL_CPU} for node in nodes]
     return sum(times(worker, node) for node in spare) // executor.fewest_workers
+
+
+def worker_of(executor: Executor) -> Process:
+    """What a worker of a cell's stages reserves."""
+    return Process(
+        cpus=executor.cpus_per_worker, gpus=executor.gpus_per_cell, memory=executor.memory_per_cell,
+        labels=executor.node_labels,
+    )  # fmt: skip
 
 
 def _too_small(executor: Executor) -> str:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray._private.ray_constants import (
@@ -19,9 +20,14 @@ from ray._private.runtime_env.packaging import _get_excludes, get_excludes_from_
 from ray._private.utils import get_dashboard_dependency_error
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from segfrontier.lab._ray.nodes import Process, carries, free_gpus
+from segfrontier.lab.gpus import unfit
+
 UPLOAD_LIMIT = int(DASHBOARD_CLIENT_MAX_SIZE)
 """The largest working directory, as a zip file, that `ray job submit` takes."""
 _PATIENCE = 180.0  # a first worker of a node imports torch, maybe over a network
+_GPU_PATIENCE = 60.0
+"""A GPU that was free a moment ago and is not by now does somebody's work: it is not asked again."""
 _log = logging.getLogger(__name__)
 _log.setLevel(logging.CRITICAL)  # for Ray to tell what it ignores
 
@@ -104,6 +110,37 @@ def nodes(home: Path, look: Callable[[], list[str]] = no_questions) -> list[Node
             file.unlink(missing_ok=True)
 
 
+def gpu_nodes(process: Process) -> list[NodeHealth]:
+    """The nodes with GPUs that such processes may run on: each of their free GPUs was tried, in a process of its own.
+
+    A GPU in use is taken for a sound one, and what is free of its memory for nobody's business.
+    """
+    free = free_gpus()
+    alive = [node for node in ray.nodes() if node["Alive"] and carries(node, process.labels)]
+    asked = [(node, _try_gpus(node["NodeID"], free.get(node["NodeID"], 0), process)) for node in alive]
+    ray.wait(every := [one for _, replies in asked for one in replies], num_returns=len(every), timeout=_GPU_PATIENCE)
+    return [_tried(node, replies) for node, replies in asked if replies]
+
+
+def _try_gpus(node: str, count: int, process: Process) -> list[ray.ObjectRef]:
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    task = ray.remote(unfit).options(num_cpus=0, num_gpus=1, scheduling_strategy=there, max_retries=0)
+    return [task.remote(min(process.gpus, 1.0)) for _ in range(count)]
+
+
+def _tried(node: dict[str, Any], replies: list[ray.ObjectRef]) -> NodeHealth:
+    done, busy = ray.wait(replies, num_returns=len(replies), timeout=0)
+    for reply in busy:
+        ray.cancel(reply, force=True)
+    wrong = []
+    for reply in done:
+        try:
+            wrong.append(ray.get(reply))
+        except ray.exceptions.RayError as error:  # a fault of a GPU may take the process with it
+            wrong.append(str(error).strip().splitlines()[-1])
+    return _about(node, [found for found in wrong if found][:1])
+
+
 def _ask(node: str, question: Path, look: Callable[[], list[str]]) -> ray.ObjectRef:
     there = NodeAffinitySchedulingStrategy(node, soft=False)
     task = ray.remote(_repeat).options(num_cpus=0, scheduling_strategy=there, max_retries=0)
@@ -118,16 +155,18 @@ def _repeat(question: str, node: str, look: Callable[[], list[str]]) -> list[str
     return look()
 
 
-def _answer(node: dict[str, object], reply: ray.ObjectRef, file: Path) -> NodeHealth:
-    power = node["Resources"]
-    assert isinstance(power, dict)
-    about = {"name": str(node["NodeName"]), "cpus": power.get("CPU", 0.0), "gpus": power.get("GPU", 0.0)}
+def _answer(node: dict[str, Any], reply: ray.ObjectRef, file: Path) -> NodeHealth:
     try:
         wrong = ray.get(reply, timeout=_PATIENCE)
     except ray.exceptions.GetTimeoutError:
-        return NodeHealth(**about, error=f"it did not answer within {_PATIENCE:.0f} s")
+        return _about(node, [f"it did not answer within {_PATIENCE:.0f} s"])
     except ray.exceptions.RayError as error:
-        return NodeHealth(**about, error=str(error).strip().splitlines()[-1])
+        return _about(node, [str(error).strip().splitlines()[-1]])
     if not file.exists():
         wrong = ["it wrote a file that is not seen here", *wrong]
-    return NodeHealth(**about, error="; ".join(wrong))
+    return _about(node, wrong)
+
+
+def _about(node: dict[str, Any], wrong: list[str]) -> NodeHealth:
+    power, name = node["Resources"], str(node["NodeName"])
+    return NodeHealth(name=name, cpus=power.get("CPU", 0.0), gpus=power.get("GPU", 0.0), error="; ".join(wrong))

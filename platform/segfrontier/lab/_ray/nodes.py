@@ -36,6 +36,11 @@ def free_for(process: Process) -> int:
     )
 
 
+def free_gpus() -> dict[str, int]:
+    """By node, its GPUs of which nobody has a part."""
+    return {node: int(free.get("GPU", 0)) for node, free in state.available_resources_per_node().items()}
+
+
 def leaving() -> frozenset[str]:
     """Nodes of which the provider has said that it takes them back."""
     return frozenset(state.state.get_draining_nodes() or ())
