@@ -2,7 +2,9 @@
 
 import io
 import json
+import struct
 import unicodedata
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -121,6 +123,45 @@ def test_alpha_and_rotation_of_an_image_are_remarked(name, tmp_path):
         world = imported(name, tmp_path / "data", tmp_path / says[:14])
         assert [r for r in world.manifest.notes.remarks if str(item.image) in r and says in r]
         assert sum(world.splits().values()) == len(items)
+
+
+def with_chunk(data, kind, payload, *, before):
+    """A PNG with one more chunk."""
+    at = data.index(before) - 4
+    return (
+        data[:at]
+        + struct.pack(">I4s", len(payload), kind)
+        + payload
+        + struct.pack(">I", crc32(kind + payload))
+        + data[at:]
+    )
+
+
+@pytest.mark.parametrize("what", ["has an alpha channel", "has the rotation flag 6"])
+def test_alpha_and_rotation_of_a_label_file_are_remarked_and_change_no_label(name, tmp_path, what):
+    items = [
+        item for item in miniature(name, tmp_path / "data") if any(p.suffix == ".png" for p in item.labels.values())
+    ]
+    if not items:
+        assert name == "pascal-context", "all others have PNG files"
+        return
+    plain = imported(name, tmp_path / "data", tmp_path / "plain")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    changed = [path for path in items[0].labels.values() if path.suffix == ".png"]
+    for path in changed:
+        whole = path.read_bytes()
+        if "alpha" in what:
+            transparent = {0: b"\0\1", 2: b"\0\1\0\1\0\1", 3: b"\0\x80"}[whole[25]]
+            path.write_bytes(with_chunk(whole, b"tRNS", transparent, before=b"IDAT"))
+        else:
+            path.write_bytes(with_chunk(whole, b"eXIf", exif.tobytes()[6:], before=b"IEND"))
+    world = imported(name, tmp_path / "data", tmp_path / "world")
+    said = [line for line in world.manifest.notes.remarks if what in line]
+    assert sorted(line.partition(": ")[0] for line in said) == sorted(map(str, changed))
+    assert world.splits() == plain.splits() and not [line for line in plain.manifest.notes.remarks if what in line]
+    truths = [[shard.truth_digest for shard in one.manifest.shards] for one in (world, plain)]
+    assert truths[0] == truths[1] and any(truths[0])
 
 
 def test_a_root_that_is_none_says_what_was_looked_for(name, tmp_path):

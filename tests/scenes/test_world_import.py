@@ -273,3 +273,27 @@ def test_camvid_imports_with_its_published_statistics(tmp_path):
     for name, percent in {"sky": 16.9, "building": 23.3, "road": 31.7, "car": 5.9, "bicyclist": 0.3}.items():
         assert shares[name] * labelled * 100 == pytest.approx(percent, abs=0.1)
     assert train.sizes == ("480x360",) and train.instances_a_scene > 5
+
+
+def test_transparent_label_colours_and_a_flag_of_another_format_are_remarked(tmp_path):
+    """A labelling tool may have meant what is transparent to be nothing; it is not said of files without."""
+    spec = make_dataset(tmp_path / "d", encoding="colours")
+    first, second, third = (tmp_path / "d" / "labels" / "train" / f"s{n}.png" for n in range(3))
+    with Image.open(first) as image:
+        clear = image.convert("RGBA")
+        clear.putalpha(0)
+        clear.save(first)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    with Image.open(second) as image:
+        image.save(second.with_suffix(".tif"), exif=exif)
+    second.with_suffix(".tif").rename(second)  # what a file is, its bytes say
+    with Image.open(third) as image:
+        image.save(third, exif=exif)
+    remarks = import_folders(FolderSpec.load(spec), tmp_path / "w").manifest.notes.remarks
+    turned = "has the rotation flag 3, which is not followed: labels are taken as they are stored"
+    assert [line.removeprefix(f"{tmp_path}/d/labels/train/") for line in remarks] == [
+        "s0.png: has an alpha channel, which is not read: what is transparent has its label all the same",
+        f"s1.png: {turned}",
+        f"s2.png: {turned}",
+    ]

@@ -113,6 +113,34 @@ def examine_image(data: bytes, *, name: str) -> tuple[tuple[int, int], tuple[str
     return (image.height, image.width), tuple(odd)
 
 
+def label_oddities(data: bytes) -> tuple[str, ...]:
+    """What whoever takes labels from a file should know of what it carries beside them."""
+    if data.startswith(png.SIGNATURE):
+        alpha, tags = png.beside_pixels(data)
+        flag = _flag(tags)
+    else:
+        try:
+            image = Image.open(io.BytesIO(data))
+        except Exception:  # no image, such as a MATLAB file; or one that whoever reads it will refuse
+            return ()
+        alpha, flag = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info, _rotation(image)
+    odd = ["has an alpha channel, which is not read: what is transparent has its label all the same"] if alpha else []
+    if flag != 1:
+        odd.append(f"has the rotation flag {flag}, which is not followed: labels are taken as they are stored")
+    return tuple(odd)
+
+
+def _flag(tags: bytes) -> int:
+    if not tags:
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(tags)
+        return int(exif.get(_ORIENTATION, 1))
+    except Exception:  # as `_rotation`
+        return 1
+
+
 def is_deep(data: bytes) -> bool:
     """Whether a PNG has 16 bits a channel: Pillow opens 16-bit RGB as 8-bit RGB without a word."""
     return data.startswith(png.SIGNATURE) and data[24] == 16

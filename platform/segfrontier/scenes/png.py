@@ -60,6 +60,13 @@ def as_grey(found: Plain) -> bytes:
     return SIGNATURE + b"".join(_chunk(*part) for part in (head, (b"IDAT", found.packed), (b"IEND", b"")))
 
 
+def beside_pixels(data: bytes) -> tuple[bool, bytes]:
+    """Whether a PNG carries how transparent it is, and its block of EXIF tags, which may come after the pixels."""
+    found = dict(_chunks(data))
+    head = found.get(b"IHDR", b"")
+    return b"tRNS" in found or (len(head) == 13 and head[9] in (4, 6)), bytes(found.get(b"eXIf", b""))
+
+
 def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
     """All chunks of a file that is nothing but whole ones; none of any other."""
     view, at = memoryview(data), len(SIGNATURE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from segfrontier.basics.reading import LARGE, read_bounded
 from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.codec import decode_ids, is_deep, whole
+from segfrontier.scenes.codec import decode_ids, is_deep, label_oddities, whole
 
 Encoding = Literal["ids", "colours", "instances"]
 _INSTANCE_DIVISOR = 1000  # Cityscapes' instanceIds: class * 1000 + number
@@ -153,6 +154,11 @@ def _renumber(ids: NDArray[Any], labels: NDArray[np.uint8], table: ClassTable) -
         raise BadWorld(f"a scene may hold up to 65535 instances; found {len(found)}")
     out[keep] = (inverse + 1).astype(np.uint16)
     return out
+
+
+def oddities(paths: Iterable[Path]) -> list[str]:
+    """What label files carry beside labels, by file."""
+    return [f"{path}: {what}" for path in paths for what in label_oddities(read_file(path))]
 
 
 def read_file(path: Path) -> bytes:

@@ -93,7 +93,9 @@ def read_scene(files: Files, spec: FolderSpec, table: ClassTable) -> tuple[Scene
         scene, odd = replace(scene, boxes=boxes), (*odd, *cut)
     if files.tags is not None:
         scene = replace(scene, tags=np.array([(0, label) for label in files.tags], np.int32).reshape(-1, 2))
-    return scene, [f"{files.image}: {what}" for what in odd]
+    remarks = [f"{files.image}: {what}" for what in odd]
+    used = dict.fromkeys(path for path in (files.semantic, files.instances, files.coarse) if path is not None)
+    return scene, remarks + rawlabels.oddities(used)
 
 
 def _with_fine(scene: Scene, files: Files, path: Path, spec: FolderSpec, table: ClassTable) -> Scene:

@@ -76,7 +76,7 @@ def read_item(
     size, odd = examine_image(image, name=str(item.image))
     remarks = [f"{item.image}: {what}" for what in odd]
     truth = item.read(item) if item.has_labels else RawTruth()
-    remarks += truth.remarks
+    remarks += [*truth.remarks, *rawlabels.oddities(dict.fromkeys(item.labels.values()))]
 
     def sized(values: NDArray[Any] | None, kind: str) -> NDArray[Any] | None:
         if values is None or values.shape == size:
