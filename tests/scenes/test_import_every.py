@@ -201,6 +201,28 @@ def test_without_its_labels_it_is_refused_and_a_folder_that_leads_out_is_named(n
         away.rename(folder)
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_any_label_is_refused_and_not_left_out(name, tmp_path, split):
+    items = miniature(name, tmp_path / "data")
+    gone = [item for item in items if item.split == split]
+    if not gone:
+        assert split == "val", "synthetic sets have training images alone"
+        return
+    taken = {path for item in gone for path in item.labels.values()}
+    for path in taken:
+        path.unlink()
+    for path in (tmp_path / "data").rglob(f"panoptic_{split}*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+    with pytest.raises(BadWorld) as error:
+        imported(name, tmp_path / "data", tmp_path / "world")
+    told, some = str(error.value), str(gone[0].image.parent)
+    assert "has the label file" in told and "Unpack the label archive there, too" in told and some in told
+    assert ("--unlabelled" in told) == (split == "train")
+    if split == "train" and len(gone) < len(items):
+        world = imported(name, tmp_path / "data", tmp_path / "world", unlabelled=True)
+        assert sum(world.splits().values()) >= len(items), "images of train are scenes without labels"
+
+
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_a_name_with_blanks_and_umlauts_loses_nothing(name, tmp_path, form):
     """Images spell an umlaut as one character, labels as two; lists and JSON files, that name scenes, as either."""

@@ -53,10 +53,13 @@ def find(dataset: Dataset, root: Path, *, unlabelled: bool = False) -> PairedFil
     """
     parts = _layout(dataset, root)
     found = PairedFiles()
+    alone = {}
     for part in parts:
+        items, images = len(found.items), len(found.lone_images)
         _pair(part, root, found)
-    if not found.items:
-        raise _without_labels(dataset, root, parts[0], found)
+        if len(found.items) == items:
+            alone[part.name] = (part, found.lone_images[images:])
+    _require_labels(dataset, root, parts[0], found, alone, unlabelled=unlabelled)
     _add_pool(dataset, root, parts[0], found, kept=unlabelled)
     if unlabelled:
         _keep_unlabelled(found)
@@ -66,14 +69,32 @@ def find(dataset: Dataset, root: Path, *, unlabelled: bool = False) -> PairedFil
     return found
 
 
-def _without_labels(dataset: Dataset, root: Path, part: LayoutPart, found: PairedFiles) -> BadWorld:
-    alone = f", e.g. {found.lone_images[0]}," if found.lone_images else ""
+def _require_labels(
+    dataset: Dataset, root: Path, first: LayoutPart, found: PairedFiles,
+    alone: Mapping[str, tuple[LayoutPart, list[str]]], *, unlabelled: bool,
+) -> None:  # fmt: skip
+    """Refuse a data set of which a whole part has no label: an archive was not unpacked, and nobody wants the rest.
+
+    What one part has no labels of, another may have; training images may be meant to have none.
+    """
+    if not found.items:
+        raise _without_labels(dataset, root, first, found.lone_images)
+    labelled = {str(item.image) for item in found.items}
+    for part, images in alone.values():
+        meant = unlabelled and (part.split or part.name) == TRAIN
+        if images and not meant and labelled.isdisjoint(images):
+            raise _without_labels(dataset, root, part, images)
+
+
+def _without_labels(dataset: Dataset, root: Path, part: LayoutPart, images: list[str]) -> BadWorld:
+    alone = f", e.g. {images[0]}," if images else ""
+    kept = ", or keep them as scenes without labels (--unlabelled)" if (part.split or part.name) == TRAIN else ""
     place = root / _head(next(part.labels[kind] for kind in part.needs))
     there = sorted(str(path.relative_to(place)) for path in islice(place.rglob("*"), _LOOKED_AT) if path.is_file())
     seen = f"{len(there)} files like {there[0]}" if there else "nothing"
     return BadWorld(
-        f"{root}: {dataset.title} has labels beside its images; none of {len(found.lone_images)} images{alone} has the "
-        f"label file {_shown(root, part)}, and in {place} there is {seen}. Unpack the label archive there, too."
+        f"{root}: {dataset.title} has labels beside its images; none of {len(images)} images{alone} has the label file "
+        f"{_shown(root, part)}, and in {place} there is {seen}. Unpack the label archive there, too{kept}."
     )
 
 
