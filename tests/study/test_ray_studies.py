@@ -167,6 +167,8 @@ def test_a_cell_that_waits_holds_no_gpu():
     assert reserved(Executor(cpus_per_cell=2)) == {"CPU": 2} and _means(Executor()).workers == 0
     assert reserved(Executor(memory_per_cell=2)) == {"CPU": 1, "memory": 2 * 2**30}
     assert Executor(kind="local", gpus_per_cell=1).workers == 0, "here a stage runs in this process"
+    assert Executor(gpus_per_cell=0.5).on_gpus and not Executor(gpus_per_cell=0.5, device="cpu").on_gpus
+    assert not Executor().on_gpus
 
 
 @pytest.mark.ray
