@@ -1,12 +1,13 @@
 """Break-even prices of a whole facet: the same as from all points, though most points are left out first."""
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from madestudy import STREET, record, study
 
 from segfrontier.report.answers import break_even
-from segfrontier.report.breakeven import turning_prices
+from segfrontier.report.breakeven import price_range, turning_prices
 from segfrontier.report.findings import Reading, findings
 from segfrontier.report.load import harvest
 from segfrontier.report.points import points
@@ -64,3 +65,42 @@ def test_a_break_even_price_has_an_interval_and_none_where_the_seeds_cannot_tell
     assert one.decided and one.interval[0] < 953 < one.interval[1] and one.interval[1] < 2 * one.interval[0]
     assert "while a coarse mask costs under" in one.text and "here 420 s" in one.text
     assert wide and not any(s.decided for s in wide.values()), "scores that spread as wide as the budgets are apart"
+
+
+def priced(kind, side, *, keen=1.0, other=1.0):
+    """The price at which 9,000 points and 10 masks cost the same, and its range over 1,000 draws.
+
+    In so large a share of the draws the one that buys `kind`, and the other, reach the target; of each, a first and
+    smaller budget does not.
+    """
+    told = break_even(SIDES["points"] + SIDES["fine"], *side, kind=kind, prices=STREET, target=0.6)
+    draws = {}
+    for method in SIDES:
+        share = keen if (method == "points") == (kind == "point") else other
+        draws[method] = [np.full(1000, 0.1), np.where(np.arange(1000) < 1000 * share, 0.6, 0.1)]
+    of = (SIDES[told.a], SIDES[told.b], draws[told.a], draws[told.b])
+    return told, price_range(told, *of, target=0.6, prices=STREET)
+
+
+SIDES = {
+    method: points([record(method, n, 0, score, acts={kind: n}) for n, score in bought])
+    for method, kind, bought in (
+        ("points", "point", ((3000, 0.1), (9000, 0.6))), ("fine", "fine", ((2, 0.1), (10, 0.6)))
+    )
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "price"),
+    [("point", ("points", "fine"), 6), ("point", ("fine", "points"), 6), ("fine", ("points", "fine"), 2160)],
+)
+def test_a_price_that_all_draws_agree_on_has_a_range_of_a_step_or_two(kind, side, price):
+    told, (low, high) = priced(kind, side)
+    assert told.seconds == pytest.approx(price) and low <= price <= high and 1.01 < high / low < 1.13
+
+
+@pytest.mark.parametrize("which", ["keen", "other"])
+@pytest.mark.parametrize(("share", "sure"), [(0.99, True), (0.951, True), (0.949, False), (0.5, False)])
+def test_a_price_is_certain_where_39_of_40_draws_agree_and_an_open_one_counts_half(which, share, sure):
+    _, found = priced("point", ("points", "fine"), **{which: share})
+    assert (found is not None) == sure

@@ -197,3 +197,22 @@ def test_of_many_differences_the_headline_is_the_surest(tmp_path):
         for method, score in scores.items() for hours in (4, 12) for seed in (0, 1, 2)
     ]  # fmt: skip
     assert headline(only(tmp_path, made)).startswith("a beats z with 12 h by 0.2")
+
+
+@pytest.mark.parametrize(("many", "all_pairs"), [(12, True), (13, False)])
+def test_of_many_methods_what_cannot_be_told_is_told_of_the_best_alone(tmp_path, many, all_pairs):
+    """Twelve methods have 66 pairs; of more, each that is decided stands there, and who is not told from the leader."""
+    means = [*(0.5 - 0.001 * n for n in range(many - 1)), 0.2]
+    made = [
+        record(f"m{n:02}", 4, seed, mean + (-0.02, 0.0, 0.02)[(seed + n) % 3], acts={"fine": 4})
+        for n, mean in enumerate(means)
+        for seed in (0, 1, 2)
+    ]
+    said = [s for s in sentences(only(tmp_path, made)) if s.kind == "beats"]
+    worst = f"m{many - 1:02}"
+    decided = {s.methods for s in said if s.decided}
+    assert decided == {(f"m{n:02}", worst) for n in range(many - 1)}
+    undecided = {frozenset(s.methods) for s in said if not s.decided}
+    better = [f"m{n:02}" for n in range(many - 1)]
+    pairs = {frozenset((a, b)) for a in (better if all_pairs else better[:1]) for b in better if a != b}
+    assert undecided == pairs

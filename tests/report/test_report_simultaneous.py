@@ -309,6 +309,9 @@ def test_needs_of_draws_by_hand():
         ((12345.0, 12000.0, 12700.0), "12,340 times (12,000 to 12,700)"),
         ((2.0, 2.0, 2.0), "2.00 times"),
         ((4.0, 3.0, float("inf")), "at least 3.0 times"),
+        ((4.0, 0.0, float("inf")), "unknown times"),  # "at least 0" says nothing
+        ((4.0, float("-inf"), 8.0), "at most 8 times"),
+        ((0.03, 0.0, 0.06), "0.030 times (0.000 to 0.060)"),
     ],
 )
 def test_numbers_have_the_digits_that_their_interval_supports(numbers, words):
