@@ -208,6 +208,8 @@ def test_every_node_of_a_ray_sees_the_home(tmp_path, ray_here, monkeypatch):
     cluster, node = services.ray_cluster(home, None)
     assert cluster.state == "ok" and cluster.found.startswith("started here: 1 node, 2 CPUs")
     assert node.state == "ok" and list(home.iterdir()) == []
+    wants_gpus = Executor(gpus_per_cell=0.5)
+    assert len(services.ray_cluster(home, None, wants_gpus)) == 2, "no node has GPUs now; one may come"
 
 
 @pytest.mark.ray

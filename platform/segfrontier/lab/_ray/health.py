@@ -118,7 +118,8 @@ def gpu_nodes(process: Process) -> list[NodeHealth]:
     free = free_gpus()
     alive = [node for node in ray.nodes() if node["Alive"] and carries(node, process.labels)]
     asked = [(node, _try_gpus(node["NodeID"], free.get(node["NodeID"], 0), process)) for node in alive]
-    ray.wait(every := [one for _, replies in asked for one in replies], num_returns=len(every), timeout=_GPU_PATIENCE)
+    if every := [one for _, replies in asked for one in replies]:
+        ray.wait(every, num_returns=len(every), timeout=_GPU_PATIENCE)
     return [_tried(node, replies) for node, replies in asked if replies]
 
 
