@@ -21,8 +21,8 @@ VALUES = {
     "lr": None, "momentum": 0.8, "weight_decay": 1e-4, "head_lr": 5.0, "encoder_lr": 3.0, "schedule_share": 0.75,
     "renorm": True, "tau": 0.3, "tau_inclusive": True, "all_masked": "first", "consistency": 2.0,
     "consistency_form": "cosine", "consistency_on_labelled": False, "ramp": "sigmoid", "ema_decay": 0.99,
-    "teacher_norm": "own", "classifier_encoder": "test_resnet", "tag_lr": None, "tag_weight_decay": 1e-4,
-    "tag_batch": 16, "tag_unlabelled": 2, "tag_size": [320, 320], "colour": 0.2, "blur": 1.0,
+    "teacher_norm": "own", "classifier_encoder": "test_resnet", "classifier_pretrained": "never", "tag_lr": None,
+    "tag_weight_decay": 1e-4, "tag_batch": 16, "tag_unlabelled": 2, "tag_size": [320, 320], "colour": 0.2, "blur": 1.0,
     "thresholds": [0.01, 0.02], "note_tags": False,
 }  # fmt: skip
 

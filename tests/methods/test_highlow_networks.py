@@ -125,6 +125,8 @@ def test_the_classifiers_encoder_is_its_own_or_the_recipes():
     recipe = replace(RECIPE, encoder="test_vit", norm="batch", output_stride=None)
     assert classifier_of(turned(), recipe, 5).blueprint.encoder == "test_resnet"
     assert classifier_of(turned(classifier_encoder=None), recipe, 5).blueprint.encoder == "test_vit"
+    named = replace(recipe, pretrained="timm:resnet18.a1_in1k")  # which is no weights of a classifier's other encoder
+    assert classifier_of(turned(classifier_pretrained="never"), named, 5).blueprint.pretrained == "never"
     strided = replace(RECIPE, output_stride=16)
     assert classifier_of(turned(), strided, 5).blueprint == classifier_of(turned(), RECIPE, 5).blueprint
 

@@ -65,7 +65,11 @@ def test_masks_that_cannot_be_bought_are_told_before_anything_is_trained(world, 
 
 UNFIT = [
     ({"classifier_encoder": "resnet5000"}, {}, "resnet5000"),
-    ({"classifier_encoder": "test_resnet", "high": "cnn"}, {"pretrained": "timm:resnet18.a1_in1k"}, "resnet18"),
+    (
+        {"classifier_encoder": "test_resnet", "high": "cnn"},
+        {"pretrained": "timm:resnet18.a1_in1k"},
+        "resnet18.*; classifier_pretrained says what the classifier starts from",
+    ),
     ({"renorm": True}, {}, "the knob renorm needs batch norms .* norm: frozen"),
     ({"renorm": True, "high": "none"}, {"encoder": "convnext_atto", "norm": "batch"}, "renorm needs .* convnext_atto"),
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from segfrontier.errors import BadInput
+from segfrontier.lab import LATER
 from segfrontier.maths import AllMasked, Consistency, MatchingNorm, Ramp
 from segfrontier_methods.high_low.s4gan import CriticImage, Pull, TruthMap
 
@@ -88,6 +89,8 @@ class Knobs:
     """Whose batch-norm statistics the teacher has; `own`, gathered in training mode, is the code's."""
     classifier_encoder: str | None = None
     """None: the recipe's."""
+    classifier_pretrained: str | None = field(default=None, metadata=LATER)
+    """What it starts from, in the words of `recipe.pretrained`; None: what the recipe does."""
     tag_lr: float | None = 0.03
     """Of the classifier's SGD with Nesterov momentum, falling along a cosine. None: the recipe's."""
     tag_weight_decay: float = 1e-5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from segfrontier.errors import BadInput
 from segfrontier.lab import Adam, Augment, Ema, Network, Part, Recipe, Schedule, Sgd, Stream
 from segfrontier.models.classifier import ClassifierSpec, TagClassifier
 from segfrontier.models.discriminator import ImageDiscriminatorSpec
@@ -67,12 +68,20 @@ def require_networks(knobs: Knobs, recipe: Recipe, classes: int) -> None:
     _, spec = _classifier(knobs, recipe, classes)
     check_network(TagClassifier, replace(spec, norm="batch") if spec.norm == "sync" else spec)  # as the lab looks
     if knobs.classifier_encoder and spec.pretrained not in ("auto", "never"):  # the named weights must fit this one too
-        build_encoder(spec, plan_encoder(spec), find_weights(spec.encoder, spec.pretrained))
+        try:
+            build_encoder(spec, plan_encoder(spec), find_weights(spec.encoder, spec.pretrained))
+        except BadInput as error:
+            if knobs.classifier_pretrained:
+                raise
+            why = str(error).removesuffix(".")
+            raise BadInput(f"{why}; classifier_pretrained says what the classifier starts from.") from None
 
 
 def _classifier(knobs: Knobs, recipe: Recipe, classes: int) -> tuple[Network, ClassifierSpec]:
     """The recipe's network on the classifier's encoder, and the blueprint to put in its place."""
-    network = replace(recipe, encoder=knobs.classifier_encoder or recipe.encoder, output_stride=None).network(classes)
+    encoder = knobs.classifier_encoder or recipe.encoder
+    pretrained = knobs.classifier_pretrained or recipe.pretrained
+    network = replace(recipe, encoder=encoder, pretrained=pretrained, output_stride=None).network(classes)
     like = network.blueprint
     assert isinstance(like, ModelSpec)
     spec = ClassifierSpec(encoder=like.encoder, pretrained=like.pretrained, norm=like.norm, num_classes=classes)
