@@ -11,6 +11,7 @@ from packhere import install
 
 from segfrontier.doctor import machine as health
 from segfrontier.doctor import services
+from segfrontier.lab._ray.health import NodeHealth
 from segfrontier.study.config import Executor
 
 Usage = namedtuple("Usage", "total used free")
@@ -210,6 +211,23 @@ def test_every_node_of_a_ray_sees_the_home(tmp_path, ray_here, monkeypatch):
     assert node.state == "ok" and list(home.iterdir()) == []
     wants_gpus = Executor(gpus_per_cell=0.5)
     assert len(services.ray_cluster(home, None, wants_gpus)) == 2, "no node has GPUs now; one may come"
+
+
+@pytest.mark.ray
+def test_gpus_of_nodes_are_told_of_where_a_study_wants_some(tmp_path, ray_here, monkeypatch):
+    asked = []
+
+    def tried(process):
+        asked.append((process.gpus, dict(process.labels)))
+        return [NodeHealth(name="a", cpus=1, gpus=1), NodeHealth(name="b", cpus=1, gpus=1, error="GPU 0 is full")]
+
+    monkeypatch.setattr("segfrontier.lab._ray.start.stop_ray", lambda: None)
+    monkeypatch.setattr("segfrontier.lab._ray.health.gpu_nodes", tried)
+    wants = Executor(gpus_per_cell=0.5, node_labels={"kind": "a"})
+    *_, sound, bad = services.ray_cluster(tmp_path / "home", None, wants)
+    assert asked == [(0.5, {"kind": "a"})]
+    assert (sound.name, sound.state) == ("GPUs of a", "ok")
+    assert (bad.name, bad.state, bad.found) == ("GPUs of b", "fail", "GPU 0 is full") and bad.advice
 
 
 @pytest.mark.ray
