@@ -45,9 +45,9 @@ def _leave(ended: Sequence[int]) -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    _heed_signals()
+    stopped = _heed_signals()
     try:
-        code = _run(sys.argv[1:])
+        code = _run(sys.argv[1:], stopped)
     except KeyboardInterrupt:
         with suppress(OSError):  # a terminal that has closed
             print("stopped", file=sys.stderr)  # noqa: T201  # nothing may be imported yet
@@ -62,17 +62,19 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _heed_signals() -> None:
-    """Until a verb says how it stops, SIGTERM and SIGHUP stop it as Ctrl-C does."""
+def _heed_signals() -> Sequence[int]:
+    """Until a verb says how it stops, SIGTERM and SIGHUP stop it as Ctrl-C does; the signals that have come."""
     own = os.getpid()
+    came: list[int] = []
 
     def stop(number: int, _: object) -> None:
         if os.getpid() != own:  # a child that took the handler with it
             os._exit(128 + number)
+        came.append(number)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` has it ignored
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # `nohup` has it ignored
             signal.signal(number, stop)
 
     def raise_again(lost: sys.UnraisableHookArgs) -> None:
@@ -84,9 +86,10 @@ def _heed_signals() -> None:
             sys.__unraisablehook__(lost)
 
     sys.unraisablehook = raise_again
+    return came
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], stopped: Sequence[int]) -> int:
     from segfrontier.commands.faults import explain, require_text, wants_debug
 
     for stream in (sys.stdout, sys.stderr):  # no terminal's encoding, and no odd file name, may stop a report
@@ -99,6 +102,8 @@ def _run(words: Sequence[str]) -> int:
         require_text(plain)
         return _verb(plain)
     except Exception as error:
+        if stopped and not debug:  # C code answers what is raised in it with an error of its own, as a codec does
+            raise KeyboardInterrupt from error
         return explain(error, words=plain, debug=debug)
 
 

@@ -155,6 +155,31 @@ sys.argv[1:] = ["--help"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(("debug", "ended"), [("", (130, "stopped\n")), ("1", (1, "C code's own error"))])
+def test_a_signal_is_heeded_where_c_code_makes_an_error_of_it(tmp_path, number, debug, ended):
+    r"""The codec of \N, whose table was being loaded: "this was not foreseen (SyntaxError: can't load unicodedata)"."""
+    code = f"""
+import os, sys
+import segfrontier.commands.faults as faults
+def require_text(words):
+    try:
+        os.kill(os.getpid(), {int(number)})
+        sum(range(1000))
+    except KeyboardInterrupt:
+        raise SyntaxError("C code's own error") from None
+faults.require_text = require_text
+sys.argv[1:] = ["--help"]
+{MAIN}
+"""
+    own = os.environ | {"SEGFRONTIER_DEBUG": debug}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=own, check=False
+    )
+    assert done.returncode == ended[0] and done.stdout == "", done
+    assert done.stderr == ended[1] if not debug else ended[1] in done.stderr, done
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_it_starts_is_quiet(tmp_path, number):
     """Whenever it comes, from the first line on."""
     main, call = MAIN.split("; ")
