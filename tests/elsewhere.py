@@ -9,6 +9,7 @@ import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pyarrow as pa
 import torch
@@ -16,9 +17,11 @@ import torch.distributed as dist
 from ray import cloudpickle
 
 from segfrontier.lab._ray.looking import Look
+from segfrontier.lab.backend import Backend
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.passes.base import Outcome
 from segfrontier.lab.training import loop as training
+from segfrontier.lab.training.loop import Bench
 from segfrontier.lab.worker import Worker
 
 
@@ -37,14 +40,22 @@ def processes(count):
 class ElsewhereLab(Lab):
     """Each of `pools` is a worker, and labels or scores its share of the scenes."""
 
-    def __init__(self, *, pools, **lab):
-        super().__init__(**lab)
-        self.pools = pools
+    def __init__(self, *, pools, bench, **lab):
+        super().__init__(backend=ElsewhereBackend(pools, bench), bench=bench, **lab)
 
-    def _train(self, job, work, out):
+
+@dataclass(frozen=True)
+class ElsewhereBackend(Backend):
+    pools: list
+    bench: Bench
+
+    def power(self, kind):
+        return len(self.pools), False
+
+    def train(self, job, *, work, out, watch, stop):
         self._all(_train, lambda rank: (job, self.bench, work, out, rank, len(self.pools)))
 
-    def _run_pass(self, work):
+    def outcomes(self, work):
         names = work.names()
         share = -(-len(names) // len(self.pools))
         parts = [names[at : at + share] for at in range(0, len(names), share)]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from segfrontier.errors import SegFrontierError
-from segfrontier.market import Coarse, Ledger, Market, Points, _account, load_prices, market
+from segfrontier.market import Coarse, Ledger, Market, Points, _account, answers, load_prices
 from segfrontier.scenes import labels
 from segfrontier.scenes.classes import CITYSCAPES, VOID, ClassTable, SceneClass
 
@@ -134,7 +134,7 @@ def buy_and_die(folder, step):
     if step == "in a row":
         dying("_encode", labels)
     elif step == "written":
-        dying("write_labels", market)
+        dying("write_labels", answers)
     elif step == "published":
         dying("_publish", shop)
     elif step == "torn":

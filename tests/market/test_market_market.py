@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from market_fakes import open_market, toy_truth
 
 from segfrontier.errors import BadInput, BadPrices, BudgetExceeded, DiskFull, LedgerError
-from segfrontier.market import WHOLE_IMAGE, Boxes, Coarse, Fine, Noise, Points, Tags, load_prices, market
+from segfrontier.market import WHOLE_IMAGE, Boxes, Coarse, Fine, Noise, Points, Tags, answers, load_prices
 from segfrontier.scenes.classes import VOID
 
 
@@ -182,7 +182,7 @@ def test_labels_that_cannot_be_written_are_not_charged(tmp_path, monkeypatch):
         def fails(*args, code=code, **more):
             raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr(market, "write_labels", fails)
+        monkeypatch.setattr(answers, "write_labels", fails)
         with pytest.raises(error, match=says):
             shop.buy(Coarse(["s0"]), stage="t")
         assert shop.spent == 0 and not list((tmp_path / "labels").glob(".*"))
@@ -193,7 +193,7 @@ def test_labels_that_cannot_be_written_are_not_charged(tmp_path, monkeypatch):
 def test_what_another_takes_between_choice_and_charge_is_noticed(tmp_path, monkeypatch):
     """The other one buys after our labels are written: we get one scene fewer, and the budget holds."""
     mine, other = open_market(tmp_path, seconds=1000), open_market(tmp_path, seconds=1000)
-    write, calls = market.write_labels, []
+    write, calls = answers.write_labels, []
 
     def write_while_another_buys(*args, **more):
         labels = write(*args, **more)
@@ -202,7 +202,7 @@ def test_what_another_takes_between_choice_and_charge_is_noticed(tmp_path, monke
             other.buy(Coarse(["s5"]), stage="other")
         return labels
 
-    monkeypatch.setattr(market, "write_labels", write_while_another_buys)
+    monkeypatch.setattr(answers, "write_labels", write_while_another_buys)
     bought = mine.buy(Coarse(["s0", "s1", "s2"]), stage="t", at_most=10**6)
     assert calls == [2, 1, 1] and bought.labels.scenes() == ["s0"] and mine.spent == 840
     calls.clear()

@@ -12,8 +12,19 @@ import pytest
 from market_fakes import FakeTruth, open_market, toy_truth
 
 from segfrontier.errors import BudgetExceeded, SegFrontierError
-from segfrontier.market import WHOLE_IMAGE, Boxes, Coarse, Fine, Ledger, Market, Points, Tags, load_prices, open_window
-from segfrontier.market import market as market_module
+from segfrontier.market import (
+    WHOLE_IMAGE,
+    Boxes,
+    Coarse,
+    Fine,
+    Ledger,
+    Market,
+    Points,
+    Tags,
+    answers,
+    load_prices,
+    open_window,
+)
 from segfrontier.scenes.world import Truth, World
 
 FORBIDDEN = (Truth, World, FakeTruth, Market)
@@ -142,7 +153,7 @@ def test_errors_bring_no_frames_of_the_market_along(shop, monkeypatch):
     def broken(*args, **more):
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(market_module, "annotator_for", broken)
+    monkeypatch.setattr(answers, "annotator_for", broken)
     errors.append(raised_by(lambda: window.quote(Fine(scenes[:1]))))
     assert "ZeroDivisionError: a fault of ours" in errors[-1].__notes__[0], "a fault can still be found"
     for error in errors:

@@ -5,8 +5,8 @@ import pytest
 
 from segfrontier.lab import Boxes, Coarse, Fine, Points, Tags
 from segfrontier.market import WHOLE_IMAGE, Ledger, Market, Noise, load_prices
-from segfrontier.plan import dry_market as rehearsal_market
-from segfrontier.plan.dry_market import Memory, RememberingMarket
+from segfrontier.market.answers import Answers
+from segfrontier.plan.dry_market import Memory
 
 XY, OTHER = np.array([[5, 5], [9, 3]]), np.array([[5, 5], [9, 4]])
 
@@ -23,10 +23,10 @@ def requests(scenes):
 def test_the_same_labels_at_the_same_price(toy_world, tmp_path, noise):
     prices, memory = load_prices("street"), Memory(tmp_path / "memory")
 
-    def deliveries(kind, name, seed, **more):
+    def deliveries(name, seed, **more):
         ledger, found = Ledger(tmp_path / f"{name}.sqlite", create=True), []
         for i, request in enumerate(requests(toy_world.pool().scenes())):
-            market = kind(
+            market = Market(
                 toy_world.truth(), prices, ledger, f"{i}", 10**6, tmp_path / name, noise=noise, seed=seed, **more
             )
             bought = market.buy(request, stage="s")
@@ -34,27 +34,27 @@ def test_the_same_labels_at_the_same_price(toy_world, tmp_path, noise):
         return found
 
     for seed in (0, 1):
-        plain = deliveries(Market, f"plain{seed}", seed)
-        assert deliveries(RememberingMarket, f"a{seed}", seed, memory=memory) == plain
-        assert deliveries(RememberingMarket, f"b{seed}", seed, memory=memory) == plain
+        plain = deliveries(f"plain{seed}", seed)
+        assert deliveries(f"a{seed}", seed, answers=memory.answers) == plain
+        assert deliveries(f"b{seed}", seed, answers=memory.answers) == plain
     assert len(memory.deliveries) == 10 * (1 if noise == Noise() else 2)
 
 
 def test_what_was_drawn_is_not_drawn_again(toy_world, tmp_path, monkeypatch):
     drawn = []
-    plain = rehearsal_market.Market._annotator
+    plain = Answers.annotator
 
-    def watched(market, request):
-        annotator = plain(market, request)
+    def watched(answers, request):
+        annotator = plain(answers, request)
         row = annotator.row
         annotator.row = lambda scene: drawn.append((request.kind, scene)) or row(scene)
         return annotator
 
-    monkeypatch.setattr(rehearsal_market.Market, "_annotator", watched)
+    monkeypatch.setattr(Answers, "annotator", watched)
     ledger, memory = Ledger(tmp_path / "ledger", create=True), Memory(tmp_path / "memory")
     scenes = toy_world.pool().scenes()
     for cell, some in enumerate((scenes[:3], scenes[:3], scenes[:5])):
         terms = (toy_world.truth(), load_prices("street"), ledger, f"{cell}", 10**6, tmp_path)
         for request in (Coarse(some), Fine(some)):
-            RememberingMarket(*terms, memory=memory, seed=cell).buy(request, stage="s")
+            Market(*terms, answers=memory.answers, seed=cell).buy(request, stage="s")
     assert sorted(drawn) == sorted([("coarse", s) for s in scenes[:5]] + [("fine", s) for s in scenes[:3] + scenes[:5]])

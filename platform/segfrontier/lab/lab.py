@@ -15,9 +15,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +24,7 @@ import numpy as np
 
 from segfrontier.basics.atomic import write_json
 from segfrontier.errors import BadInput, Stopped
+from segfrontier.lab.backend import Backend
 from segfrontier.lab.card import card_of
 from segfrontier.lab.doors import (
     Models,
@@ -47,7 +47,7 @@ from segfrontier.lab.passes.gauges import FILE, Gauge, Measures
 from segfrontier.lab.passes.inference import spread
 from segfrontier.lab.passes.label import ABOUT, LabelPass
 from segfrontier.lab.passes.measure import MeasurePass
-from segfrontier.lab.passes.quality import QUALITY, quality_of
+from segfrontier.lab.passes.quality import QUALITY
 from segfrontier.lab.passes.rules import Argmax, Rule
 from segfrontier.lab.passes.score import Address, ScorePass
 from segfrontier.lab.passes.scores import Scores
@@ -74,18 +74,18 @@ if TYPE_CHECKING:
     from segfrontier.lab.places import Places
 
 
-class Lab(ABC):
-    """The seam between methods and machines. `LocalLab` works in this process, `RayLab` on a Ray cluster.
+class Lab:
+    """The seam between methods and machines, its backend: `LocalLab` has this process, `RayLab` a Ray cluster.
 
     Nothing that a method can reach from here leads to target truth: the market, the evaluator and the watcher, which
     hears of both, are sealed. `market.window` says what that guards against, and what not.
     """
 
     def __init__(
-        self, *, places: Sealed[Places], window: MarketWindow, pool: Pool, synthetic: Part | None, store: Store,
-        seed: int, bench: Bench, watcher: Watcher, total_steps: int | None = None,
+        self, *, backend: Backend, places: Sealed[Places], window: MarketWindow, pool: Pool, synthetic: Part | None,
+        store: Store, seed: int, bench: Bench, watcher: Watcher, total_steps: int | None = None,
     ) -> None:  # fmt: skip
-        self._places, self._window, self._store = places, window, store
+        self._backend, self._places, self._window, self._store = backend, places, window, store
         self.pool, self.synthetic = pool, synthetic
         self.seed, self.bench = seed, bench
         self._watcher = Sealed(watcher)  # it hears of truth that nobody bought: how good made labels are
@@ -204,7 +204,11 @@ class Lab(ABC):
         """
         work = Joining(blueprint=blueprint, models=require_models(dict(models)))
         key = join_key(work)
-        self._stage("join", key, lambda out: self._join(work, out), inputs=_keys(work.models))
+        world = unseal(self._places).world.name
+        self._stage(
+            "join", key, lambda out: self._backend.join(work, out, self.classes, world=world),
+            inputs=_keys(work.models),
+        )  # fmt: skip
         return Model(
             store=self._store.root, key=key, network=work.NAME, classes=self.classes, blueprints={work.NAME: blueprint}
         )
@@ -272,7 +276,7 @@ class Lab(ABC):
             return {}
         entry = self._store.once(
             quality_key(labelled, places.digest(FOR_SALE)),
-            lambda out: write_json(out / QUALITY, self._quality(labels, part)),
+            lambda out: write_json(out / QUALITY, self._backend.quality(labels, part, places)),
             about={"kind": "quality", "inputs": {"labels": labelled}},
         )
         found: dict[str, float] = json.loads(entry.local(QUALITY).read_text())
@@ -348,11 +352,13 @@ class Lab(ABC):
 
     # ---------------------------------------------------------------------------------------------------- heeding
 
-    @contextmanager
-    def _heeding(self) -> Iterator[Callable[[], bool]]:
-        """A question for training loops: has a signal, or the watcher, asked for the end?"""
+    def _train(self, job: Job, work: Path, out: Path) -> None:
+        """Run a training job, resumable through `work`, into `out`, until a signal or the watcher asks for its end."""
         with heeding_signals() as signalled:
-            yield lambda: signalled() or unseal(self._watcher).stop()
+            self._backend.train(
+                job, work=work, out=out, watch=self._watching(job, work),
+                stop=lambda: signalled() or unseal(self._watcher).stop(),
+            )  # fmt: skip
 
     def _on_progress(self, done: int, total: int) -> None:
         """One image of a pass is done; here the pass ends if that is asked for, and will begin anew."""
@@ -400,7 +406,7 @@ class Lab(ABC):
             compute(out)
             unseal(self._watcher).end(kind, key, seconds=time.perf_counter() - began)
 
-        devices, gpu = self._power(kind)
+        devices, gpu = self._backend.power(kind)
         about: dict[str, Any] = {"kind": kind, "inputs": dict(inputs), "devices": devices, "gpu": gpu}
         entry = self._store.once(key, timed, about=about, waiting=unseal(self._watcher).waiting)
         if not computed:
@@ -411,32 +417,24 @@ class Lab(ABC):
 
     def _look(self, kind: str, key: str, work: Pass[Any], models: Mapping[str, Model]) -> Entry:
         """The stage of a pass."""
-        return self._stage(kind, key, lambda out: self._pass(work, out), inputs=_keys(models))
 
-    def _power(self, kind: str) -> tuple[int, bool]:  # noqa: ARG002
-        """How many processes compute a stage of this kind side by side, and whether on GPUs."""
-        return 1, self.bench.torch_device().type == "cuda"
+        def stage() -> Entry:
+            return self._stage(kind, key, lambda out: self._pass(work, out), inputs=_keys(models))
 
-    def _join(self, work: Joining, out: Path) -> None:
-        work.write(out, self.classes, world=unseal(self._places).world.name)
-
-    @abstractmethod
-    def _train(self, job: Job, work: Path, out: Path) -> None:
-        """Run a training job, resumable through `work`, into `out`."""
-
-    @abstractmethod
-    def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
-        """What comes of each scene of a pass, in order. It may be closed before its end."""
+        return self._backend.pass_stage(kind, key, work, stage)
 
     def _pass(self, work: Pass[Any], out: Path) -> None:
         """Run a pass into `out`; scenes whose images are at fault are left out and named."""
         faults: list[str] = []
-        with closing(self._run_pass(work)) as outcomes:
+        with closing(self._outcomes(work)) as outcomes:
             work.write(out, sift(outcomes, faults, total=len(work.names()), done=work.done), faults)
 
-    def _quality(self, labels: LabelSet, part: Part) -> dict[str, float]:
-        """How good labels are that a model made, for the record."""
-        return quality_of(labels, part.images, unseal(self._places))
+    def _outcomes(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
+        total = len(work.names())
+        with closing(self._backend.outcomes(work)) as outcomes:
+            for done, outcome in enumerate(outcomes, start=1):
+                yield outcome
+                self._on_progress(done, total)
 
 
 def _keys(models: Mapping[str, Model]) -> dict[str, str]:

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from segfrontier.lab.backend import Backend
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.passes.base import Outcome, Pass
 from segfrontier.lab.passes.inference import Predictors
 from segfrontier.lab.training import loop as training
-from segfrontier.lab.training.loop import Job
+from segfrontier.lab.training.history import Watch
+from segfrontier.lab.training.loop import Bench, Job
 from segfrontier.lab.worker import Worker
 
 
 class LocalLab(Lab):
     """The lab in one process."""
 
-    def _train(self, job: Job, work: Path, out: Path) -> None:
-        worker = Worker(device=self.bench.torch_device())
-        with self._heeding() as stop:
-            training.run(job, worker, self.bench, work=work, out=out, watch=self._watching(job, work), stop=stop)
+    def __init__(self, *, bench: Bench, **lab: Any) -> None:
+        super().__init__(backend=LocalBackend(bench), bench=bench, **lab)
 
-    def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
+
+@dataclass(frozen=True)
+class LocalBackend(Backend):
+    """This process, on the device of its bench."""
+
+    bench: Bench
+
+    def power(self, kind: str) -> tuple[int, bool]:  # noqa: ARG002
+        """See `Backend.power`."""
+        return 1, self.bench.torch_device().type == "cuda"
+
+    def train(self, job: Job, *, work: Path, out: Path, watch: Watch, stop: Callable[[], bool]) -> None:
+        """See `Backend.train`."""
+        worker = Worker(device=self.bench.torch_device())
+        training.run(job, worker, self.bench, work=work, out=out, watch=watch, stop=stop)
+
+    def outcomes(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
+        """See `Backend.outcomes`."""
         if self.bench.threads:
             torch.set_num_threads(self.bench.threads)
-        device, names = self.bench.torch_device(), work.names()
+        device = self.bench.torch_device()
         models, together = Predictors.built(work.models, device=device), self.bench.images_together(device.type)
-        for done, outcome in enumerate(work.outcomes(models, names, together=together), start=1):
-            yield outcome
-            self._on_progress(done, len(names))
+        yield from work.outcomes(models, work.names(), together=together)

@@ -20,11 +20,12 @@ from segfrontier.lab.streams import Part
 from segfrontier.lab.training.loop import Bench
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Ledger, Market, Noise, open_window, prices_for, seconds_from_hours
+from segfrontier.market.answers import Answers
 from segfrontier.market.ledger import folder_name
 from segfrontier.market.prices import whole
 from segfrontier.scenes.classes import CAMVID, CITYSCAPES, CITYSCAPES_TO_CAMVID
 from segfrontier.scenes.labels import LabelSet, write_labels
-from segfrontier.scenes.world import World
+from segfrontier.scenes.world import Truth, World
 from segfrontier.store import Store, code_digest, stage_key
 
 
@@ -53,10 +54,10 @@ def open_lab(
     *,
     kind: Callable[..., Lab] = LocalLab,
     store: Store | None = None,
-    market: Callable[..., Market] = Market,
+    answers: Callable[[Truth, Noise, int], Answers] = Answers,
     **more: object,
 ) -> Lab:
-    """A lab of the given kind, to be closed in the end. Only a rehearsal brings a store and a market of its own.
+    """A lab of the given kind, to be closed in the end. Only a rehearsal brings a store and answers of its own.
 
     What cannot work is refused before anything is made or bought.
     """
@@ -78,9 +79,9 @@ def open_lab(
         budget = whole(prices.milliseconds("fine", units=count, asked=count))
     else:
         budget = seconds_from_hours(settings.hours)
-    shop = market(
+    shop = Market(
         truth, prices, ledger, settings.cell, budget, home / "labels",
-        noise=settings.noise, seed=settings.seed,
+        noise=settings.noise, seed=settings.seed, answers=answers,
     )  # fmt: skip
     places = Places(world=world, ledger=ledger, cell=settings.cell)
     synthetic = source_part(settings.source or world, world, store)

@@ -12,10 +12,9 @@ ledger holds of the run before.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from segfrontier.basics.wording import nearest
 from segfrontier.errors import BadInput, BudgetExceeded, LedgerError
 from segfrontier.market.acts import FOR_SALE, Acts
 from segfrontier.market.annotator import Annotator
-from segfrontier.market.annotators import annotator_for
+from segfrontier.market.answers import Answers
 from segfrontier.market.budget import whole_seconds
 from segfrontier.market.existing import act_of
 from segfrontier.market.ledger import Ledger, folder_name
@@ -39,7 +38,7 @@ from segfrontier.market.plain import plain_text
 from segfrontier.market.prices import PriceList
 from segfrontier.market.requests import Request, frozen
 from segfrontier.market.tiling import Tiling
-from segfrontier.scenes.labels import LabelSet, write_labels
+from segfrontier.scenes.labels import LabelSet
 
 if TYPE_CHECKING:
     from segfrontier.scenes.world import Truth
@@ -67,17 +66,14 @@ class Market:
     def __init__(
         self, truth: Truth, prices: PriceList, ledger: Ledger, cell: str, budget_seconds: int,
         labels_folder: str | Path, noise: Noise | None = None, seed: int = 0,
+        answers: Callable[[Truth, Noise, int], Answers] = Answers,
     ) -> None:  # fmt: skip
         self.prices, self.ledger, self.cell = prices.stating(truth.stated, world=truth.world), ledger, cell
         self.budget = whole_seconds(budget_seconds, what="a budget")
         self._truth, self._drafts = truth, Path(labels_folder).absolute()
         self._folder = self._drafts / folder_name(cell)  # of one's own: nobody finds another cell's labels by chance
-        self._noise, self._seed = noise or Noise(), seed
-        self._terms = Terms(
-            truth=f"{truth.world} {truth.domain}/{truth.split} {truth.digest}",
-            annotators=json.dumps({**asdict(self._noise), "seed": seed}),
-            prices=self.prices,
-        )
+        self._answers = answers(truth, noise or Noise(), seed)
+        self._terms = Terms(truth=self._answers.about, annotators=self._answers.annotators, prices=self.prices)
         ledger.check_terms(cell, self._terms)
         sweep(self._drafts)
         self._account: dict[str, Totals] = {}
@@ -155,17 +151,19 @@ class Market:
         """Write, charge, publish; None where the budget does not cover it any more."""
         with self._writable(), draft_folder(self._drafts / request.labels) as draft:
             self._folder.mkdir(parents=True, exist_ok=True)
-            labels = self._write(request, annotator, list(chosen), draft)
-            receipt = self._charge(request, chosen, self._published(labels), stage, at_most)
+            written = self._answers.write(request, annotator, list(chosen), draft)
+            labels = self._published(written, draft)
+            receipt = self._charge(request, chosen, labels, stage, at_most)
             if receipt is None:
                 return None
             return Purchase(
-                labels=self._publish(labels), kind=request.kind, stage=stage, acts=receipt.acts, units=receipt.units,
-                seconds=receipt.seconds, spent=receipt.bill, remaining=max(0, self.budget - receipt.bill),
+                labels=self._publish(written, labels), kind=request.kind, stage=stage, acts=receipt.acts,
+                units=receipt.units, seconds=receipt.seconds, spent=receipt.bill,
+                remaining=max(0, self.budget - receipt.bill),
             )  # fmt: skip
 
     def _annotator(self, request: Request) -> Annotator:
-        annotator = annotator_for(request, self._truth, noise=self._noise, seed=self._seed)
+        annotator = self._answers.annotator(request)
         for kind in {act_of(request, self._truth, scene) for scene in request.scenes} or {request.kind}:
             self.prices.price(kind)
         return annotator
@@ -214,19 +212,14 @@ class Market:
             f"many scenes as fit."
         )
 
-    def _write(self, request: Request, annotator: Annotator, scenes: list[str], folder: Path) -> LabelSet:
-        """The labels, in a folder that is gone when nobody pays for them."""
-        rows = (annotator.row(scene) for scene in scenes)
-        return write_labels(folder, kind=request.labels, classes=self._truth.classes, rows=rows)
-
-    def _published(self, labels: LabelSet) -> LabelSet:
+    def _published(self, labels: LabelSet, draft: Path) -> LabelSet:
         """The labels as they are called when they are paid for."""
-        return replace(labels, path=str(self._folder / Path(labels.path).name))
+        file = Path(labels.path)
+        return replace(labels, path=str(self._folder / file.name)) if file.is_relative_to(draft) else labels
 
-    def _publish(self, labels: LabelSet) -> LabelSet:
-        published = self._published(labels)
-        Path(labels.path).replace(published.path)
-        return published
+    def _publish(self, written: LabelSet, labels: LabelSet) -> LabelSet:
+        Path(written.path).replace(labels.path)
+        return labels
 
     @contextmanager
     def _writable(self) -> Iterator[None]:

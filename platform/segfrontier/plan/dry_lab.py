@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from segfrontier.lab import Lab, Model, Part, Rule
+from segfrontier.lab.backend import Backend
 from segfrontier.lab.doors import Models
 from segfrontier.lab.joining import Joining
 from segfrontier.lab.passes.base import Outcome, Pass
@@ -29,9 +30,12 @@ from segfrontier.lab.passes.label import LabelPass
 from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.lab.passes.score import Scored, ScorePass
 from segfrontier.lab.passes.scores import counted
+from segfrontier.lab.places import Places
+from segfrontier.lab.training.history import Watch
 from segfrontier.lab.training.loop import Job
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Request
+from segfrontier.scenes.classes import ClassTable
 from segfrontier.scenes.imagined import striped_map, stripes
 from segfrontier.scenes.known import Detections, SceneLabels
 from segfrontier.scenes.labels import LabelSet, StoredRow
@@ -104,13 +108,11 @@ class Script(Watcher):
 class RehearsalLab(Lab):
     """The lab of a rehearsal; its `script` is what the method asked for."""
 
-    _store: Shadow
-
     def __init__(self, *, stand_ins: StandIns, store: Shadow, **lab: Any) -> None:
-        self.script = Script(store)
-        super().__init__(store=store, **lab | {"watcher": self.script})
+        self.script, self.shadow = Script(store), store
+        backend = RehearsalBackend(self.script, store, stand_ins)
+        super().__init__(backend=backend, store=store, **lab | {"watcher": self.script})
         self.purchases: list[str] = []
-        self._stand_ins = stand_ins
 
     def buy(self, request: Request, *, at_most: int | None = None) -> LabelSet:
         """See `Lab.buy`."""
@@ -122,51 +124,67 @@ class RehearsalLab(Lab):
 
     def history(self, model: Model) -> list[dict[str, float]]:
         """See `Lab.history`; of a training to come, the last step is all that is known."""
-        entry = self._store.at_home(model.key)
+        entry = self.shadow.at_home(model.key)
         if entry is None:
             self.script.guesses.add(model.key)
             return super().history(model)
         return [json.loads(line) for line in entry.local("log.jsonl").read_text().splitlines()]
 
-    def _train(self, job: Job, work: Path, out: Path) -> None:  # noqa: ARG002
-        self._stand_ins.work[self.script.now] = Training(job)
+    def label(self, models: Models, part: Part, rule: Rule) -> LabelSet:
+        """See `Lab.label`; labels to come have the key of their stage for an identity."""
+        labels = super().label(models, part, rule)
+        if self.script.now in self.shadow.stored:
+            return labels
+        return dataclasses.replace(labels, digest=text_digest(f"labels of {self.script.now}"))
+
+
+@dataclass(frozen=True)
+class RehearsalBackend(Backend):
+    """Nobody works: what would be computed is noted, and stands in."""
+
+    script: Script
+    shadow: Shadow
+    stand_ins: StandIns
+
+    def power(self, kind: str) -> tuple[int, bool]:  # noqa: ARG002
+        """See `Backend.power`."""
+        return 1, False
+
+    def train(self, job: Job, *, work: Path, out: Path, watch: Watch, stop: Callable[[], bool]) -> None:  # noqa: ARG002
+        """See `Backend.train`."""
+        self.stand_ins.work[self.script.now] = Training(job)
         kept = [f"weights-{step:09d}.pt" for step in job.plan.snapshot_steps() if step < job.plan.steps]
         for name in ("weights.pt", *kept):
             (out / name).touch()
         (out / "log.jsonl").write_text(json.dumps({"step": job.plan.steps}) + "\n")
 
-    def _join(self, work: Joining, out: Path) -> None:  # noqa: ARG002
+    def join(self, work: Joining, out: Path, classes: ClassTable, *, world: str) -> None:  # noqa: ARG002
+        """See `Backend.join`."""
         (out / "weights.pt").touch()
         (out / "log.jsonl").write_text(json.dumps({"step": 0}) + "\n")
 
-    def label(self, models: Models, part: Part, rule: Rule) -> LabelSet:
-        """See `Lab.label`; labels to come have the key of their stage for an identity."""
-        labels = super().label(models, part, rule)
-        if self.script.now in self._store.stored:
-            return labels
-        return dataclasses.replace(labels, digest=text_digest(f"labels of {self.script.now}"))
-
-    def _look(self, kind: str, key: str, work: Pass[Any], models: Mapping[str, Model]) -> Entry:
+    def pass_stage(self, kind: str, key: str, work: Pass[Any], stage: Callable[[], Entry]) -> Entry:
         """Scores that stand in are one entry for all: a table of a paper scores sixty snapshots of each cell."""
-        if not isinstance(work, ScorePass) or key in self._store.stored:
-            return super()._look(kind, key, work, models)
+        if not isinstance(work, ScorePass) or key in self.shadow.stored:
+            return stage()
         counts = dumps(plain([work.tasks, work.classes.digest, len(work.names())]))
-        entry = self._stand_ins.scores.get(counts)
+        entry = self.stand_ins.scores.get(counts)
         if entry is None:
-            entry = self._stand_ins.scores[counts] = super()._look(kind, key, work, models)
+            entry = self.stand_ins.scores[counts] = stage()
         self.script.found(kind, key)
-        self._stand_ins.work[key] = work
+        self.stand_ins.work[key] = work
         return entry
 
-    def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
-        """Rows that stand in for what would be found: nothing is looked at."""
-        self._stand_ins.work[self.script.now] = work
+    def outcomes(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
+        """See `Backend.outcomes`: rows that stand in for what would be found."""
+        self.stand_ins.work[self.script.now] = work
         row = _stand_in(work, np.random.default_rng(int(self.script.now, 16)))
         for scene in work.names():
             yield Outcome(scene, row(scene), "")
 
-    def _quality(self, labels: LabelSet, part: Part) -> dict[str, float]:  # noqa: ARG002
-        return {}  # stand-ins are not looked at
+    def quality(self, labels: LabelSet, part: Part, places: Places) -> dict[str, float]:  # noqa: ARG002
+        """Stand-ins are not looked at."""
+        return {}
 
 
 def _stand_in(work: Pass[Any], rng: np.random.Generator) -> Callable[[str], object]:

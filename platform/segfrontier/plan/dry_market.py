@@ -1,18 +1,21 @@
-"""The market of a rehearsal: it sells as ever, but remembers what was delivered, for many cells ask the same."""
+"""What the market of a rehearsal is answered: as ever, but remembered, for many cells ask the same."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from segfrontier.errors import BadWorld
-from segfrontier.market import Coarse, Market, Noise, Points, Request, Tags
+from segfrontier.market import Coarse, Noise, Points, Request, Tags
 from segfrontier.market.annotator import Annotator
+from segfrontier.market.answers import Answers
 from segfrontier.scenes.imagined import ImaginedTruth, write_alike
 from segfrontier.scenes.labels import LabelSet
+from segfrontier.scenes.world import Truth
 
 _CACHED_BYTES = 2**28
 
@@ -31,6 +34,21 @@ class Drawer:
         self.row = lru_cache(max(1, _CACHED_BYTES // pixels))(annotator.row)
 
 
+class Absent:
+    """Who would have to look at images that are not here."""
+
+    known = False
+
+    def __init__(self, kind: str, world: str) -> None:
+        self._what = f"what {kind} labels of {world} cost only its images tell, and it is not here"
+
+    def acts(self, scene: str, /) -> NoReturn:  # noqa: ARG002
+        """Nobody can tell."""
+        raise Untold(f"{self._what}; import it, then plan again")
+
+    row = acts
+
+
 @dataclass
 class Memory:
     """Whole deliveries, and the annotators of coarse maps, which take longest to draw."""
@@ -39,40 +57,45 @@ class Memory:
     deliveries: dict[tuple[Any, ...], LabelSet] = field(default_factory=dict)
     drawers: dict[tuple[str, str], Drawer] = field(default_factory=dict)
 
+    def answers(self, truth: Truth, noise: Noise, seed: int) -> RememberedAnswers:
+        """Those of a market that shares this memory."""
+        return RememberedAnswers(truth, noise, seed, memory=self)
 
-class RememberingMarket(Market):
-    """A `Market` whose labels lie in the folder of a memory that all cells of a rehearsal share."""
 
-    def __init__(self, *terms: Any, memory: Memory, **annotators: Any) -> None:
-        super().__init__(*terms, **annotators)
-        self._memory, self._folder = memory, memory.labels
-        # Without noise an answer depends on the truth alone, not on the seed.
-        self._who = (self._terms.truth, "" if self._noise == Noise() else self._terms.annotators)
+@dataclass(frozen=True)
+class RememberedAnswers(Answers):
+    """Answers whose labels lie in the folder of a memory that all cells of a rehearsal share."""
 
-    def _annotator(self, request: Request) -> Annotator:
-        annotator = super()._annotator(request)
-        if isinstance(self._truth, ImaginedTruth) and not annotator.known:
-            raise Untold(
-                f"what {request.kind} labels of {self._truth.world} cost only its images tell, and it is not here; "
-                f"import it, then plan again"
-            )
+    memory: Memory
+
+    def annotator(self, request: Request) -> Annotator:
+        """See `Answers.annotator`."""
+        annotator = super().annotator(request)
+        if isinstance(self.truth, ImaginedTruth) and not annotator.known:
+            return Absent(request.kind, self.truth.world)
         if not isinstance(request, Coarse) or not request.scenes:
             return annotator
-        height, width = self._truth.size(request.scenes[0])
-        return self._memory.drawers.setdefault(self._who, Drawer(annotator, pixels=height * width))
+        height, width = self.truth.size(request.scenes[0])
+        return self.memory.drawers.setdefault(self._who, Drawer(annotator, pixels=height * width))
 
-    def _write(self, request: Request, annotator: Annotator, scenes: list[str], folder: Path) -> LabelSet:  # noqa: ARG002
+    def write(self, request: Request, annotator: Annotator, scenes: Sequence[str], folder: Path) -> LabelSet:  # noqa: ARG002
+        """See `Answers.write`; what was delivered once is there."""
         identity = (*self._who, request.kind, _question(request), *scenes)
-        if identity not in self._memory.deliveries:
-            self._memory.deliveries[identity] = self._deliver(request, annotator, scenes, " ".join(identity))
-        return self._memory.deliveries[identity]
+        if identity not in self.memory.deliveries:
+            self.memory.deliveries[identity] = self._deliver(request, annotator, scenes, " ".join(identity))
+        return self.memory.deliveries[identity]
 
-    def _deliver(self, request: Request, annotator: Annotator, scenes: list[str], identity: str) -> LabelSet:
-        if not isinstance(self._truth, ImaginedTruth) or isinstance(request, Points):
-            return super()._write(request, annotator, scenes, self._folder)
-        sizes = {scene: self._truth.size(scene) for scene in scenes}
-        classes = self._truth.classes
-        return write_alike(self._folder, kind=request.labels, classes=classes, sizes=sizes, identity=identity)
+    @property
+    def _who(self) -> tuple[str, str]:
+        """Without noise an answer depends on the truth alone, not on the seed."""
+        return self.about, "" if self.noise == Noise() else self.annotators
+
+    def _deliver(self, request: Request, annotator: Annotator, scenes: Sequence[str], identity: str) -> LabelSet:
+        if not isinstance(self.truth, ImaginedTruth) or isinstance(request, Points):
+            return super().write(request, annotator, scenes, self.memory.labels)
+        sizes = {scene: self.truth.size(scene) for scene in scenes}
+        classes = self.truth.classes
+        return write_alike(self.memory.labels, kind=request.labels, classes=classes, sizes=sizes, identity=identity)
 
 
 def _question(request: Request) -> str:

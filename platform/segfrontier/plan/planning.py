@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from segfrontier.basics.atomic import scratch_folder
@@ -22,7 +22,7 @@ from segfrontier.home.records import Record
 from segfrontier.lab import LabSettings, open_lab
 from segfrontier.market import Ledger, PriceList, prices_for
 from segfrontier.plan.dry_lab import RehearsalLab, Shadow, StandIns
-from segfrontier.plan.dry_market import Memory, RememberingMarket, Untold
+from segfrontier.plan.dry_market import Memory, Untold
 from segfrontier.plan.foreseen import foreseen
 from segfrontier.plan.probe import PATIENCE, estimate
 from segfrontier.plan.study_plan import CellPlan, StagePlan, StudyPlan
@@ -130,8 +130,9 @@ def _rehearse(cell: Cell, key: str, atlas: Atlas, stage: _Stage, done: bool) -> 
             home=stage.ledger_home, world=atlas.target(cell), source=atlas.source(cell), hours=cell.hours,
             prices=cell.prices, cell=key, seed=cell.seed, noise=cell.noise, recipe=cell.recipe,
         )  # fmt: skip
-        market = partial(RememberingMarket, memory=stage.memory)
-        lab = open_lab(settings, kind=RehearsalLab, store=stage.shadow, market=market, stand_ins=stage.stand_ins)
+        lab = open_lab(
+            settings, kind=RehearsalLab, store=stage.shadow, answers=stage.memory.answers, stand_ins=stage.stand_ins
+        )
     except SegFrontierError as error:
         return dataclasses.replace(plan, refused=one_line(error))
     assert isinstance(lab, RehearsalLab)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from segfrontier.lab._ray.data import outcomes
 from segfrontier.lab._ray.fleet import WorkerPool
 from segfrontier.lab._ray.start import start_ray
 from segfrontier.lab._ray.train import train
+from segfrontier.lab.backend import Backend
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.passes.base import Outcome, Pass
-from segfrontier.lab.training.loop import Job
+from segfrontier.lab.training.history import Watch
+from segfrontier.lab.training.loop import Bench, Job
 
 
 class RayLab(Lab):
@@ -29,30 +31,38 @@ class RayLab(Lab):
     """
 
     def __init__(
-        self, *, workers: int = 1, actors: int | None = None, cpus_per_worker: float = 0.9,
+        self, *, bench: Bench, workers: int = 1, actors: int | None = None, cpus_per_worker: float = 0.9,
         gpus_per_worker: float = 1.0, max_failures: int = 2, fewest_workers: int | None = None,
         memory_per_worker: float = 0.0, node_labels: Mapping[str, str] | None = None, **lab: Any,
     ) -> None:  # fmt: skip
-        super().__init__(**lab)
-        self.fleet = WorkerPool(
+        fleet = WorkerPool(
             workers=workers, actors=workers if actors is None else actors, cpus=cpus_per_worker,
             gpus=gpus_per_worker, max_failures=max_failures, fewest=fewest_workers, memory=memory_per_worker,
             labels=dict(node_labels or {}),
         )  # fmt: skip
+        super().__init__(backend=RayBackend(bench, fleet), bench=bench, **lab)
         start_ray()
 
-    def _power(self, kind: str) -> tuple[int, bool]:
+
+@dataclass(frozen=True)
+class RayBackend(Backend):
+    """The processes of a fleet."""
+
+    bench: Bench
+    fleet: WorkerPool
+
+    def power(self, kind: str) -> tuple[int, bool]:
+        """See `Backend.power`."""
         processes = self.fleet.workers if kind in ("train", "renorm") else self.fleet.actors
         return processes, self.fleet.on_gpus(self.bench)
 
-    def _train(self, job: Job, work: Path, out: Path) -> None:
+    def train(self, job: Job, *, work: Path, out: Path, watch: Watch, stop: Callable[[], bool]) -> None:
+        """See `Backend.train`."""
         gpu = self.fleet.muster(self.fleet.fewest or self.fleet.workers, self.bench)
-        with self._heeding() as stop:
-            watch = self._watching(job, work)
-            train(job, self.bench, self.fleet, gpu=gpu, work=work, out=out, watch=watch, stop=stop)
+        train(job, self.bench, self.fleet, gpu=gpu, work=work, out=out, watch=watch, stop=stop)
 
-    def _run_pass(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
-        """See `Lab._run_pass`; close it, for as long as it is open its actors keep their CPUs."""
+    def outcomes(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
+        """See `Backend.outcomes`; close it, for as long as it is open its actors keep their CPUs."""
         fewest = min(self.fleet.fewest or self.fleet.actors, self.fleet.actors)
         names, gpu = work.names(), self.fleet.muster(fewest, self.bench)
         fleet = replace(self.fleet, actors=self.fleet.side_by_side(gpu=gpu))
@@ -60,6 +70,4 @@ class RayLab(Lab):
         device = "cuda" if gpu else "cpu"
         together = self.bench.images_together(device)
         settings = {"work": work.light(), "device": device, "threads": threads, "together": together}
-        for done, outcome in enumerate(outcomes(settings, names, fleet, gpu=gpu), start=1):
-            yield outcome
-            self._on_progress(done, len(names))
+        yield from outcomes(settings, names, fleet, gpu=gpu)
