@@ -42,6 +42,14 @@ def test_status_lists_cells_and_logs_shows_one(ran):
     assert plain["toy"]["running"] is False and {c["state"] for c in plain["toy"]["cells"]} == {"done", "failed"}
 
 
+def test_a_study_that_was_refused_is_not_listed_without_a_word(tmp_path):
+    study = toy_study(tmp_path, methods=["fine"]).model_dump(mode="json") | {"worlds": ["nowhere"]}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    assert segfrontier("run", "study.yaml", "--tracking", "none", folder=tmp_path).returncode == 3
+    told = segfrontier("status", folder=tmp_path).stdout
+    assert told.startswith("toy\n") and "no cell of it was begun" in told
+
+
 def test_run_as_json(ran):
     folder, _ = ran
     told = segfrontier("run", "study.yaml", "--tracking", "none", "--json", folder=folder)

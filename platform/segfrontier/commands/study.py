@@ -81,8 +81,11 @@ def status(
         return
     for name, board in boards.items():
         states = board.look()
-        console().print(f"[bold]{name}[/] {'(running)' if board.alive() else ''}")
-        console().print(drawn(states, metric=board.metric))
+        console().print(f"[bold]{name}[/]{' (running)' if board.alive() else ''}")
+        if states:
+            console().print(drawn(states, metric=board.metric))
+        elif not board.alive():
+            console().print("  no cell of it was begun; `segfrontier run` goes on, or says what must be corrected")
         if stale := sum(cell.stale for cell in states):
             console().print(f"  {stale} are stale: other code computed them; `segfrontier run` renews them")
         for cell in states if cells else ():
