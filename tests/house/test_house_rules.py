@@ -1,6 +1,7 @@
 """The house rules that a reader cannot see at a glance, each with the trap it guards against."""
 
 import ast
+import importlib
 import inspect
 import pickle
 import re
@@ -54,6 +55,18 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.partition(".")[0])
     return found
+
+
+def test_a_plan_comes_in_through_public_seams():
+    """It brings a store, a backend and answers of its own; each may override what the seam offers, and nothing else."""
+    files = (ROOT / "platform" / "segfrontier" / "plan").glob("[a-z]*.py")
+    modules = [importlib.import_module(f"segfrontier.plan.{file.stem}") for file in files]
+    own = [c for m in modules for c in vars(m).values() if inspect.isclass(c) and c.__module__ == m.__name__]
+    assert {"RehearsalBackend", "RememberedAnswers", "Shadow"} <= {c.__name__ for c in own}
+    for kind in own:
+        private = {name for name, value in vars(kind).items() if re.match("_[^_]", name) and inspect.isfunction(value)}
+        above = {name for base in kind.__mro__[1:] if base.__module__.startswith("segfrontier.") for name in vars(base)}
+        assert not private & above, kind
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,9 @@ def test_claims_and_tables_are_studies():
     assert {c.id for c in claims.claims} >= {"active-beats-random", "score-grows-with-k", "advent-beats-source-only"}
     for claim, side in claims.sides():
         (cell, *_) = expand(study_of(claims, claim, side))
+        if cell.method == "fine":
+            assert cell.hours * 3600 >= 5400, "it pays for a mask"
+            continue
         asked = dict(cell.knobs)
         patches = {"full": 128, "none": 0}.get(asked["selector"], asked["patches"])
         assert cell.hours * 3600 >= 64 * patches * 5 * 2.4, "the budget pays for what is asked"
@@ -59,9 +62,10 @@ def test_claims_have_one_setting_and_their_controls():
     assert {cell.recipe.total_steps for cell in cells} == {500} and {cell.seed for cell in cells} == set(range(8))
     assert all("val=200" in cell.world and cell.recipe.pretrained == "auto" for cell in cells)
     assert all(pair.margin == 0 for claim in claims.claims for pair in claim.compare)
-    rebn = {claim.id: {study_of(claims, claim, s).methods[0].knobs["rebn"] for s in pair.sides}
-            for claim in claims.claims for pair in claim.compare}  # fmt: skip
-    assert {name for name, values in rebn.items() if values != {True}} == {"advent-beats-source-only"}
+    methods = [(claim.id, study_of(claims, claim, s).methods[0]) for claim, s in claims.sides()]
+    assert {name for name, method in methods if method.name == "fine"} == {"points-beat-fine-masks"}
+    without = {name for name, method in methods if method.name != "fine" and not method.knobs["rebn"]}
+    assert without == {"advent-beats-source-only"}
     (pair,) = next(claim for claim in claims.claims if claim.id == "advent-beats-source-only").compare
     assert [(side.knobs["uda"], side.knobs["rebn"]) for side in pair.controls] == [("images", False), ("source", True)]
 
