@@ -1,6 +1,7 @@
 """Each of the doctor's checks: what it finds, when it warns, when it fails, and that it leaves nothing behind."""
 
 import http.server
+import socket
 import sqlite3
 import threading
 from collections import namedtuple
@@ -306,3 +307,19 @@ def test_an_mlflow_server(tmp_path, monkeypatch):
         thread.join()
     gone = services.tracking(uri, tmp_path)
     assert gone.state == "fail" and "does not answer" in gone.found and list(tmp_path.iterdir()) == []
+
+
+def test_a_port_of_something_that_speaks_no_http_is_no_mlflow(tmp_path):
+    """As Ray's own ports are: one of them, given by mistake, ended as an error that nobody foresaw."""
+
+    def answer(ours):
+        with ours.accept()[0] as there:
+            there.recv(1000)
+            there.sendall(b"\0\0\x18\4\0\0\0\0\0")
+
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        thread = threading.Thread(target=answer, args=(ours,))
+        thread.start()
+        check = services.tracking(f"http://127.0.0.1:{ours.getsockname()[1]}", tmp_path)
+        thread.join()
+    assert check.state == "fail" and "does not answer" in check.found

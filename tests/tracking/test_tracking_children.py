@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from trackhere import a_home, a_record
+from trackhere import a_home, a_port, a_record
 from waiting import alive, until
 
 from segfrontier.home.layout import open_home
@@ -28,7 +28,7 @@ with Companion(Home(Path(sys.argv[1])).study("tiny"), sys.argv[2], drain=1) as c
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_the_dashboard_and_its_port_go_with_ui(tmp_path, number):
-    home, port = open_home(tmp_path / "runs").path, free_port(0)
+    home, port = open_home(tmp_path / "runs").path, a_port()
     address = f"http://127.0.0.1:{port}"
     with (tmp_path / "ui.log").open("wb") as log:
         ui = subprocess.Popen(

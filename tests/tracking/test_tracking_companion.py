@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from trackhere import a_home, a_record, everything, put_cells, put_state, running
+from trackhere import a_home, a_port, a_record, everything, put_cells, put_state, running
 from waiting import alive, until
 
 from segfrontier.home.layout import open_home
@@ -95,7 +95,7 @@ def test_an_answer_after_an_outage_is_told_once_whenever_it_comes(tmp_path, monk
 
 @pytest.mark.slow
 def test_an_outage_costs_nothing(tmp_path, uri):
-    port = free_port(0)
+    port = a_port()
     server = Server(uri, port=port, log=tmp_path / "server.log")
     records = [a_record(seed=s, hours=h) for s in (0, 1) for h in (1, 2, 3)]
     place = a_home(tmp_path / "runs", records[:2], state="")
@@ -126,7 +126,7 @@ def test_an_outage_costs_nothing(tmp_path, uri):
 @pytest.mark.slow
 def test_a_server_that_stays_away_leaves_all_for_the_next_time(tmp_path, uri):
     place = a_home(tmp_path / "runs", [a_record(), a_record(seed=1)])
-    nowhere = f"http://127.0.0.1:{free_port(0)}"
+    nowhere = f"http://127.0.0.1:{a_port()}"
     with Companion(place, nowhere, drain=3) as companion:
         assert until(lambda: said(companion, "MlflowException"))
     assert companion.close() == 2 and "2 left" in companion.log.read_text()

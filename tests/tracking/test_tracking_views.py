@@ -8,11 +8,11 @@ import sys
 from contextlib import ExitStack
 
 import pytest
-from trackhere import PQ, STUDY, a_home, a_record, everything
+from trackhere import PQ, STUDY, a_home, a_port, a_record, everything
 
 from segfrontier.tracking.address import database
 from segfrontier.tracking.payload import cell_payload, colour
-from segfrontier.tracking.server import answers, free_port
+from segfrontier.tracking.server import answers
 from segfrontier.tracking.sync import sync
 from segfrontier.tracking.views import COSTS, METHODS, VIEW_TAG, experiment_tags, view_link
 
@@ -106,7 +106,7 @@ def test_the_dashboard_opens_with_the_right_store_and_ends_at_ctrl_c(tmp_path, u
     home = tmp_path / "runs"
     place = a_home(home, [a_record()])
     shutil.move(database(uri), home / "mlflow.db")
-    port = free_port(0)
+    port = a_port()
     command = [sys.executable, "-c", UI, "--home", str(home), "--port", str(port)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

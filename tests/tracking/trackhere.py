@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from segfrontier.home.claiming import claimed
 from segfrontier.home.context import write_context
 from segfrontier.home.layout import StudyHome, open_home
 from segfrontier.home.records import Record
+from segfrontier.tracking.server import free_port
 
 CONFIG = "name: tiny\nseeds: [0, 1]\n"
 STUDY = {
@@ -20,6 +22,11 @@ STUDY = {
 
 PQ = {**STUDY, "config": f"{CONFIG}metric: pq\n"}
 """The same, ranked by another metric than the headline."""
+
+
+def a_port():
+    """A free one of this test process alone: the kernel gives those from 32768 on to whoever asks, as Ray does."""
+    return free_port(21_000 + 1_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
 
 
 def a_key(label, facet="f0f0f0f0"):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import urllib.request
 from contextlib import closing
 from dataclasses import dataclass
 
 from segfrontier.tracking.address import database, hidden
-from segfrontier.tracking.server import answers
+from segfrontier.tracking.server import answers, said_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +46,8 @@ def _of_server(uri: str) -> TrackingHealth:
 
     if not answers(uri.rstrip("/")):
         return TrackingHealth(uri=hidden(uri), there=False, error="it does not answer at /health")
-    try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/version", timeout=5) as reply:
-            found = reply.read().decode().strip()
-    except OSError:  # it may stand behind something that lets only the API through
-        found = "of a version that it does not tell"
+    # Without a version it may stand behind something that lets only the API through.
+    found = said_at(f"{uri.rstrip('/')}/version") or "of a version that it does not tell"
     return TrackingHealth(uri=hidden(uri), there=True, version=found, wanted=version("mlflow"))
 
 

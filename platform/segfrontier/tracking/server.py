@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -103,11 +103,16 @@ class Server:
 
 def answers(address: str) -> bool:
     """Whether an MLflow server is at an address."""
+    return said_at(f"{address}/health") is not None
+
+
+def said_at(url: str) -> str | None:
+    """What a server says there; None where nobody answers, or somebody who does not speak HTTP, as Ray's ports do."""
     try:
-        with urllib.request.urlopen(f"{address}/health", timeout=5) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return str(reply.read(1000).decode(errors="replace").strip())
+    except (OSError, HTTPException):
+        return None
 
 
 def free_port(first: int) -> int:
