@@ -76,9 +76,17 @@ class Tally:
         return cls.from_arrays({k: np.array(v["values"], v["dtype"]).reshape(v["shape"]) for k, v in plain.items()})
 
 
+_WAYS: dict[type[Tally], dict[str, _How]] = {}
+"""What annotations say, read once a class: that takes far longer than to add the small states of an image."""
+
+
 def _ways(kind: type[Tally]) -> dict[str, _How]:
-    hints = get_type_hints(kind, include_extras=True)
-    return {name: get_args(hint)[1] if get_origin(hint) is Annotated else "same" for name, hint in hints.items()}
+    if kind not in _WAYS:
+        hints = get_type_hints(kind, include_extras=True)
+        _WAYS[kind] = {
+            name: get_args(hint)[1] if get_origin(hint) is Annotated else "same" for name, hint in hints.items()
+        }
+    return _WAYS[kind]
 
 
 def _merge(values: list[Any], name: str, how: _How) -> Any:
