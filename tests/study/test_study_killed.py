@@ -31,6 +31,15 @@ def run(study, folder):
     return run_study(study, home=folder / "runs", tracking="none")
 
 
+def test_what_tune_left_of_a_run_that_was_killed_at_its_very_end_goes_with_the_next(tmp_path):
+    """All cells have ended, so that Ray is not even started."""
+    study = run(toy_study(tmp_path, **ONE), tmp_path).study
+    (tune := study.path / "tune").mkdir()
+    (tune / ".validate_storage_marker").touch()
+    again = run(toy_study(tmp_path, executor={"kind": "ray"}, **ONE), tmp_path)
+    assert again.outcomes == {} and len(records(study)) == 1 and not tune.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["score", "label"])
 def test_curves_of_a_cell_that_was_killed_after_its_training_are_those_of_an_undisturbed_one(

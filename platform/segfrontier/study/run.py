@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -136,6 +137,8 @@ def _state(board: Board, why: str) -> Literal["done", "failed", "stopped"]:
 def _execute(
     work: Work, study: Study, place: StudyHome, address: str | None, weights: Collection[tuple[str, str]]
 ) -> None:
+    folder = place.path / "tune"
+    shutil.rmtree(folder, ignore_errors=True)  # a killed run's: nothing goes on from it, and there may be nothing to do
     if study.executor.kind == "local":
         run_here(work)
         return
@@ -143,9 +146,7 @@ def _execute(
         return  # Ray takes seconds to start
     from segfrontier.study.ray_tune import run_on_ray
 
-    run_on_ray(
-        work, study.executor, folder=place.path / "tune", asha=study.search.asha, address=address, weights=weights
-    )
+    run_on_ray(work, study.executor, folder=folder, asha=study.search.asha, address=address, weights=weights)
 
 
 def _feed(
