@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_AGAIN_SECONDS = 0.01
 _asked: threading.Event | None = None  # of the outermost block that heeds signals now
 
 DECIDES_NOTHING = True  # no stage's result depends on how this is done, so no key does
@@ -73,6 +74,32 @@ def own_handlers() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def kept_handlers() -> Iterator[None]:
+    """Handlers hold while Ray is left and afterwards.
+
+    It sets SIGTERM to the system's default behind Python's back, then goes on for seconds: a signal would end the
+    process at once, with none of what was to be done and a code of its own. So a timer sets the handlers again.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def again(*_: object) -> None:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+    alarm = signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS, _AGAIN_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        again()
+        signal.signal(signal.SIGALRM, alarm)
 
 
 def _is_ignored_on_purpose(number: int) -> bool:

@@ -16,7 +16,7 @@ from ray._private import ray_constants
 from segfrontier.basics.addresses import ray_host
 from segfrontier.errors import BadInput, StageError
 from segfrontier.lab._ray.guard import Guard, gone, last_words
-from segfrontier.lab.signals import own_handlers
+from segfrontier.lab.signals import kept_handlers, own_handlers
 
 LOOPBACK = "127.0.0.1"
 _CACHE = "SEGFRONTIER_CACHE"
@@ -46,6 +46,7 @@ def start_ray(address: str | None = None, *, num_cpus: int | None = None, dashbo
         workers = {"env_vars": {_CACHE: os.environ[_CACHE]}} if given else None
         with own_handlers():
             ray.init(address=address, runtime_env=workers, **quiet)
+        atexit.register(_leave)
         _guard = Guard()
         _guard.watch(*_servers(), _logs())
         return
@@ -70,12 +71,18 @@ def stop_ray() -> None:
     """Stop the Ray that `start_ray` started in this process; any other is left alone."""
     global _ours, _guard
     if _ours:
-        ray.shutdown()
+        _leave()
         _ours = False
         atexit.unregister(stop_ray)
         if _guard is not None:
             _guard.close()
             _guard = None
+
+
+def _leave() -> None:
+    """Disconnect from Ray, with whatever this process started of it."""
+    with kept_handlers():
+        ray.shutdown()
 
 
 def what_died() -> StageError | None:
