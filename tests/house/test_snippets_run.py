@@ -29,7 +29,7 @@ NOT_HERE = {
     r"run methods/": "takes five minutes a cell",
 }
 WORDS = {
-    "street": "street:train=12,val=2,synthetic=4,size=64x128",
+    "street": "street:train=6,val=2,synthetic=4,size=64x128",
     "worlds/cityscapes": "worlds/my-city", "test": "val",
     "street-baselines": "masks-or-clicks", "NAME": "masks-or-clicks", "seeds=[0,1,2]": "seeds=[0,1]",
 }  # fmt: skip
