@@ -6,7 +6,7 @@ The lab says what is computed under which key and who hears of it; a backend doe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ class Backend(ABC):
     @abstractmethod
     def outcomes(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
         """What comes of each scene of a pass, in order. Closed before its end, it holds nothing any more."""
+
+    def write(self, work: Pass[Any], out: Path, rows: Iterator[Any], faults: Sequence[str]) -> None:
+        """Store the rows of a pass as they come; `faults` is complete when they have ended."""
+        work.write(out, rows, faults)
 
     def join(self, work: Joining, out: Path, classes: ClassTable, *, world: str) -> None:
         """Write one model of several into `out`."""

@@ -427,7 +427,8 @@ class Lab:
         """Run a pass into `out`; scenes whose images are at fault are left out and named."""
         faults: list[str] = []
         with closing(self._outcomes(work)) as outcomes:
-            work.write(out, sift(outcomes, faults, total=len(work.names()), done=work.done), faults)
+            rows = sift(outcomes, faults, total=len(work.names()), done=work.done)
+            self._backend.write(work, out, rows, faults)
 
     def _outcomes(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
         total = len(work.names())

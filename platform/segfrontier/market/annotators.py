@@ -100,6 +100,9 @@ class _Desk:
         return Wobble(height, width, pixels=self.noise.outlines, key=self.key(scene, kind))
 
 
+_ONE = Acts.of([0], [1], [1])  # made once: of a large world twenty thousand masks are asked for at a time
+
+
 class _Masks:
     """One mask a scene, drawn as `draw` says."""
 
@@ -109,7 +112,7 @@ class _Masks:
         self._desk, self._draw = desk, draw
 
     def acts(self, _scene: str, /) -> Acts:
-        return Acts.of([0], [1], [1])
+        return _ONE
 
     def row(self, scene: str, /) -> LabelRow:
         return self._draw(self._desk, scene)

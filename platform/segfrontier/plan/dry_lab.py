@@ -13,20 +13,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segfrontier.basics.atomic import write_json
 from segfrontier.lab import Lab, Model, Part, Rule
 from segfrontier.lab.backend import Backend
 from segfrontier.lab.doors import Models
 from segfrontier.lab.joining import Joining
 from segfrontier.lab.passes.base import Outcome, Pass
 from segfrontier.lab.passes.gauges import GaugeRow
-from segfrontier.lab.passes.label import LabelPass
+from segfrontier.lab.passes.label import ABOUT, LabelPass
 from segfrontier.lab.passes.measure import MeasurePass
 from segfrontier.lab.passes.score import Scored, ScorePass
 from segfrontier.lab.passes.scores import counted
@@ -36,9 +37,9 @@ from segfrontier.lab.training.loop import Job
 from segfrontier.lab.watching import Watcher
 from segfrontier.market import Request
 from segfrontier.scenes.classes import ClassTable
-from segfrontier.scenes.imagined import striped_map, stripes
+from segfrontier.scenes.imagined import stripes, write_alike
 from segfrontier.scenes.known import Detections, SceneLabels
-from segfrontier.scenes.labels import LabelSet, StoredRow
+from segfrontier.scenes.labels import LabelSet
 from segfrontier.store import Entry, Store
 from segfrontier.store.keys import dumps, plain, text_digest
 
@@ -177,10 +178,20 @@ class RehearsalBackend(Backend):
 
     def outcomes(self, work: Pass[Any]) -> Generator[Outcome, None, None]:
         """See `Backend.outcomes`: rows that stand in for what would be found."""
-        self.stand_ins.work[self.script.now] = work
         row = _stand_in(work, np.random.default_rng(int(self.script.now, 16)))
         for scene in work.names():
             yield Outcome(scene, row(scene), "")
+
+    def write(self, work: Pass[Any], out: Path, rows: Iterator[Any], faults: Sequence[str]) -> None:
+        """See `Backend.write`. Maps that stand in for labels are alike: one is written for all images of a size."""
+        self.stand_ins.work[self.script.now] = work
+        if not isinstance(work, LabelPass):
+            work.write(out, rows, faults)
+            return
+        sizes = {scene: work.images.size(scene) for scene in work.names()}
+        made = write_alike(out, kind="pseudo", classes=work.classes, sizes=sizes, identity=self.script.now)
+        about = {"path": Path(made.path).name, "kind": made.kind, "digest": made.digest, "count": made.count}
+        write_json(out / ABOUT, about | {"faults": []}, sync=False)
 
     def quality(self, labels: LabelSet, part: Part, places: Places) -> dict[str, float]:  # noqa: ARG002
         """Stand-ins are not looked at."""
@@ -188,11 +199,8 @@ class RehearsalBackend(Backend):
 
 
 def _stand_in(work: Pass[Any], rng: np.random.Generator) -> Callable[[str], object]:
-    """The row of each scene: maps that show all classes, random numbers, middling scores, an empty picture."""
+    """The row of each scene: random numbers, middling scores, an empty picture."""
     count = len(work.classes)
-    if isinstance(work, LabelPass):
-        sizes = work.images
-        return lambda scene: StoredRow(scene, *sizes.size(scene), map=striped_map(sizes.size(scene), count))
     if isinstance(work, MeasurePass):
         size = sum(math.prod(shape) for shape in work.gauge.shapes(count).values())
         return lambda scene: GaugeRow(scene, rng.random(size, np.float32).tobytes())
