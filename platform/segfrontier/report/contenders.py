@@ -5,6 +5,7 @@ Like is compared with like: two contenders at a budget that both were given. Wha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,7 @@ class Contender:
     name: str
     method: str
     at: Mapping[Level, FrontierPoint]
+    called: str  # in sentences: the method alone where its knobs do not tell it from another of the facet
 
     @property
     def curve(self) -> tuple[FrontierPoint, ...]:
@@ -116,9 +118,12 @@ def levels(contenders: Iterable[Contender]) -> tuple[Level, ...]:
 
 
 def _contenders(facet: Facet, entries: Sequence[FrontierPoint]) -> Iterable[Contender]:
-    for name in dict.fromkeys(e.name for e in entries):
+    methods = {e.name: e.point.method for e in entries}
+    alone = [method for method, count in Counter(methods.values()).items() if count == 1]
+    for name, method in methods.items():
         own = [e for e in entries if e.name == name]
-        yield Contender(facet, name, own[0].point.method, {level: e for e in own for level in (e.budget, *e.also)})
+        at = {level: e for e in own for level in (e.budget, *e.also)}
+        yield Contender(facet, name, method, at, called=method if method in alone else name)
 
 
 def _decides(entry: FrontierPoint) -> bool:

@@ -70,11 +70,11 @@ def _leaders(finding: Finding) -> Iterator[Sentence]:
         told, score = budget_words(level), _score(finding, _entry(first, level))
         if open_to:
             text = (
-                f"{told}: cannot tell who leads; best mean {first.name} with {score}, not told from "
+                f"{told}: cannot tell who leads; best mean {first.called} with {score}, not told from "
                 f"{', '.join(_with_seeds(c, level) for c in open_to)}"
             )
         else:
-            text = f"{told}: {first.name} leads with {score}, ahead of {_names(others)}"
+            text = f"{told}: {first.called} leads with {score}, ahead of {_names(others)}"
         nearest = min((d for d in duels.values() if d is not None), key=lambda d: d.low, default=None)
         yield Sentence(
             kind="leader", text=text, decided=not open_to, hours=_hours(first, level), interval=_interval(nearest),
@@ -85,7 +85,7 @@ def _leaders(finding: Finding) -> Iterator[Sentence]:
 def _with_seeds(one: Contender, level: Level) -> str:
     """Its name, and why nothing can be told of it where more seeds are the way out."""
     have = len(_entry(one, level).point.scores)
-    return one.name if have >= LEAST_SEEDS else f"{one.name} (seeds: {have}; {LEAST_SEEDS} are the least)"
+    return one.called if have >= LEAST_SEEDS else f"{one.called} (seeds: {have}; {LEAST_SEEDS} are the least)"
 
 
 def _beats(finding: Finding) -> Iterator[Sentence]:
@@ -121,7 +121,8 @@ def _compared(kind: Kind, a: Contender, b: Contender, d: Difference, where: str,
     if d.value < 0:
         a, b, d = b, a, Difference(-d.value, -d.high, -d.low, -d.sign, d.error, -d.strength)
     by = estimated(d.value, d.low, d.high)
-    text = f"{a.name} beats {b.name} {where} by {by}" if d.sign else f"cannot tell {a.name} from {b.name} {where}: {by}"
+    won, open_ = f"{a.called} beats {b.called} {where} by {by}", f"cannot tell {a.called} from {b.called} {where}: {by}"
+    text = won if d.sign else open_
     return Sentence(
         kind=kind, text=text, decided=d.sign > 0, methods=(a.name, b.name), hours=at, interval=(d.low, d.high)
     )
@@ -139,7 +140,7 @@ def _needs(finding: Finding) -> Iterator[Sentence]:
         bottom, top = (s / 3600 for s in middle(low, high))
         own = finding.need_of(one.name)
         never = not isfinite(middle(likely, likely)[0]) and (own is None or own.seconds is None)
-        text = f"{one.name}: {_need_words(finding, one, bottom, top, never=never and _is_behind(finding, one))}"
+        text = f"{one.called}: {_need_words(finding, one, bottom, top, never=never and _is_behind(finding, one))}"
         at = None if own is None or own.seconds is None else hours(own.seconds)
         interval = (bottom, top) if isfinite(top) else None
         yield Sentence(
@@ -199,9 +200,9 @@ def _saving(finding: Finding, one: Contender, rule: Contender, bottom: float, to
     names = one.name, rule.name
     if bottom > 1 and found(one, rule):
         if own is not None and own.seconds == 0:
-            text = f"{one.name} needs no annotation for {goal}, {rule.name} does"
+            text = f"{one.called} needs no annotation for {goal}, {rule.called} does"
         else:
-            text = f"{one.name} needs {_times(factor, bottom, top)} fewer hours than {rule.name} for {goal}"
+            text = f"{one.called} needs {_times(factor, bottom, top)} fewer hours than {rule.called} for {goal}"
         return Sentence(
             kind="saving", text=text, decided=True, methods=names, hours=at, interval=interval,
             value=factor if factor is not None and isfinite(top) and bottom <= factor <= top else None,
@@ -209,14 +210,14 @@ def _saving(finding: Finding, one: Contender, rule: Contender, bottom: float, to
     if top < 1 and found(rule, one):
         fewer = 1 / factor if factor else None
         turned = (1 / top if top > 0 else np.inf, 1 / bottom if bottom > 0 else np.inf)
-        text = f"{rule.name} needs {_times(fewer, *turned)} fewer hours than {one.name} for {goal}"
+        text = f"{rule.called} needs {_times(fewer, *turned)} fewer hours than {one.called} for {goal}"
         at = hours(other.seconds) if other is not None and other.seconds is not None else None
         interval = turned if isfinite(turned[1]) else None
         return Sentence(
             kind="saving", text=text, decided=True, methods=names[::-1], hours=at, interval=interval,
             value=fewer if fewer is not None and isfinite(turned[1]) and turned[0] <= fewer <= turned[1] else None,
         )  # fmt: skip
-    text = f"cannot tell whether {one.name} or {rule.name} needs fewer hours for {goal}"
+    text = f"cannot tell whether {one.called} or {rule.called} needs fewer hours for {goal}"
     return Sentence(kind="saving", text=text, decided=False, methods=names, hours=at, interval=interval)
 
 
@@ -235,15 +236,15 @@ def _percents(finding: Finding) -> Iterator[Sentence]:
         goal = finding.comparisons.redrawn.get(one.beside(full).point)
         if one is full or d is None or goal is None or not bool((goal > 0).all()):
             continue
-        last = one.curve[-1].point
+        last, whole = one.curve[-1].point, full.called
         share = 100 * finding.comparisons.redrawn[last] / goal
         low, high = middle(share, share)
         percent = 100 * last.score / one.beside(full).point.score
-        with_hours = f"{one.name} with {in_words(last.seconds) if last.seconds else 'no annotation'}"
+        with_hours = f"{one.called} with {in_words(last.seconds) if last.seconds else 'no annotation'}"
         if d.sign:
-            text = f"{with_hours} reaches {estimated(percent, low, high, unit='%')} of {full.name}'s score"
+            text = f"{with_hours} reaches {estimated(percent, low, high, unit='%')} of {whole}'s score"
         else:
-            text = f"cannot tell {with_hours} from {full.name}: {estimated(percent, low, high, unit='%')} of its score"
+            text = f"cannot tell {with_hours} from {whole}: {estimated(percent, low, high, unit='%')} of its score"
         yield Sentence(
             kind="percent", text=text, decided=bool(d.sign), methods=(one.name, full.name), hours=hours(last.seconds),
             interval=(low, high),
@@ -302,7 +303,7 @@ def _more_seeds(finding: Finding) -> Iterator[Sentence]:
         about = f"about {count - have}" if count <= 100 else "over 100"
         told = (
             f"{start}: by the spread seen (standard deviation {rounded(sd, sd / 2)}), {about} more would tell "
-            f"{a.name} from {b.name} with {budget_words(level)} ({rounded(apart, max(apart, sd) / 2)} apart)"
+            f"{a.called} from {b.called} with {budget_words(level)} ({rounded(apart, max(apart, sd) / 2)} apart)"
         )
     yield Sentence(kind="leader", text=told, decided=False, methods=(a.name, b.name), hours=_hours(a, level))
 
@@ -353,7 +354,7 @@ def _ratio(over: Array, under: Array, empty: float) -> Array:
 
 
 def _names(contenders: Sequence[Contender]) -> str:
-    return ", ".join(c.name for c in contenders)
+    return ", ".join(c.called for c in contenders)
 
 
 def _interval(d: Difference | None) -> tuple[float, float] | None:
