@@ -198,6 +198,8 @@ def test_rays_dashboard(monkeypatch):
 
 
 def test_a_ray_that_does_not_answer_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr("segfrontier.lab._ray.start.ray.is_initialized", lambda: False)  # that of other tests may be,
+    monkeypatch.setattr("segfrontier.lab._ray.start.stop_ray", lambda: None)  # and goes on
     monkeypatch.setattr("segfrontier.lab._ray.start.ray.util.get_node_ip_address", lambda: "127.0.0.1")
     (check,) = services.ray_cluster(tmp_path / "home", "127.0.0.1:1")
     assert check.state == "fail" and "nothing answers" in check.found and not (tmp_path / "home").exists()
