@@ -14,12 +14,7 @@ cv2.setNumThreads(0)
 
 
 def pytest_collection_modifyitems(config, items):
-    """What is marked `soak` runs where it is asked for by that word alone.
-
-    Tests of Ray come first, so that one process has them while the other computes: they wait for processes of theirs,
-    and two at once would wait for the cores.
-    """
-    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
+    """What is marked `soak` runs where it is asked for by that word alone."""
     if "soak" not in config.option.markexpr:
         soaked = [item for item in items if item.get_closest_marker("soak")]
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
