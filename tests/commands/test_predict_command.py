@@ -52,7 +52,7 @@ def test_a_folder_is_predicted_and_kept_and_what_does_not_decode_is_named(made, 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_processes_side_by_side_write_the_same_masks(made, tmp_path):
+def test_processes_side_by_side_write_the_same_masks(made, tmp_path, ray_here):
     """From a model's place that is not absolute; an image that does not decode is skipped there, too."""
     shutil.copytree(made / "images", tmp_path / "images")
     (tmp_path / "images" / "bad.png").write_bytes(b"no image")
