@@ -93,13 +93,14 @@ def kept_handlers() -> Iterator[None]:
             signal.signal(number, handler)
 
     alarm = signal.signal(signal.SIGALRM, again)
-    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS, _AGAIN_SECONDS)
+    timer = signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS, _AGAIN_SECONDS)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         again()
         signal.signal(signal.SIGALRM, alarm)
+        signal.setitimer(signal.ITIMER_REAL, *timer)  # whoever had one waits for it
 
 
 def _is_ignored_on_purpose(number: int) -> bool:
