@@ -32,7 +32,7 @@ def in_colours(ids):
 def repacked(data, rows):
     """The same file with other rows, and with checksums that are right."""
     found = png.plain(data)
-    grey = png.as_grey(found._replace(packed=zlib.compress(rows)))
+    grey = png.as_grey(found._replace(parts=(zlib.compress(rows),)))
     head = data[8:33]
     return grey[:8] + head + grey[33:]
 

@@ -15,6 +15,7 @@ from toyworld import TOY, toy_scene
 from segfrontier.basics.disk import disk_full
 from segfrontier.errors import BadWorld, DiskFull
 from segfrontier.scenes.builtin import parse_street, write_street
+from segfrontier.scenes.files import DigestedFile
 from segfrontier.scenes.folders import FolderSpec
 from segfrontier.scenes.importing import import_folders
 from segfrontier.scenes.world import World
@@ -116,12 +117,10 @@ def test_any_end_leaves_nothing(tmp_path, error):
 
 
 def test_a_full_disk_is_named(tmp_path, monkeypatch):
-    import pyarrow.parquet as pq
-
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pq, "write_table", full)
+    monkeypatch.setattr(DigestedFile, "write", full)
     with pytest.raises(DiskFull, match="room"), WorldWriter(tmp_path / "w", name="w", classes=TOY) as out:
         out.add(toy_scene(0))
     assert listing(tmp_path) == {}

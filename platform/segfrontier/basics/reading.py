@@ -35,11 +35,12 @@ class NotPlain(OSError):
 
 def open_plain(path: str | Path) -> BufferedReader:
     """A regular file, open for reading; OSError where it is not one. Never waits for a pipe."""
-    if Path(path).is_dir():
-        raise IsADirectoryError("it is a folder")
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode):
         os.close(fd)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError("it is a folder")
         raise NotPlain("it is no regular file but a pipe, socket or device")
     return os.fdopen(fd, "rb")
 

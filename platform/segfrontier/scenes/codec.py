@@ -163,9 +163,8 @@ def decode_image(data: Any, *, name: str = "an image") -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-def decode_ids(data: bytes, *, name: str) -> NDArray[Any] | None:
+def decode_ids(plain: png.Plain | None, *, name: str) -> NDArray[Any] | None:
     """(H, W) ids or indices of a plain PNG, decoded once; None of any other file, and of one that is not whole."""
-    plain = png.plain(data)
     if plain is None or plain.colour == png.RGB:
         return None
     require_size(plain.height, plain.width, name)

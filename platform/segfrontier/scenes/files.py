@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pyarrow import fs
 
@@ -55,10 +56,42 @@ def read_bytes(filesystem: fs.FileSystem, path: str, limit: int = LARGE) -> byte
 
 def digest(data: bytes | memoryview, *more: bytes | memoryview) -> str:
     """The content digest that SegFrontier uses everywhere: blake2b, 128 bits, hex."""
-    state = hashlib.blake2b(data, digest_size=16)
+    state = _state(data)
     for part in more:
         state.update(part)
     return state.hexdigest()
+
+
+def _state(data: bytes | memoryview = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(data, digest_size=16)
+
+
+class DigestedFile(io.RawIOBase):
+    """A new file that knows, as it is written from its start to its end, its size and its digest."""
+
+    def __init__(self, filesystem: fs.FileSystem, path: str) -> None:
+        self._stream, self._digest, self.size = filesystem.open_output_stream(path), _state(), 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._stream.write(data)
+        self._digest.update(data)
+        self.size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.size
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+    @property
+    def digest(self) -> str:
+        """See `digest`."""
+        return self._digest.hexdigest()
 
 
 def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:

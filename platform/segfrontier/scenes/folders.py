@@ -97,7 +97,7 @@ RawId = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SplitPaths(_Strict):
@@ -390,7 +390,7 @@ def _matches(root: Path, template: str) -> Iterator[tuple[str, Path]]:
     )
     looks = "".join("*" if at % 2 else glob.escape(part).replace("[*]", "*") for at, part in enumerate(parts))
     pattern = re.compile(fits)
-    for path in sorted(root.glob(re.sub(r"\*+", "*", looks))):
+    for path in sorted(root.glob(re.sub(r"\*+", "*", looks)), key=lambda path: path.parts):
         match = pattern.fullmatch(path.relative_to(root).as_posix())
         if match and (path.is_file() or (path.is_symlink() and not path.exists())):
             yield unicodedata.normalize("NFC", "/".join(match[n] for n in _names(template))), path

@@ -147,7 +147,7 @@ _Lines = tuple[Annotated[str, Field(max_length=10_000)], ...]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class _Class(_Strict):

@@ -23,7 +23,13 @@ class Plain(NamedTuple):
     width: int
     bits: int
     colour: int
-    packed: bytes
+    parts: tuple[memoryview, ...]
+    transparent: bool
+
+    @property
+    def packed(self) -> bytes:
+        """All of the compressed rows."""
+        return b"".join(self.parts)
 
 
 def plain(data: bytes) -> Plain | None:
@@ -38,7 +44,14 @@ def plain(data: bytes) -> Plain | None:
     if kinds != [b"IHDR", *[b"IDAT"] * (len(kinds) - 2), b"IEND"] or bits not in (8, 8 if colour == INDEXED else 16):
         return None
     width, height = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:8], "big")
-    return Plain(height, width, bits, colour, b"".join(part for kind, part in chunks if kind == b"IDAT"))
+    return Plain(
+        height,
+        width,
+        bits,
+        colour,
+        tuple(part for kind, part in chunks if kind == b"IDAT"),
+        any(kind == b"tRNS" for kind, _ in chunks),
+    )
 
 
 def has_all_rows(found: Plain) -> bool:
@@ -54,10 +67,11 @@ def has_all_rows(found: Plain) -> bool:
 
 
 def as_grey(found: Plain) -> bytes:
-    """The file with its indices as shades of grey: OpenCV would look them up in the palette."""
+    """The file with its indices as shades of grey, and nothing beside: OpenCV would look them up in the palette."""
     sides = found.width.to_bytes(4, "big") + found.height.to_bytes(4, "big")
-    head = (b"IHDR", sides + bytes([found.bits, GREY, 0, 0, 0]))
-    return SIGNATURE + b"".join(_chunk(*part) for part in (head, (b"IDAT", found.packed), (b"IEND", b"")))
+    head = _chunk(b"IHDR", sides + bytes([found.bits, GREY, 0, 0, 0]))
+    rows = b"".join(_chunk(b"IDAT", part) for part in found.parts)
+    return SIGNATURE + head + rows + _chunk(b"IEND", b"")
 
 
 def beside_pixels(data: bytes) -> tuple[bool, bytes]:
@@ -80,5 +94,5 @@ def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
     return found
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(data, zlib.crc32(kind)).to_bytes(4, "big")
+def _chunk(kind: bytes, data: bytes | memoryview) -> bytes:
+    return b"".join((len(data).to_bytes(4, "big"), kind, data, zlib.crc32(data, zlib.crc32(kind)).to_bytes(4, "big")))

@@ -21,6 +21,8 @@ from segfrontier.errors import SegFrontierError
 FEW = 200
 """Scenes that this process works at alone, because starting others would take longer."""
 _MOST_PROCESSES = 64
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""A process has a core; NumPy and OpenCV would start, and keep turning, a thread for each core at their import."""
 _PIPE_BYTES = 2**18  # a few scenes ahead of the writer
 
 
@@ -34,7 +36,7 @@ def start(module: str, *words: str, given: bytes | None = None) -> subprocess.Po
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", module, str(os.getpid()), *words],
         stdin=subprocess.DEVNULL if given is None else subprocess.PIPE, stdout=subprocess.PIPE, pipesize=_PIPE_BYTES,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | _ONE_THREAD,
     )  # fmt: skip
     if given is not None:
         assert process.stdin is not None, "it is a pipe"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from segfrontier.basics.reading import LARGE, read_bounded
 from segfrontier.errors import BadWorld
-from segfrontier.scenes.classes import ClassTable
+from segfrontier.scenes import png
+from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import decode_ids, is_deep, label_oddities, whole
 
 Encoding = Literal["ids", "colours", "instances"]
@@ -26,9 +27,41 @@ class UnknownLabel(BadWorld):
     """A label file holds values that the class table does not declare: the import must stop, not guess."""
 
 
+class RawFile(NamedTuple):
+    """A label file: its bytes as delivered, its parts where it is a plain PNG, and the raw values in it."""
+
+    path: Path
+    data: bytes
+    plain: png.Plain | None
+    values: NDArray[Any]
+
+    def as_map(self, labels: NDArray[Any]) -> bytes | None:
+        """How a world stores `labels`, where the file is a plain PNG of just these: as they are packed already."""
+        if self.plain is None or self.plain.colour == png.RGB or self.values.dtype != labels.dtype:
+            return None
+        return png.as_grey(self.plain) if np.array_equal(self.values, labels) else None
+
+    def remarks(self) -> list[str]:
+        """What the file carries beside labels."""
+        if self.plain is not None and not self.plain.transparent:
+            return []
+        return [f"{self.path}: {what}" for what in label_oddities(self.data)]
+
+
+def read_label_file(path: Path) -> RawFile:
+    """Read a label file once."""
+    data = read_file(path)
+    plain = png.plain(data)
+    return RawFile(path, data, plain, _values(data, plain, str(path)))
+
+
 def read_raw(data: bytes, *, name: str) -> NDArray[Any]:
     """(H, W) raw values (palette files give their indices) or (H, W, 3) colours."""
-    if (ids := decode_ids(data, name=name)) is not None:
+    return _values(data, png.plain(data), name)
+
+
+def _values(data: bytes, plain: png.Plain | None, name: str) -> NDArray[Any]:
+    if (ids := decode_ids(plain, name=name)) is not None:
         return ids
     image = whole(data, name=name, what="label image")
     if image.mode in _ID_MODES:
@@ -68,13 +101,12 @@ def to_labels(raw: NDArray[Any], table: ClassTable, *, encoding: Encoding, name:
             f"{name}: encoding {encoding!r} is declared; the file looks like {guess_encoding(raw)}. "
             f"Change `encoding`, or convert the file."
         )
-    known = dict.fromkeys(table.void_ids, 255) | {v: i for i, c in enumerate(table.classes) for v in c.raw_ids}
+    known = dict.fromkeys(table.void_ids, VOID) | {v: i for i, c in enumerate(table.classes) for v in c.raw_ids}
     labels, strays = np.empty(raw.shape[:2], np.uint8), Counter[int]()
     for top in range(0, len(raw), max(1, _BAND // raw.shape[1])):  # band by band: sorting takes many bytes a pixel
         rows = slice(top, top + max(1, _BAND // raw.shape[1]))
-        values, counts, where = _values(raw[rows], encoding)
+        values, counts, labels[rows] = _mapped(raw[rows], encoding, known)
         strays.update({v: n for v, n in zip(values, counts, strict=True) if v not in known})
-        labels[rows] = np.array([known.get(v, 255) for v in values], np.uint8)[where]
     if strays:
         listed = ", ".join(f"{_spelled(v, encoding)} on {n} px" for v, n in sorted(strays.items())[:5])
         more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
@@ -85,8 +117,10 @@ def to_labels(raw: NDArray[Any], table: ClassTable, *, encoding: Encoding, name:
     return labels
 
 
-def _values(raw: NDArray[Any], encoding: Encoding) -> tuple[list[int], list[int], NDArray[Any]]:
-    """The values in (part of) a label file, how often each is there, and which of them each pixel has."""
+def _mapped(
+    raw: NDArray[Any], encoding: Encoding, known: Mapping[int, int]
+) -> tuple[list[int], list[int], NDArray[np.uint8]]:
+    """The values in (part of) a label file, how often each is there, and the labels that they are known as."""
     if encoding == "colours":
         raw = pack_colours(raw)
     elif encoding == "instances":
@@ -95,11 +129,12 @@ def _values(raw: NDArray[Any], encoding: Encoding) -> tuple[list[int], list[int]
     if raw.dtype in (np.uint8, np.uint16):  # counting takes a small part of the time of sorting
         tally = np.bincount(raw.ravel())
         values = np.flatnonzero(tally)
-        place = np.zeros(len(tally), np.uint16)  # no more values than that can be there; narrow ones are read fast
-        place[values] = np.arange(len(values))
-        return values.tolist(), tally[values].tolist(), place[raw]
+        label_of = np.zeros(len(tally), np.uint8)
+        label_of[values] = [known.get(v, VOID) for v in values.tolist()]
+        return values.tolist(), tally[values].tolist(), label_of.take(raw)
     values, counts = np.unique(raw, return_counts=True)
-    return values.tolist(), counts.tolist(), np.searchsorted(values, raw)
+    labels = np.array([known.get(v, VOID) for v in values.tolist()], np.uint8)
+    return values.tolist(), counts.tolist(), labels[np.searchsorted(values, raw)]
 
 
 def pack_colours(colours: NDArray[Any]) -> NDArray[np.int64]:

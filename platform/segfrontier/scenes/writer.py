@@ -8,8 +8,8 @@ that was killed had come to, shard by shard (see `journal`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from segfrontier.errors import BadWorld
 from segfrontier.scenes.classes import VOID, ClassTable
 from segfrontier.scenes.codec import encode_map
 from segfrontier.scenes.existing import packed, truth_digest
-from segfrontier.scenes.files import digest, join
+from segfrontier.scenes.files import DigestedFile, digest, join
 from segfrontier.scenes.folder import new_world
 from segfrontier.scenes.journal import Journal, Written
 from segfrontier.scenes.manifest import (
@@ -62,6 +62,7 @@ class Scene:
     coarse: NDArray[np.uint8] | None = None
     boxes: NDArray[np.int32] | None = None  # that exist, as the next; see `existing`
     tags: NDArray[np.int32] | None = None
+    encoded: Mapping[str, bytes] = field(default_factory=dict)  # those of the maps that are encoded already
 
 
 class PackedScene(NamedTuple):
@@ -87,10 +88,7 @@ class PackedScene(NamedTuple):
 def pack(scene: Scene, classes: ClassTable) -> PackedScene:
     """Check a scene against the format's rules, and encode it."""
     check_scene(scene, classes)
-    semantic, instance, coarse = (
-        None if m is None else encode_map(m) for m in (scene.semantic, scene.instance, scene.coarse)
-    )
-    maps = (semantic, instance, coarse)
+    maps = (_encoded(scene, "semantic"), _encoded(scene, "instance"), _encoded(scene, "coarse"))
     boxes, tags = (
         None if rows is None else packed(scene.id, kind, rows, (scene.height, scene.width), classes)
         for kind, rows in (("box", scene.boxes), ("tag", scene.tags))
@@ -99,6 +97,11 @@ def pack(scene: Scene, classes: ClassTable) -> PackedScene:
         scene.id, scene.domain, scene.split, scene.height, scene.width, scene.image, digest(scene.image), maps,
         truth_digest(maps, (boxes, tags)), (boxes, tags),
     )  # fmt: skip
+
+
+def _encoded(scene: Scene, name: str) -> bytes | None:
+    values: NDArray[Any] | None = getattr(scene, name)
+    return None if values is None else scene.encoded.get(name) or encode_map(values)
 
 
 class WorldWriter:
@@ -142,8 +145,13 @@ class WorldWriter:
                 self._fs.create_dir(join(self._path, part), recursive=True)
             if self._key:
                 self._take_over()
-            yield self
-            self._finish()
+            try:
+                yield self
+                self._finish()
+            finally:
+                for shard in self._open.values():  # of a world that is not to be
+                    shard.images.give_up()
+                    shard.truth.give_up()
 
     def _take_over(self) -> None:
         if not isinstance(self._fs, fs.LocalFileSystem):
@@ -171,49 +179,46 @@ class WorldWriter:
         """Take in a scene that `pack` made with this world's classes."""
         if scene.id in self._seen:
             raise BadWorld(f"scene ids must be unique in a world; {scene.id!r} came twice. Put the folder into the id.")
-        key = (scene.domain, scene.split)
-        shard = self._open.setdefault(key, _OpenShard())
-        self._seen[scene.id] = scene.image_digest + scene.truth_digest
-        self.remarks += remarks
-        head = (scene.id, scene.domain, scene.split, scene.height, scene.width)
-        shard.images.append((*head, scene.image, scene.image_digest))
         if not self._existing and scene.existing != (None, None):
             raise BadWorld(
                 f"scene {scene.id!r}: labels that exist need a world that says what each took; this does not"
             )
-        shard.truth.append((*head, *scene.maps, *(scene.existing if self._existing else ()), scene.truth_digest))
+        key = (scene.domain, scene.split)
+        if key not in self._open:
+            self._open[key] = self._opened(*key)
+        shard = self._open[key]
+        self._seen[scene.id] = shard.seen[scene.id] = scene.image_digest + scene.truth_digest
+        self.remarks += remarks
+        head = (scene.id, scene.domain, scene.split, scene.height, scene.width)
+        shard.images.add((*head, scene.image, scene.image_digest))
+        shard.truth.add((*head, *scene.maps, *(scene.existing if self._existing else ()), scene.truth_digest))
         shard.bytes += scene.nbytes
         shard.remarks += remarks
         if shard.bytes >= self._shard_bytes:
             self._flush(key)
 
+    def _opened(self, domain: str, split: str) -> _OpenShard:
+        number = sum((shard.domain, shard.split) == (domain, split) for shard in self._shards)
+        name = f"{domain}-{split}-{number:05d}.parquet"
+        images, truth = (join(self._path, f"{part}/{name}") for part in ("images", "truth"))
+        return _OpenShard(
+            name,
+            images=_Rows(self._fs, images, IMAGE_SCHEMA),
+            truth=_Rows(self._fs, truth, EXISTING_SCHEMA if self._existing else TRUTH_SCHEMA),
+        )
+
     def _flush(self, key: tuple[str, str]) -> None:
-        shard = self._open.pop(key)
-        number = sum((s.domain, s.split) == key for s in self._shards)
-        name = f"{key[0]}-{key[1]}-{number:05d}.parquet"
-        sizes: list[tuple[int, str]] = []
-        schema_of_truth = EXISTING_SCHEMA if self._existing else TRUTH_SCHEMA
-        for part, schema, rows in (("images", IMAGE_SCHEMA, shard.images), ("truth", schema_of_truth, shard.truth)):
-            table = pa.table(
-                [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), schema, strict=True)], schema=schema
-            )
-            path = join(self._path, f"{part}/{name}")
-            # Images and PNG maps are compressed already; doing it again costs reading time and saves nothing.
-            pq.write_table(
-                table, path, filesystem=self._fs, compression="none", row_group_size=_ROW_GROUP, use_dictionary=False
-            )
-            with self._fs.open_input_file(path) as stream:
-                data = stream.read_buffer()
-            sizes.append((len(data), digest(memoryview(data))))
-        (image_bytes, image_digest), (truth_bytes, truth_digest) = sizes
+        shard = self._open[key]
+        image_bytes, image_digest = shard.images.close()
+        truth_bytes, truth_digest = shard.truth.close()
+        del self._open[key]
         self._shards.append(
             Shard(
-                name=name, domain=key[0], split=key[1], rows=len(shard.images), image_bytes=image_bytes,
+                name=shard.name, domain=key[0], split=key[1], rows=len(shard.seen), image_bytes=image_bytes,
                 image_digest=image_digest, truth_bytes=truth_bytes, truth_digest=truth_digest,
             )
         )  # fmt: skip
-        seen = {row[0]: self._seen[row[0]] for row in shard.images}
-        self._journal.add(Written(shard=self._shards[-1], seen=seen, remarks=tuple(shard.remarks)))
+        self._journal.add(Written(shard=self._shards[-1], seen=shard.seen, remarks=tuple(shard.remarks)))
 
     def _finish(self) -> None:
         for key in list(self._open):
@@ -240,11 +245,47 @@ class WorldWriter:
 
 
 class _OpenShard:
-    def __init__(self) -> None:
-        self.images: list[tuple[Any, ...]] = []
-        self.truth: list[tuple[Any, ...]] = []
+    """A pair of shards that is being written."""
+
+    def __init__(self, name: str, *, images: _Rows, truth: _Rows) -> None:
+        self.name, self.images, self.truth = name, images, truth
+        self.seen: dict[str, str] = {}
         self.remarks: list[str] = []
         self.bytes = 0
+
+
+class _Rows:
+    """A Parquet file that rows go into, one row group after the other while more are made."""
+
+    def __init__(self, filesystem: fs.FileSystem, path: str, schema: pa.Schema) -> None:
+        self._schema, self._file = schema, DigestedFile(filesystem, path)
+        # Images and PNG maps are compressed already; doing it again costs reading time and saves nothing.
+        self._writer = pq.ParquetWriter(self._file, schema, compression="none", use_dictionary=False)
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == _ROW_GROUP:
+            self._write()
+
+    def _write(self) -> None:
+        columns = zip(zip(*self._rows, strict=True), self._schema, strict=True)
+        self._writer.write_table(pa.table([pa.array(c, f.type) for c, f in columns], schema=self._schema))
+        self._rows = []
+
+    def close(self) -> tuple[int, str]:
+        """Write what is left; how many bytes the file has, and their digest."""
+        if self._rows:
+            self._write()
+        self._writer.close()
+        self._file.close()
+        return self._file.size, self._file.digest
+
+    def give_up(self) -> None:
+        """Let go of the file, whatever is in it."""
+        for part in (self._writer, self._file):
+            with suppress(OSError, pa.ArrowException):
+                part.close()
 
 
 def check_scene(scene: Scene, classes: ClassTable) -> None:

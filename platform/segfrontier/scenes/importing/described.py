@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from segfrontier.scenes.importing.engine import (
 )
 from segfrontier.scenes.importing.existing import whole_boxes, with_existing
 from segfrontier.scenes.manifest import ImportNotes
+from segfrontier.scenes.raw import RawFile
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import Scene
 
@@ -72,56 +73,84 @@ def _state(pairing: Matched) -> str:
 
 
 def read_scene(files: Files, spec: FolderSpec, table: ClassTable) -> tuple[Scene, list[str]]:
-    """Read and map the files of one scene; and what is worth knowing of its image."""
+    """Read and map the files of one scene; and what is worth knowing of them."""
     image = rawlabels.read_file(files.image)
     size, odd = examine_image(image, name=str(files.image))
+    read = _LabelFiles(size)
+    coarse = None if files.coarse is None else _labels(read[files.coarse], spec, table)
+    semantic = None if files.semantic is None else _labels(read[files.semantic], spec, table)
+    instance = None if semantic is None else _instances(files, read, semantic, spec, table)
+    boxes, cut = _boxes(files, size)
     scene = Scene(
-        id=files.id, domain=files.domain, split=files.split, height=size[0], width=size[1], image=image, semantic=None
-    )
-    if files.coarse is not None:
-        coarse = rawlabels.to_labels(_sized(files.coarse, size), table, encoding=spec.encoding, name=str(files.coarse))
-        scene = replace(scene, coarse=coarse)
-    if files.semantic is not None:
-        scene = _with_fine(scene, files, files.semantic, spec, table)
-    if files.boxes is not None:
-        if files.boxed_size not in (None, size):
-            raise SizeMismatch(
-                f"{files.image}: its boxes must be of an image of {size[1]}x{size[0]}; their file says "
-                f"{files.boxed_size[1]}x{files.boxed_size[0]}"
-            )
-        boxes, cut = whole_boxes(files.boxes, size)
-        scene, odd = replace(scene, boxes=boxes), (*odd, *cut)
-    if files.tags is not None:
-        scene = replace(scene, tags=np.array([(0, label) for label in files.tags], np.int32).reshape(-1, 2))
-    remarks = [f"{files.image}: {what}" for what in odd]
-    used = dict.fromkeys(path for path in (files.semantic, files.instances, files.coarse) if path is not None)
-    return scene, remarks + rawlabels.oddities(used)
+        id=files.id, domain=files.domain, split=files.split, height=size[0], width=size[1], image=image,
+        semantic=semantic, instance=instance, coarse=coarse, boxes=boxes,
+        tags=None if files.tags is None else np.array([(0, t) for t in files.tags], np.int32).reshape(-1, 2),
+        encoded=_encoded(read, {
+            "semantic": (files.semantic, semantic), "instance": (files.instances, instance),
+            "coarse": (files.coarse, coarse),
+        }),
+    )  # fmt: skip
+    remarks = [f"{files.image}: {what}" for what in (*odd, *cut)]
+    return scene, remarks + [remark for file in read.values() for remark in file.remarks()]
 
 
-def _with_fine(scene: Scene, files: Files, path: Path, spec: FolderSpec, table: ClassTable) -> Scene:
-    size = (scene.height, scene.width)
-    raw = _sized(path, size)
-    semantic = rawlabels.to_labels(raw, table, encoding=spec.encoding, name=str(path))
-    scene = replace(scene, semantic=semantic)
-    if spec.encoding == "instances" and spec.instances != "none":
-        scene = replace(scene, instance=rawlabels.instances_from_raw(raw, semantic, table))
-    elif spec.instances == "files":
-        if files.instances is None:
+class _LabelFiles(dict[Path, RawFile]):
+    """The label files of a scene, each read once, when it is asked for, and held against the size of the image."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+
+    def __missing__(self, path: Path) -> RawFile:
+        self[path] = file = rawlabels.read_label_file(path)
+        require_size(file.values, self._size, path)
+        return file
+
+
+def _encoded(
+    read: _LabelFiles, maps: Mapping[str, tuple[Path | None, NDArray[Any] | None]]
+) -> dict[str, bytes]:  # fmt: skip
+    """Those of the maps that their files hold as a world stores them."""
+    known = {
+        name: read[path].as_map(labels)
+        for name, (path, labels) in maps.items()
+        if path is not None and path in read and labels is not None
+    }
+    return {name: data for name, data in known.items() if data is not None}
+
+
+def _labels(file: RawFile, spec: FolderSpec, table: ClassTable) -> NDArray[np.uint8]:
+    return rawlabels.to_labels(file.values, table, encoding=spec.encoding, name=str(file.path))
+
+
+def _instances(
+    files: Files, read: _LabelFiles, semantic: NDArray[np.uint8], spec: FolderSpec, table: ClassTable
+) -> NDArray[np.uint16] | None:
+    if spec.instances == "none":
+        return None
+    if spec.encoding == "instances" and files.semantic is not None:
+        return rawlabels.instances_from_raw(read[files.semantic].values, semantic, table)
+    if spec.instances == "components":
+        return rawlabels.components(semantic, table)
+    if files.instances is None:
+        if spec.instances == "files":
             raise BadWorld(f"{files.image}: `instances: files` is declared, but this scene has no instance file")
-        ids = _sized(files.instances, size)
-        scene = replace(scene, instance=rawlabels.instances_from_file(ids, semantic, table, name=str(files.instances)))
-    elif spec.instances == "exact" and files.instances is not None:
-        ids = _sized(files.instances, size)
-        scene = replace(scene, instance=rawlabels.instances_as_they_are(ids, name=str(files.instances)))
-    elif spec.instances == "components":
-        scene = replace(scene, instance=rawlabels.components(semantic, table))
-    return scene
+        return None
+    ids, name = read[files.instances].values, str(files.instances)
+    if spec.instances == "files":
+        return rawlabels.instances_from_file(ids, semantic, table, name=name)
+    return rawlabels.instances_as_they_are(ids, name=name)
 
 
-def _sized(path: Path, size: tuple[int, int]) -> NDArray[Any]:
-    raw = rawlabels.read_raw(rawlabels.read_file(path), name=str(path))
-    require_size(raw, size, path)
-    return raw
+def _boxes(files: Files, size: tuple[int, int]) -> tuple[NDArray[np.int32] | None, Sequence[str]]:
+    """The scene's boxes that exist, and what had to be cut of them."""
+    if files.boxes is None:
+        return None, ()
+    if files.boxed_size not in (None, size):
+        raise SizeMismatch(
+            f"{files.image}: its boxes must be of an image of {size[1]}x{size[0]}; their file says "
+            f"{files.boxed_size[1]}x{files.boxed_size[0]}"
+        )
+    return whole_boxes(files.boxes, size)
 
 
 def require_size(raw: NDArray[Any], size: tuple[int, int], path: Path) -> None:

@@ -25,7 +25,7 @@ from segfrontier.scenes.raw import UnknownLabel
 from segfrontier.scenes.world import World
 from segfrontier.scenes.writer import PackedScene, Scene, WorldWriter, pack
 
-VERSION = 2
+VERSION = 3
 """Goes up when the same files give another world, so that no import goes on with what an older one wrote."""
 MAX_BAD_SHARE = 0.01
 _AHEAD = 64  # scenes decoded ahead of the writer
