@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from segfrontier.lab._libraries import load_compiler
 from segfrontier.lab.backend import Backend
 from segfrontier.lab.lab import Lab
 from segfrontier.lab.passes.base import Outcome, Pass
@@ -38,6 +39,7 @@ class LocalBackend(Backend):
 
     def train(self, job: Job, *, work: Path, out: Path, watch: Watch, stop: Callable[[], bool]) -> None:
         """See `Backend.train`."""
+        load_compiler()
         worker = Worker(device=self.bench.torch_device())
         training.run(job, worker, self.bench, work=work, out=out, watch=watch, stop=stop)
 

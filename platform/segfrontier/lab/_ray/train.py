@@ -25,6 +25,7 @@ from ray.train import (
 from ray.train.torch import TorchTrainer, get_device
 
 from segfrontier.errors import StageError, Stopped
+from segfrontier.lab._libraries import load_compiler
 from segfrontier.lab._ray.attempt import Attempt, open_attempt
 from segfrontier.lab._ray.fleet import WorkerPool
 from segfrontier.lab._ray.joining import joined, own_group
@@ -115,6 +116,7 @@ def _trainer(order: _Order, fleet: WorkerPool, size: int) -> TorchTrainer:
 
 def _work(order: _Order) -> str:
     """All that one worker does; returns how a run that was asked to stop put it."""
+    load_compiler()
     place = ray.train.get_context()
     order.attempt.require_shared()
     order.attempt.enter(ray.get_runtime_context().get_node_id())
