@@ -230,7 +230,7 @@ def test_wrong_knobs_are_told_at_once(kind, knobs):
 
 def test_the_demo_shows_the_method_and_not_its_rivals():
     shown = {each["name"]: each["knobs"] for each in demo_methods()}
-    assert set(shown) == set(installed()) - {"mean_teacher", "adversarial_semi", "naive_student"}
+    assert set(shown) == set(installed()) - {"mean_teacher", "adversarial_semi", "naive_student", "fine+coarse"}
     assert shown["fine"] == {} and shown["high_low"]["lr"] is None
     for name, knobs in shown.items():
         make_method(name, knobs)

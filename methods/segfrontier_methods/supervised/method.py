@@ -42,6 +42,8 @@ class CoarseOnly(Sampled):
 class FineAfterCoarse(Sampled):
     """Pre-train on coarse masks, fine-tune on fine ones. `split` is the share of the budget that buys fine masks."""
 
+    demo: ClassVar[None] = None  # half of a demo's steps are too few for either of its trainings
+
     split: float = 0.5
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ class Knobs:
     split_kinds: ClassVar[tuple[str, str]] = ("fine", "box")
     demo: ClassVar[Mapping[str, object]] = {
         "instances": "none", "rounds": 0, "lr": None, "tag_lr": None, "box_share": 0.66, "side": 48,
-        "tag_zoom": 4.0, "tag_stride": 16, "judged_scenes": 0,
+        "tag_zoom": 3.0, "tag_stride": 16, "judged_scenes": 0,
         "pictures": 0,
     }  # fmt: skip
     """A semantic map alone, without rounds: sixty steps are few for a detector that a map does not show."""

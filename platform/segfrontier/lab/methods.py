@@ -50,7 +50,8 @@ def method_class(name: str) -> type[Any]:
 def demo_methods() -> list[dict[str, Any]]:
     """What the demo runs: every installed method, with the knobs that its class declares as `demo: ClassVar`.
 
-    They show the method within seconds. One that declares None stays out: the rival of another that is shown.
+    They show the method within seconds. One that declares None stays out: it is the rival of another that is shown, or
+    has nothing to show in so few steps.
     """
     declared = {name: getattr(method_class(name), "demo", {}) for name in installed()}
     return [{"name": name, "knobs": dict(knobs)} for name, knobs in declared.items() if knobs is not None]
