@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from segfrontier.errors import BadInput
 
@@ -81,6 +80,8 @@ def shaken(
     """(n, 4) half-open boxes with each edge moved by about `share` of its side; inside the image, never empty."""
     if share == 0 or len(boxes) == 0:
         return boxes
+    from scipy.special import ndtri  # a tenth of a second of every process, and few draw boxes that are shaken
+
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     steps = np.stack([ndtri(uniforms(key, items, stream=edge)) for edge in range(4)], axis=1)
     moved = np.rint(boxes + share * sides * steps).astype(np.int64)
