@@ -19,7 +19,7 @@ class Knobs:
     """What a study file may set. The defaults are the paper's numbers, or our readings of what it leaves open."""
 
     split_kinds: ClassVar[tuple[str, str]] = ("fine", "coarse")
-    demo: ClassVar[Mapping[str, object]] = {"iterations": 1}
+    demo: ClassVar[Mapping[str, object]] = {"iterations": 1, "note_iterations": False}
 
     iterations: int = 2  # rounds of pseudo-labels and re-training after iteration 0
     start: Literal["encoder", "last"] = "encoder"  # what re-training starts from

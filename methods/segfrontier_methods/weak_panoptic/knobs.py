@@ -30,10 +30,11 @@ class Knobs:
     split_kinds: ClassVar[tuple[str, str]] = ("fine", "box")
     demo: ClassVar[Mapping[str, object]] = {
         "instances": "none", "rounds": 0, "lr": None, "tag_lr": None, "box_share": 0.66, "side": 48,
-        "tag_zoom": 3.0, "tag_stride": 16, "judged_scenes": 0,
+        "tag_zoom": 3.0, "tag_stride": 16, "judged_scenes": 0, "masks": "grabcut",
         "pictures": 0,
     }  # fmt: skip
-    """A semantic map alone, without rounds: sixty steps are few for a detector that a map does not show."""
+    """A semantic map alone, without rounds: sixty steps are few for a detector that a map does not show. GrabCut alone
+    makes masks in half the time, and of boxes that small as good ones."""
 
     split: float = 0.0
     """The share of the budget for fine masks (semi-supervision): 0 is boxes and tags alone, 1 full supervision."""
