@@ -3,8 +3,8 @@
 They make a million objects that stay. The collector would look through all of them again and again: a third of the
 time that a process takes to start, and of what it then spends on objects of its own.
 
-PyTorch's compiler, as large as all else of PyTorch, waits until something is trained or compiled. Timm and torchvision
-would load it at their own import, for two functions that a process which labels or steers others never calls.
+PyTorch's compiler, which takes two thirds as long as all else of PyTorch, waits until something is trained or compiled.
+Timm and torchvision would load it at their own import, for two functions that whatever labels or steers never calls.
 """
 
 from __future__ import annotations
