@@ -97,7 +97,7 @@ RawId = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # built when one is read: few do
 
 
 class SplitPaths(_Strict):

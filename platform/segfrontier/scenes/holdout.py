@@ -21,7 +21,7 @@ class Holdout(BaseModel):
     Neighbouring frames of a film look alike: drawn one by one, a model would be scored on what it has all but seen.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # built when one is read: few do
 
     share: Annotated[float, Field(gt=0, lt=1)]
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0

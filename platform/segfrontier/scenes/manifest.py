@@ -147,7 +147,7 @@ _Lines = tuple[Annotated[str, Field(max_length=10_000)], ...]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+    model_config = ConfigDict(extra="forbid", defer_build=True)  # built when one is read: few do
 
 
 class _Class(_Strict):
